@@ -1,0 +1,105 @@
+//! The superblock of a SquashFS 4.0 image: whether a device begins with one, and where its data ends.
+//!
+//! Owns: parsing the first 96 bytes. Never reads further: the kernel mounts it.
+
+/// The bytes that [`Superblock::parse`] needs.
+pub const SIZE: usize = 96;
+
+/// What init needs to know of an image before the kernel mounts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Superblock {
+    /// The length of the image, before any padding.
+    pub bytes_used: u64,
+}
+
+/// Why bytes are no usable superblock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SuperblockError {
+    /// They do not begin with the magic word: some other content.
+    #[error("no squashfs")]
+    Magic,
+    /// The version is not 4.0.
+    #[error("squashfs version {0}.{1} is not 4.0")]
+    Version(u16, u16),
+    /// The length is smaller than the superblock itself, or absurdly large.
+    #[error("squashfs length {0} is impossible")]
+    Length(u64),
+}
+
+impl Superblock {
+    /// Parses the first bytes of a device or file.
+    pub fn parse(bytes: &[u8]) -> Result<Self, SuperblockError> {
+        if bytes.len() < SIZE || !bytes.starts_with(b"hsqs") {
+            return Err(SuperblockError::Magic);
+        }
+        let (major, minor) = (read_u16(bytes, 28), read_u16(bytes, 30));
+        if (major, minor) != (4, 0) {
+            return Err(SuperblockError::Version(major, minor));
+        }
+        let bytes_used = read_u64(bytes, 40);
+        // 2^40 bytes is far above any root and keeps every later sum in range.
+        if !(SIZE as u64..1 << 40).contains(&bytes_used) {
+            return Err(SuperblockError::Length(bytes_used));
+        }
+        Ok(Self { bytes_used })
+    }
+
+    /// The length rounded up to whole blocks of 4096, where the verity tree begins.
+    pub fn padded_size(self) -> u64 {
+        self.bytes_used.next_multiple_of(4096)
+    }
+}
+
+fn read_u16(bytes: &[u8], at: usize) -> u16 {
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |chunk| u16::from_le_bytes(*chunk))
+}
+
+fn read_u64(bytes: &[u8], at: usize) -> u64 {
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |chunk| u64::from_le_bytes(*chunk))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(length: u64) -> [u8; SIZE] {
+        let mut bytes = [0; SIZE];
+        bytes[..4].copy_from_slice(b"hsqs");
+        bytes[28] = 4;
+        bytes[40..48].copy_from_slice(&length.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn reads_the_length() {
+        let superblock = Superblock::parse(&image(4097)).unwrap();
+        assert_eq!(
+            (superblock.bytes_used, superblock.padded_size()),
+            (4097, 8192)
+        );
+        assert_eq!(Superblock { bytes_used: 8192 }.padded_size(), 8192);
+    }
+
+    #[test]
+    fn refuses_other_content() {
+        assert_eq!(Superblock::parse(&[0; SIZE]), Err(SuperblockError::Magic));
+        assert_eq!(Superblock::parse(b"hsqs"), Err(SuperblockError::Magic));
+        assert_eq!(
+            Superblock::parse(&image(5)),
+            Err(SuperblockError::Length(5))
+        );
+        assert_eq!(
+            Superblock::parse(&image(u64::MAX)),
+            Err(SuperblockError::Length(u64::MAX))
+        );
+        let mut old = image(4096);
+        old[28] = 3;
+        assert_eq!(Superblock::parse(&old), Err(SuperblockError::Version(3, 0)));
+    }
+}
