@@ -1,0 +1,37 @@
+//! Every resource type of the product: spec, definition, columns.
+//!
+//! One area per module, one type per file. Only what a type says and what its resources are called; no logic.
+
+pub mod config;
+pub mod net;
+pub mod runtime;
+
+use store::{Registry, RegistryError};
+
+/// Makes every type known to a process.
+///
+/// # Errors
+/// When a type is known already; the types of this crate do not clash among themselves.
+pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
+    registry
+        .register::<config::MachineConfig>()?
+        .register::<net::AddressSpec>()?
+        .register::<net::AddressStatus>()?
+        .register::<net::Dhcp4Lease>()?
+        .register::<net::Dhcp4Spec>()?
+        .register::<net::HostnameSpec>()?
+        .register::<net::LinkSpec>()?
+        .register::<net::LinkStatus>()?
+        .register::<net::NodeAddress>()?
+        .register::<net::ResolverSpec>()?
+        .register::<net::RouteSpec>()?
+        .register::<net::RouteStatus>()?
+        .register::<runtime::Condition>()?
+        .register::<runtime::KernelModule>()?
+        .register::<runtime::MachineStatus>()?
+        .register::<runtime::Pairing>()?
+        .register::<runtime::ServiceStatus>()?
+        .register::<runtime::StageStatus>()?
+        .register::<runtime::Version>()?;
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! Runtime resources: what the node is, what it does, and what it waits for.
+//!
+//! All in namespace `runtime`, all written by machined.
+
+mod condition;
+mod kernel_module;
+mod machine_status;
+mod pairing;
+mod service_status;
+mod stage_status;
+mod version;
+
+pub use condition::Condition;
+pub use kernel_module::KernelModule;
+pub use machine_status::{MachineStatus, THIS};
+pub use pairing::{CURRENT, Pairing};
+pub use service_status::{Health, ServiceState, ServiceStatus};
+pub use stage_status::{MACHINED, Stage, StageStatus};
+pub use version::{GARBOARD, Version};
+
+/// The namespace of runtime resources.
+pub const NAMESPACE: &str = "runtime";
