@@ -1,0 +1,298 @@
+//! One document of any kind, and the set of documents that is a config.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::kinds::{
+    ApiTrustConfig, Dhcp4Config, HostnameConfig, LinkConfig, MachineConfig, ResolverConfig,
+};
+use crate::problem::{Position, Problem, Problems};
+
+/// What every kind of document has.
+pub trait Kind {
+    /// The word after `kind:`.
+    const KIND: &'static str;
+
+    /// What tells documents of this kind apart; `None` when there is at most one.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
+    /// Puts [`crate::REDACTED`] in the place of every secret.
+    fn redact(&mut self) {}
+}
+
+/// The body of an `impl Kind`: its word, and the field that is its name.
+macro_rules! kind {
+    ($kind:ident) => {
+        const KIND: &'static str = stringify!($kind);
+    };
+    ($kind:ident, $name:ident) => {
+        const KIND: &'static str = stringify!($kind);
+
+        fn name(&self) -> Option<&str> {
+            Some(self.$name.as_str())
+        }
+    };
+}
+pub(crate) use kind;
+
+/// The (kind, name) by which a document is told from all others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identity {
+    /// The kind.
+    pub kind: &'static str,
+    /// The name, for kinds of which there can be many.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind)?;
+        match &self.name {
+            Some(name) => write!(f, " `{name}`"),
+            None => Ok(()),
+        }
+    }
+}
+
+macro_rules! documents {
+    ($($kind:ident($config:ident)),* $(,)?) => {
+        /// A document of any kind.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Document {
+            $(
+                #[doc = concat!("See [`", stringify!($config), "`].")]
+                $kind($config),
+            )*
+        }
+
+        impl Document {
+            /// Every kind there is.
+            pub const KINDS: &'static [&'static str] = &[$($config::KIND),*];
+
+            /// What tells this document from all others.
+            #[must_use]
+            pub fn identity(&self) -> Identity {
+                match self {
+                    $(Self::$kind(it) => Identity {
+                        kind: $config::KIND,
+                        name: it.name().map(str::to_owned),
+                    },)*
+                }
+            }
+
+            pub(crate) fn redact(&mut self) {
+                match self {
+                    $(Self::$kind(it) => it.redact(),)*
+                }
+            }
+
+            /// Reads the fields of a document of the kind `kind`; `None` when there is no such kind.
+            pub(crate) fn decode(
+                kind: &str,
+                entries: &[crate::tree::Entry],
+                position: Position,
+            ) -> Option<Result<Self, crate::decode::DecodeError>> {
+                match kind {
+                    $($config::KIND => Some(
+                        crate::decode::decode_entries::<$config>(entries, position).map(Self::$kind)
+                    ),)*
+                    _ => None,
+                }
+            }
+
+            pub(crate) fn encode(&self) -> Result<String, serde_yaml::SerializeError> {
+                match self {
+                    $(Self::$kind(it) => crate::write::document($config::KIND, it),)*
+                }
+            }
+        }
+
+        $(impl From<$config> for Document {
+            fn from(config: $config) -> Self {
+                Self::$kind(config)
+            }
+        })*
+    };
+}
+
+documents! {
+    Machine(MachineConfig),
+    ApiTrust(ApiTrustConfig),
+    Hostname(HostnameConfig),
+    Link(LinkConfig),
+    Dhcp4(Dhcp4Config),
+    Resolver(ResolverConfig),
+}
+
+/// A document and where it stood.
+#[derive(Clone)]
+pub(crate) struct Placed {
+    pub(crate) document: Document,
+    pub(crate) position: Option<Position>,
+}
+
+/// Where documents came from, for messages about them later.
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+impl Source {
+    /// For documents that were not read from anywhere.
+    fn built() -> Self {
+        Self {
+            name: "config".to_owned(),
+            text: String::new(),
+        }
+    }
+}
+
+/// A config: documents in the order of the stream, no two with the same identity.
+#[derive(Clone)]
+pub struct Documents {
+    pub(crate) placed: Vec<Placed>,
+    pub(crate) source: Arc<Source>,
+}
+
+impl Documents {
+    /// Makes a config of documents that were built, not read.
+    ///
+    /// # Errors
+    /// When two documents have the same identity.
+    pub fn new(documents: impl IntoIterator<Item = Document>) -> Result<Self, Problems> {
+        let placed = documents.into_iter().map(|document| Placed {
+            document,
+            position: None,
+        });
+        Self::unique(placed.collect(), Arc::new(Source::built()))
+    }
+
+    pub(crate) fn unique(placed: Vec<Placed>, source: Arc<Source>) -> Result<Self, Problems> {
+        let documents = Self { placed, source };
+        let mut seen = BTreeMap::new();
+        let mut problems = Vec::new();
+        for it in &documents.placed {
+            match seen.entry(it.document.identity()) {
+                Entry::Vacant(entry) => {
+                    entry.insert(it.position);
+                }
+                Entry::Occupied(entry) => {
+                    let mut message = format!("duplicate document {}", entry.key());
+                    if let Some(Position { line, .. }) = entry.get() {
+                        message.push_str(&format!(", first in line {line}"));
+                    }
+                    problems.push(documents.problem(it.position, message));
+                }
+            }
+        }
+        match Problems::new(problems) {
+            Some(problems) => Err(problems),
+            None => Ok(documents),
+        }
+    }
+
+    /// A problem of the document at `position`.
+    pub(crate) fn problem(&self, position: Option<Position>, message: String) -> Problem {
+        match position {
+            Some(at) => Problem::at(&self.source.name, &self.source.text, at, message),
+            None => Problem::whole(&self.source.name, message),
+        }
+    }
+
+    /// The documents in the order of the stream.
+    pub fn iter(&self) -> impl Iterator<Item = &Document> {
+        self.placed.iter().map(|it| &it.document)
+    }
+
+    /// The same config without its secrets, for showing; it cannot be read back.
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        let mut placed = self.placed.clone();
+        for it in &mut placed {
+            it.document.redact();
+        }
+        Self {
+            placed,
+            source: Arc::new(Source::built()),
+        }
+    }
+
+    /// The `Machine` document.
+    #[must_use]
+    pub fn machine(&self) -> Option<&MachineConfig> {
+        self.iter().find_map(|it| match it {
+            Document::Machine(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `ApiTrust` document.
+    #[must_use]
+    pub fn api_trust(&self) -> Option<&ApiTrustConfig> {
+        self.iter().find_map(|it| match it {
+            Document::ApiTrust(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `Hostname` document.
+    #[must_use]
+    pub fn hostname(&self) -> Option<&HostnameConfig> {
+        self.iter().find_map(|it| match it {
+            Document::Hostname(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `Resolver` document.
+    #[must_use]
+    pub fn resolver(&self) -> Option<&ResolverConfig> {
+        self.iter().find_map(|it| match it {
+            Document::Resolver(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `Link` documents.
+    pub fn links(&self) -> impl Iterator<Item = &LinkConfig> {
+        self.iter().filter_map(|it| match it {
+            Document::Link(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `Dhcp4` documents.
+    pub fn dhcp4(&self) -> impl Iterator<Item = &Dhcp4Config> {
+        self.iter().filter_map(|it| match it {
+            Document::Dhcp4(it) => Some(it),
+            _ => None,
+        })
+    }
+}
+
+/// A config that says nothing.
+impl Default for Documents {
+    fn default() -> Self {
+        Self {
+            placed: Vec::new(),
+            source: Arc::new(Source::built()),
+        }
+    }
+}
+
+/// Equal when the documents are; where they stood does not count.
+impl PartialEq for Documents {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl fmt::Debug for Documents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}

@@ -1,0 +1,54 @@
+//! The machine config: small YAML documents, one kind each, in one stream.
+//!
+//! Owns the document kinds, the types of their fields, the strict reader that says where and why
+//! something is wrong, the writer, redaction, and the checks between documents. It never touches
+//! files, sockets or keys: bytes come in as arguments, and PEM text is looked at only for its shape.
+//!
+//! ```
+//! let text = b"apiVersion: garboard/v1alpha1\nkind: Hostname\nhostname: node-1\n";
+//! let documents = config::check("node.yaml", text)?;
+//! assert_eq!(documents.hostname().map(|it| it.hostname.as_str()), Some("node-1"));
+//! # Ok::<(), config::Problems>(())
+//! ```
+
+mod decode;
+mod document;
+pub mod generate;
+mod kinds;
+mod nearest;
+mod problem;
+mod read;
+mod tree;
+mod types;
+mod validate;
+mod write;
+
+pub use document::{Document, Documents, Identity, Kind};
+pub use kinds::{
+    ApiTrustConfig, DEFAULT_DHCP4_METRIC, DEFAULT_ROUTE_METRIC, Dhcp4Config, HostnameConfig,
+    KeyPair, LinkConfig, MachineConfig, ResolverConfig, Role, RouteConfig, RouteError,
+};
+pub use nearest::nearest;
+pub use problem::{Position, Problem, Problems, looks_secret};
+pub use read::{check, parse};
+pub use types::{
+    Certificate, Cidr, CidrError, Hostname, HostnameError, LinkName, LinkNameError, Mtu, MtuError,
+    Network, NetworkError, PemError, PrivateKey,
+};
+pub use write::WriteError;
+
+/// The only `apiVersion` that exists.
+pub const API_VERSION: &str = "garboard/v1alpha1";
+
+/// What stands in an output in the place of a secret.
+pub const REDACTED: &str = "**redacted**";
+
+/// The largest stream that is read, in bytes: hundreds of times a real config, and small enough
+/// to be held several times over in the memory of the smallest node.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// The deepest nesting of lists and maps; the deepest kind needs five.
+pub const MAX_DEPTH: usize = 64;
+
+/// The most documents in one stream: two per interface of a node with five hundred of them.
+pub const MAX_DOCUMENTS: usize = 1024;

@@ -1,0 +1,163 @@
+//! What is wrong with a config, and where.
+//!
+//! A problem never shows a secret: lines that look like key material are left out of the excerpt.
+
+use std::fmt;
+
+/// A place in a text, counted from one, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file, or what stands for it.
+    pub source: String,
+    /// Where in the file, when it is about one place.
+    pub position: Option<Position>,
+    /// What is wrong.
+    pub message: String,
+    /// The line of the file, when it may be shown.
+    pub excerpt: Option<String>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// A problem of the whole source.
+    pub(crate) fn whole(source: &str, message: impl Into<String>) -> Self {
+        Self {
+            source: source.to_owned(),
+            position: None,
+            message: printable(&message.into()),
+            excerpt: None,
+            help: None,
+        }
+    }
+
+    /// A problem at a place of `text`.
+    pub(crate) fn at(
+        source: &str,
+        text: &str,
+        position: Position,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            position: Some(position),
+            excerpt: excerpt(text, position),
+            ..Self::whole(source, message)
+        }
+    }
+
+    /// The same problem with advice.
+    pub(crate) fn help(mut self, help: Option<String>) -> Self {
+        self.help = help;
+        self
+    }
+}
+
+/// A message with nothing that moves a terminal: it may repeat words of the source.
+fn printable(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    for character in message.chars() {
+        if character.is_control() {
+            text.extend(character.escape_default());
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+/// The line at `position`, unless it is empty, too long to help, or may be part of a key.
+fn excerpt(text: &str, position: Position) -> Option<String> {
+    let line = text.lines().nth(position.line.checked_sub(1)?)?.trim_end();
+    let printable = !line.is_empty()
+        && line.len() <= 160
+        && !line.chars().any(|it| it.is_control() && it != '\t')
+        && !looks_secret(line);
+    // One column each, so the caret stays where it belongs.
+    printable.then(|| line.replace('\t', " "))
+}
+
+/// Whether a line has a run of base64 as long as key material has; 24 is 144 bits.
+#[must_use]
+pub fn looks_secret(line: &str) -> bool {
+    let base64 = |it: char| it.is_ascii_alphanumeric() || matches!(it, '+' | '/' | '=');
+    line.split(|it| !base64(it)).any(|run| run.len() >= 24)
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)?;
+        if let Some(at) = self.position {
+            write!(f, ":{}:{}", at.line, at.column)?;
+        }
+        write!(f, ": {}", self.message)?;
+        if let (Some(line), Some(at)) = (&self.excerpt, self.position) {
+            let number = at.line.to_string();
+            let margin = " ".repeat(number.len());
+            let caret = " ".repeat(at.column.saturating_sub(1));
+            write!(f, "\n  {number} | {line}\n  {margin} | {caret}^")?;
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n  {help}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything that is wrong with a source; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// The problems, or `None` when there is none.
+    #[must_use]
+    pub fn new(problems: Vec<Problem>) -> Option<Self> {
+        (!problems.is_empty()).then_some(Self(problems))
+    }
+
+    /// The problems in the order of the source.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.0.iter()
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_material_is_not_shown() {
+        let text = "key: MIGHAgEAMBMGByqGSM49AgEGCCqGSM49\nname: eth0\n";
+        let at = |line| Problem::at("f", text, Position { line, column: 1 }, "m").excerpt;
+        assert_eq!(at(1), None);
+        assert_eq!(at(2).as_deref(), Some("name: eth0"));
+    }
+}

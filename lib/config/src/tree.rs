@@ -1,0 +1,307 @@
+//! YAML text into trees that know where everything stood.
+//!
+//! Owns the limits: depth, documents, and what aliases may expand to. Explicit tags, merge keys
+//! and keys that are not plain text are refused, so a tree says all there is to say. A typed reader
+//! straight on the parser would be shorter, but forgets positions before the documents are checked
+//! against each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span};
+
+use crate::problem::Position;
+use crate::{MAX_DEPTH, MAX_DOCUMENTS};
+
+/// What all documents together may weigh after aliases are followed: four times the largest input.
+const MAX_WEIGHT: usize = 4 * crate::MAX_BYTES;
+
+/// A value and its place.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) position: Position,
+    pub(crate) value: Value,
+    /// Text bytes and nodes below, aliases followed.
+    weight: usize,
+}
+
+/// What a node holds.
+#[derive(Debug)]
+pub(crate) enum Value {
+    /// Text; `plain` when it was written without quotes, so `true` may mean the boolean.
+    Scalar {
+        text: String,
+        plain: bool,
+    },
+    List(Vec<Arc<Node>>),
+    Map(Vec<Entry>),
+}
+
+/// A key of a map with its value.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) position: Position,
+    pub(crate) value: Arc<Node>,
+}
+
+impl Node {
+    /// Whether this is the absence of a value.
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(&self.value, Value::Scalar { text, plain: true }
+            if matches!(text.as_str(), "" | "~" | "null"))
+    }
+}
+
+/// Why a text is no list of trees.
+#[derive(Debug)]
+pub(crate) struct TreeError {
+    pub(crate) position: Position,
+    pub(crate) message: String,
+    pub(crate) help: Option<&'static str>,
+}
+
+/// A list or map that is still open.
+enum Open {
+    List(Vec<Arc<Node>>),
+    Map {
+        entries: Vec<Entry>,
+        keys: BTreeSet<String>,
+        key: Option<(String, Position)>,
+    },
+}
+
+/// An open list or map, where it began, and its anchor (0: none).
+struct Frame {
+    open: Open,
+    position: Position,
+    anchor: usize,
+}
+
+#[derive(Default)]
+struct Builder {
+    frames: Vec<Frame>,
+    anchors: BTreeMap<usize, Arc<Node>>,
+    documents: Vec<Arc<Node>>,
+    weight: usize,
+}
+
+/// Reads all documents of `text`; empty documents are left out.
+pub(crate) fn read(text: &str) -> Result<Vec<Arc<Node>>, TreeError> {
+    let mut options = Options::default();
+    options.emit_comments = false;
+    options.emit_unresolved_aliases = true;
+    let mut builder = Builder::default();
+    for event in Parser::new_from_str_with_options(text, options) {
+        let (event, span) =
+            event.map_err(|error| refused(text, position(error.marker()), error.info()))?;
+        builder.take(event, span)?;
+    }
+    Ok(builder.documents)
+}
+
+/// The parser's words, made clearer where it is known what they are about.
+fn refused(text: &str, position: Position, message: String) -> TreeError {
+    if message == "recursion limit exceeded" {
+        return TreeError {
+            position,
+            message: too_deep(),
+            help: None,
+        };
+    }
+    // Of a tab that begins a line the parser tells where the value before it began.
+    let tab = (message.contains("tab")).then(|| tab_from(text, position));
+    TreeError {
+        position: tab.flatten().unwrap_or(position),
+        message,
+        help: tab.map(|_| "YAML is indented with spaces"),
+    }
+}
+
+/// The first tab in the indentation of a line, not before `from`.
+fn tab_from(text: &str, from: Position) -> Option<Position> {
+    let lines = text.lines().enumerate().skip(from.line.checked_sub(1)?);
+    lines
+        .filter_map(|(index, line)| {
+            let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+            let tab = line.get(..indent)?.find('\t')?;
+            Some(Position {
+                line: index + 1,
+                column: tab + 1,
+            })
+        })
+        .next()
+}
+
+fn too_deep() -> String {
+    format!("nested more than {MAX_DEPTH} deep")
+}
+
+fn position(marker: &serde_yaml::granit_parser::Marker) -> Position {
+    Position {
+        line: marker.line(),
+        column: marker.col() + 1,
+    }
+}
+
+impl Builder {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), TreeError> {
+        let at = position(&span.start);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                refuse_tag(tag.is_some(), at)?;
+                let value = Value::Scalar {
+                    plain: style == ScalarStyle::Plain,
+                    text: text.into_owned(),
+                };
+                self.finish(value, at, anchor)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                refuse_tag(tag.is_some(), at)?;
+                self.open(Open::List(Vec::new()), at, anchor)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                refuse_tag(tag.is_some(), at)?;
+                let open = Open::Map {
+                    entries: Vec::new(),
+                    keys: BTreeSet::new(),
+                    key: None,
+                };
+                self.open(open, at, anchor)
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(at),
+            Event::Alias(id) => match self.anchors.get(&id).cloned() {
+                Some(node) => self.place(node, at),
+                None => fail(at, "an alias inside the value it stands for"),
+            },
+            Event::UnresolvedAlias(name) => fail(at, format!("no anchor is named `{name}`")),
+            Event::DocumentStart(..) => {
+                self.anchors.clear();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn open(&mut self, open: Open, position: Position, anchor: usize) -> Result<(), TreeError> {
+        if self.frames.len() >= MAX_DEPTH {
+            return fail(position, too_deep());
+        }
+        self.frames.push(Frame {
+            open,
+            position,
+            anchor,
+        });
+        Ok(())
+    }
+
+    fn close(&mut self, at: Position) -> Result<(), TreeError> {
+        let Some(frame) = self.frames.pop() else {
+            return fail(at, "an end without a beginning");
+        };
+        let value = match frame.open {
+            Open::List(items) => Value::List(items),
+            Open::Map { entries, .. } => Value::Map(entries),
+        };
+        self.finish(value, frame.position, frame.anchor)
+    }
+
+    /// Makes a node of a complete value and puts it where it belongs.
+    fn finish(&mut self, value: Value, position: Position, anchor: usize) -> Result<(), TreeError> {
+        let below = match &value {
+            Value::Scalar { text, .. } => text.len(),
+            Value::List(items) => items
+                .iter()
+                .fold(0, |sum: usize, it| sum.saturating_add(it.weight)),
+            Value::Map(entries) => entries.iter().fold(0, |sum: usize, it| {
+                sum.saturating_add(it.key.len())
+                    .saturating_add(it.value.weight)
+            }),
+        };
+        let node = Arc::new(Node {
+            position,
+            value,
+            weight: below.saturating_add(1),
+        });
+        if anchor != 0 {
+            self.anchors.insert(anchor, Arc::clone(&node));
+        }
+        self.place(node, position)
+    }
+
+    fn place(&mut self, node: Arc<Node>, at: Position) -> Result<(), TreeError> {
+        // Weighed where it is placed, so a bomb is refused before anything follows its aliases.
+        if node.weight > MAX_WEIGHT {
+            return fail(at, "the aliases expand to more than 4 MiB");
+        }
+        match self.frames.last_mut().map(|frame| &mut frame.open) {
+            None => {
+                self.weight = self.weight.saturating_add(node.weight);
+                if self.weight > MAX_WEIGHT {
+                    return fail(at, "the aliases expand to more than 4 MiB");
+                }
+                if node.is_null() {
+                    return Ok(());
+                }
+                if self.documents.len() >= MAX_DOCUMENTS {
+                    return fail(at, format!("more than {MAX_DOCUMENTS} documents"));
+                }
+                self.documents.push(node);
+                Ok(())
+            }
+            Some(Open::List(items)) => {
+                items.push(node);
+                Ok(())
+            }
+            Some(Open::Map { entries, keys, key }) => match key.take() {
+                None => {
+                    *key = Some((new_key(&node, at, keys)?, at));
+                    Ok(())
+                }
+                Some((key, position)) => {
+                    entries.push(Entry {
+                        key,
+                        position,
+                        value: node,
+                    });
+                    Ok(())
+                }
+            },
+        }
+    }
+}
+
+/// The text of a key that was not there before.
+fn new_key(node: &Node, at: Position, keys: &mut BTreeSet<String>) -> Result<String, TreeError> {
+    let Value::Scalar { text, plain } = &node.value else {
+        return fail(at, "a key must be text");
+    };
+    if *plain && text == "<<" {
+        return fail(at, "merge keys (`<<`) are not supported");
+    }
+    if !keys.insert(text.clone()) {
+        // The usual mistake of who joins two files.
+        let header = matches!(text.as_str(), "apiVersion" | "kind");
+        return Err(TreeError {
+            position: at,
+            message: format!("duplicate key `{}`", text.escape_debug()),
+            help: header.then_some("a line with `---` comes before every further document"),
+        });
+    }
+    Ok(text.clone())
+}
+
+fn refuse_tag(present: bool, at: Position) -> Result<(), TreeError> {
+    if present {
+        return fail(at, "tags (`!...`) are not supported");
+    }
+    Ok(())
+}
+
+fn fail<T>(position: Position, message: impl Into<String>) -> Result<T, TreeError> {
+    Err(TreeError {
+        position,
+        message: message.into(),
+        help: None,
+    })
+}

@@ -1,0 +1,44 @@
+//! The types of fields: parsed once, wrong never again.
+
+mod certificate;
+mod cidr;
+mod hostname;
+mod link_name;
+mod mtu;
+mod pem;
+mod private_key;
+
+pub use certificate::Certificate;
+pub use cidr::{Cidr, CidrError, Network, NetworkError};
+pub use hostname::{Hostname, HostnameError};
+pub use link_name::{LinkName, LinkNameError};
+pub use mtu::{Mtu, MtuError};
+pub use pem::PemError;
+pub use private_key::PrivateKey;
+
+/// Reading and writing as text for a type that has `FromStr` and `Display`.
+macro_rules! as_text {
+    ($type:ty) => {
+        impl TryFrom<String> for $type {
+            type Error = <Self as std::str::FromStr>::Err;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(reader)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+                writer.collect_str(self)
+            }
+        }
+    };
+}
+pub(crate) use as_text;
