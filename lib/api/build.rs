@@ -1,0 +1,27 @@
+//! Generates the API's Rust from its .proto files, in pure Rust: no protoc is asked of the host.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::{env, fs};
+
+use protox::prost::Message as _;
+
+const PROTOS: [&str; 2] = [
+    "garboard/machine/v1alpha1/machine.proto",
+    "garboard/machine/v1alpha1/maintenance.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=proto");
+    let set = protox::compile(PROTOS, ["proto"])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(
+        out.join("garboard.machine.v1alpha1.bin"),
+        set.encode_to_vec(),
+    )?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .btree_map(".")
+        .compile_fds(set)?;
+    Ok(())
+}
