@@ -1,0 +1,133 @@
+//! What the API asks of the node behind it.
+//!
+//! The server decides who may call, reads and writes the wire, and counts; the node does. Keeping that line as a trait lets the
+//! whole server run in tests against a node of a few lines, and keeps gRPC out of the rest of machined.
+
+use std::future::Future;
+use std::net::SocketAddr;
+
+use api::v1alpha1 as v1;
+use futures_util::stream::BoxStream;
+use jiff::Timestamp;
+use tonic::{Code, Status};
+
+/// Who asks, for the cause that every change carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The common name in the certificate; `pairing` for whoever paired.
+    pub subject: String,
+    /// Where the call came from.
+    pub source: SocketAddr,
+}
+
+/// Why the node does not do what was asked. The message says what and the way out; callers see it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    code: Code,
+    message: String,
+}
+
+impl Failure {
+    /// What was sent is wrong in itself.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self {
+            code: Code::InvalidArgument,
+            message: message.into(),
+        }
+    }
+
+    /// What was named is not there.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self {
+            code: Code::NotFound,
+            message: message.into(),
+        }
+    }
+
+    /// Right in itself, but not in the node's present state.
+    pub fn precondition(message: impl Into<String>) -> Self {
+        Self {
+            code: Code::FailedPrecondition,
+            message: message.into(),
+        }
+    }
+
+    /// Not now; the same call may work later.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self {
+            code: Code::Unavailable,
+            message: message.into(),
+        }
+    }
+
+    /// The node's own fault.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self {
+            code: Code::Internal,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        Self::new(failure.code, failure.message)
+    }
+}
+
+/// A stream of answers. It is polled only when the caller takes more, so a caller that never reads holds one message, not all.
+pub type Answers<T> = BoxStream<'static, Result<T, Failure>>;
+
+/// The node behind the API. Every method has been authorised before it is called, and may be dropped at any await when the caller
+/// hangs up: what must be finished once begun belongs to a task of the node's own.
+pub trait Node: Send + Sync + 'static {
+    /// What runs here.
+    fn version(&self) -> v1::VersionResponse;
+
+    /// Sets the clock to a paired caller's, never below the build time; the clock after that.
+    fn set_clock(&self, to: Timestamp) -> Result<Timestamp, Failure>;
+
+    /// Restarts the node soon after the answer.
+    fn reboot(&self, caller: Caller) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Powers the node off soon after the answer.
+    fn shutdown(&self, caller: Caller) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Checks the documents and, unless it is a dry run, makes them the configuration.
+    fn apply_config(
+        &self,
+        caller: Caller,
+        request: v1::ApplyConfigRequest,
+    ) -> impl Future<Output = Result<v1::ApplyConfigResponse, Failure>> + Send;
+
+    /// Checks the documents.
+    fn validate_config(
+        &self,
+        documents: Vec<u8>,
+    ) -> impl Future<Output = Result<v1::ValidateConfigResponse, Failure>> + Send;
+
+    /// The configuration, with its secrets only when `reveal_secrets` (the caller is an admin then).
+    fn config(
+        &self,
+        reveal_secrets: bool,
+    ) -> impl Future<Output = Result<v1::GetConfigResponse, Failure>> + Send;
+
+    /// A service's log.
+    fn logs(
+        &self,
+        request: v1::LogsRequest,
+    ) -> impl Future<Output = Result<Answers<v1::LogsResponse>, Failure>> + Send;
+
+    /// The kernel's log.
+    fn dmesg(
+        &self,
+        request: v1::DmesgRequest,
+    ) -> impl Future<Output = Result<Answers<v1::DmesgResponse>, Failure>> + Send;
+
+    /// What happened.
+    fn events(
+        &self,
+        request: v1::EventsRequest,
+    ) -> impl Future<Output = Result<Answers<v1::EventsResponse>, Failure>> + Send;
+}

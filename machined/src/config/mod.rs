@@ -1,0 +1,15 @@
+//! The machine config on this node: kept as generations, loaded at start, shown as a resource.
+//!
+//! Owns the files and which of them counts. What a config may say is the `config` crate's; what it
+//! makes the node do is the controllers', which read the resource and never the files.
+
+mod active;
+mod files;
+mod generation;
+mod generations;
+mod order;
+
+pub use active::{ActiveError, documents};
+pub use files::{Disk, DiskError, Files};
+pub use generation::{Generation, Name};
+pub use generations::{Generations, KEEP, LoadError, Loaded, PassedOver, SaveError};

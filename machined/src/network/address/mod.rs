@@ -1,0 +1,4 @@
+//! Addresses of links.
+
+pub mod config;
+pub mod merge;

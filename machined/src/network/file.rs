@@ -1,0 +1,46 @@
+//! Small files under `/run` that others read at any moment.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A file could not be replaced.
+#[derive(Debug, thiserror::Error)]
+#[error("write {}", path.display())]
+pub(super) struct ReplaceError {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+/// Makes the file hold this text, so that a reader sees the old or the new text and never a part.
+/// It does not outlive the machine, so nothing is synced.
+pub(super) fn replace(path: &Path, text: &str) -> Result<(), ReplaceError> {
+    if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
+        return Ok(());
+    }
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    fs::write(&unfinished, text)
+        .and_then(|()| fs::rename(&unfinished, path))
+        .map_err(|source| ReplaceError {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaced_whole_and_nothing_left_beside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hostname");
+        replace(&path, "a\n").unwrap();
+        replace(&path, "b\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "b\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(replace(&folder.path().join("no/folder"), "a").is_err());
+    }
+}

@@ -1,0 +1,5 @@
+//! The node's name.
+
+pub mod apply;
+pub mod config;
+pub mod merge;

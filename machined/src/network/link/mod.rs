@@ -1,0 +1,4 @@
+//! Links.
+
+pub mod config;
+pub mod merge;

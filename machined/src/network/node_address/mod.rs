@@ -1,0 +1,3 @@
+//! The addresses others reach this node by.
+
+pub mod status;

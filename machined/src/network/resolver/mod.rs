@@ -1,0 +1,5 @@
+//! Name servers.
+
+pub mod apply;
+pub mod config;
+pub mod merge;

@@ -1,0 +1,4 @@
+//! Routes.
+
+pub mod config;
+pub mod merge;

@@ -1,0 +1,40 @@
+//! What the head knows and the stage follows from, written into the state.
+
+use jiff::Timestamp;
+use resources::runtime::Condition;
+use store::{CommitError, Resource, Spec, Store, Transaction};
+
+/// Who writes what the head writes.
+const WRITER: &str = "machined";
+
+/// Writes a condition.
+///
+/// # Errors
+/// The state refuses.
+pub fn set_condition(
+    store: &Store,
+    id: &str,
+    met: bool,
+    message: &str,
+    now: Timestamp,
+) -> Result<(), CommitError> {
+    let condition = Condition {
+        met,
+        message: message.to_owned(),
+    };
+    put(store, id, condition, message, now)
+}
+
+/// Writes a resource of the head's own.
+pub(super) fn put<S: Spec>(
+    store: &Store,
+    id: &str,
+    spec: S,
+    cause: &str,
+    now: Timestamp,
+) -> Result<(), CommitError> {
+    let transaction = Transaction::owned(WRITER)
+        .caused_outside(cause)
+        .put(Resource::in_default(id, spec));
+    store.commit(transaction, now).map(drop)
+}

@@ -1,0 +1,214 @@
+//! Lives of a node one after the other, on the same folder of configs.
+
+use std::path::Path;
+
+use pki::Authority;
+use resources::runtime::Condition;
+use store::Spec;
+use tokio::sync::oneshot;
+
+use super::*;
+
+const HOSTNAME: &str = "apiVersion: garboard/v1alpha1\nkind: Hostname\nhostname: ";
+
+/// One life: begins, carries out orders, and is killed.
+struct Life {
+    store: Store,
+    end: watch::Sender<Option<End>>,
+    head: Head,
+}
+
+impl Life {
+    fn begin(folder: &Path, beginning: &Beginning) -> Self {
+        let (store, end) = (Store::new(1), watch::Sender::new(None));
+        let disk = Disk::open(folder).unwrap();
+        let mut head = Head::new(store.clone(), Generations::new(disk), end.clone());
+        head.load(beginning, Timestamp::now()).unwrap();
+        Self { store, end, head }
+    }
+
+    async fn apply(&mut self, documents: &str) -> Result<v1::ApplyConfigResponse, Failure> {
+        let caller = Caller {
+            subject: "test".into(),
+            source: ([127, 0, 0, 1], 1).into(),
+        };
+        let request = v1::ApplyConfigRequest {
+            documents: documents.into(),
+            ..Default::default()
+        };
+        self.head.apply(&caller, request).await
+    }
+
+    /// Lets the orders run until `until` is done, and with it the time.
+    async fn live(self, until: impl Future<Output = ()>) {
+        let (_orders, received) = mpsc::channel(1);
+        tokio::select! {
+            () = self.head.run(received) => unreachable!("orders may still come"),
+            () = until => {}
+        }
+    }
+
+    fn generation(&self) -> Option<u64> {
+        let snapshot = self.store.snapshot();
+        let config =
+            snapshot.get_as::<MachineConfig>(MachineConfig::DEFINITION.namespace, resource::ACTIVE);
+        config.map(|typed| typed.spec.generation)
+    }
+
+    /// Why the config is not as it should be.
+    fn trouble(&self) -> Option<String> {
+        let snapshot = self.store.snapshot();
+        let condition = snapshot.get_as::<Condition>(Condition::DEFINITION.namespace, CONFIG);
+        let unmet = condition.filter(|typed| !typed.spec.met);
+        unmet.map(|typed| typed.spec.message.clone())
+    }
+}
+
+fn safe() -> Beginning {
+    Beginning::Safe {
+        last_end: "killed by signal 9".into(),
+    }
+}
+
+fn waiting() -> Beginning {
+    Beginning::Waiting {
+        reason: "asked for".into(),
+    }
+}
+
+#[tokio::test]
+async fn a_config_outlives_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut life = Life::begin(folder.path(), &Beginning::Usual);
+    assert_eq!((life.generation(), life.trouble()), (None, None));
+    let answer = life.apply(&format!("{HOSTNAME}a\n")).await.unwrap();
+    assert_eq!(answer.generation, 1);
+    assert_eq!(answer.changes, ["create Hostname"]);
+    assert!(answer.warnings[0].contains("ApiTrust"), "{answer:?}");
+    assert_eq!((life.generation(), life.trouble()), (Some(1), None));
+    let next = Life::begin(folder.path(), &Beginning::Usual);
+    assert_eq!((next.generation(), next.trouble()), (Some(1), None));
+}
+
+#[tokio::test]
+async fn maintenance_that_was_asked_for_ends_with_a_config() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut life = Life::begin(folder.path(), &waiting());
+    assert_eq!(life.trouble().as_deref(), Some("asked for"));
+    life.apply(&format!("{HOSTNAME}a\n")).await.unwrap();
+    let next = Life::begin(folder.path(), &waiting());
+    assert_eq!((next.generation(), next.trouble()), (Some(1), None));
+}
+
+#[tokio::test]
+async fn an_apply_in_safe_mode_ends_this_life_and_the_next_runs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut life = Life::begin(folder.path(), &Beginning::Usual);
+    life.apply(&format!("{HOSTNAME}bad\n")).await.unwrap();
+    let mut life = Life::begin(folder.path(), &safe());
+    assert_eq!(life.generation(), None);
+    let trouble = life.trouble().unwrap();
+    assert!(
+        trouble.contains("safe mode") && trouble.contains("killed by signal 9"),
+        "{trouble}"
+    );
+    assert_eq!(*life.end.borrow(), None);
+
+    let refused = life.apply("nonsense").await.unwrap_err();
+    assert_eq!(*life.end.borrow(), None, "{refused}");
+    let answer = life.apply(&format!("{HOSTNAME}good\n")).await.unwrap();
+    assert_eq!(answer.generation, 2);
+    assert_eq!(*life.end.borrow(), Some(End::Daemon));
+    assert_eq!(life.generation(), None, "it is for a life that is watched");
+    let next = Life::begin(folder.path(), &Beginning::Usual);
+    assert_eq!((next.generation(), next.trouble()), (Some(2), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn safe_mode_goes_back_to_what_ran_well_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut life = Life::begin(folder.path(), &Beginning::Usual);
+    life.apply(&format!("{HOSTNAME}good\n")).await.unwrap();
+    let proven = folder.path().join("proven");
+    life.live(tokio::time::sleep(PROVEN_AFTER - Duration::from_secs(1)))
+        .await;
+    assert!(!proven.exists());
+
+    let life = Life::begin(folder.path(), &Beginning::Usual);
+    let noted = async {
+        tokio::time::sleep(PROVEN_AFTER).await;
+        while !proven.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    life.live(noted).await;
+    let mut life = Life::begin(folder.path(), &Beginning::Usual);
+    life.apply(&format!("{HOSTNAME}bad\n")).await.unwrap();
+
+    let life = Life::begin(folder.path(), &safe());
+    assert_eq!(life.generation(), Some(1));
+    assert!(
+        life.trouble()
+            .unwrap()
+            .ends_with("running generation 1, which ran well before")
+    );
+    let life = Life::begin(folder.path(), &safe());
+    assert_eq!(life.generation(), None, "it did not stay up either");
+    // Out of safe mode by an apply of the same bad config, and back in.
+    drop(Life::begin(folder.path(), &Beginning::Usual));
+    assert_eq!(Life::begin(folder.path(), &safe()).generation(), Some(1));
+}
+
+fn with_trust(made: Timestamp) -> String {
+    let authority = Authority::generate("garboard", made).unwrap();
+    let own = authority.identity();
+    let ca = own.certificate_pem().parse().unwrap();
+    let issuer =
+        ::config::KeyPair::from_pem(own.certificate_pem(), own.key_pem().expose()).unwrap();
+    ::config::generate::control_plane(ca, issuer, None)
+        .unwrap()
+        .to_yaml()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn nobody_is_locked_out_by_an_apply() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut life = Life::begin(folder.path(), &Beginning::Usual);
+    let ended = life
+        .apply(&with_trust(Timestamp::UNIX_EPOCH))
+        .await
+        .unwrap_err();
+    assert!(
+        ended.to_string().contains("could not be reached"),
+        "{ended}"
+    );
+    assert_eq!(life.generation(), None);
+    life.apply(&with_trust(Timestamp::now())).await.unwrap();
+    let without = life.apply(&format!("{HOSTNAME}a\n")).await.unwrap_err();
+    assert!(without.to_string().contains("ApiTrust"), "{without}");
+    assert_eq!(life.generation(), Some(1));
+}
+
+#[tokio::test]
+async fn who_hangs_up_does_not_stop_what_was_ordered() {
+    let folder = tempfile::tempdir().unwrap();
+    let life = Life::begin(folder.path(), &Beginning::Usual);
+    let mut end = life.end.subscribe();
+    let (orders, received) = mpsc::channel(1);
+    let (answer, gone) = oneshot::channel();
+    drop(gone);
+    let caller = Caller {
+        subject: "test".into(),
+        source: ([127, 0, 0, 1], 1).into(),
+    };
+    let order = Order::GoDown {
+        caller,
+        down: Down::Reboot,
+        answer,
+    };
+    orders.send(order).await.unwrap();
+    drop(orders);
+    life.head.run(received).await;
+    assert_eq!(*end.borrow_and_update(), Some(End::Machine(Down::Reboot)));
+}

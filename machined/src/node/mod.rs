@@ -1,0 +1,228 @@
+//! The node behind the API: answers from the state, and hands orders to the one task that carries them out.
+//!
+//! A caller may hang up at any moment, so nothing that must be finished runs in a call: it becomes an [`Order`].
+
+mod conditions;
+mod documents;
+mod facts;
+mod head;
+mod state_access;
+mod streams;
+
+pub use conditions::set_condition;
+pub use facts::record as record_facts;
+pub use head::{Beginning, Head, HeadError};
+pub use state_access::{LocalAccess, NETWORKD};
+
+use std::sync::Arc;
+
+use ::api::v1alpha1 as v1;
+use jiff::Timestamp;
+use resources::net::{HOSTNAME, HostnameSpec};
+use resources::runtime::{MACHINED, StageStatus};
+use store::{Spec, Store};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::api::{Answers, Caller, Failure, Node};
+use crate::runtime::clock;
+use crate::runtime::events::Events;
+use crate::runtime::init_link::Down;
+use crate::runtime::logs::Logs;
+use crate::runtime::machine::Machine;
+
+/// Orders that wait: one is carried out at a time, and more callers than this at once are told to come again.
+const ORDERS: usize = 16;
+
+/// Something that changes the node.
+#[derive(Debug)]
+pub enum Order {
+    /// Check documents and make them the config.
+    Apply {
+        /// Who asks.
+        caller: Caller,
+        /// The documents and how.
+        request: v1::ApplyConfigRequest,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<v1::ApplyConfigResponse, Failure>>,
+    },
+    /// End the machine.
+    GoDown {
+        /// Who asks.
+        caller: Caller,
+        /// How.
+        down: Down,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<(), Failure>>,
+    },
+}
+
+/// What ends, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The machine.
+    Machine(Down),
+    /// This process alone: init waits for it on the way down, or starts it again out of safe mode.
+    Daemon,
+}
+
+/// What the node answers from.
+#[derive(Debug)]
+pub struct LocalNode {
+    store: Store,
+    machine: Machine,
+    events: Arc<Events>,
+    logs: Logs,
+    orders: mpsc::Sender<Order>,
+}
+
+impl LocalNode {
+    /// A node, and the orders its callers give.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        machine: Machine,
+        events: Arc<Events>,
+        logs: Logs,
+    ) -> (Self, mpsc::Receiver<Order>) {
+        let (orders, received) = mpsc::channel(ORDERS);
+        (
+            Self {
+                store,
+                machine,
+                events,
+                logs,
+                orders,
+            },
+            received,
+        )
+    }
+
+    fn spec<S: Spec>(&self, id: &str) -> Option<Arc<S>> {
+        self.store
+            .snapshot()
+            .get_as::<S>(S::DEFINITION.namespace, id)
+            .map(|typed| typed.spec)
+    }
+
+    async fn order<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<Result<T, Failure>>) -> Order,
+    ) -> Result<T, Failure> {
+        let (answer, answered) = oneshot::channel();
+        self.orders.try_send(order(answer)).map_err(|_| {
+            Failure::unavailable("the node is busy with other changes; try again in a moment")
+        })?;
+        answered
+            .await
+            .map_err(|_| Failure::unavailable("the node is going down"))?
+    }
+}
+
+impl Node for LocalNode {
+    fn version(&self) -> v1::VersionResponse {
+        let stage = self.spec::<StageStatus>(MACHINED);
+        let hostname = self.spec::<HostnameSpec>(HOSTNAME);
+        v1::VersionResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            revision: option_env!("GARBOARD_REVISION")
+                .unwrap_or_default()
+                .to_owned(),
+            built: Some(wire_time(clock::built())),
+            kernel: self.machine.kernel.clone(),
+            architecture: std::env::consts::ARCH.to_owned(),
+            machine_uuid: self.machine.uuid.clone(),
+            hostname: hostname
+                .map(|spec| spec.hostname.clone())
+                .unwrap_or_default(),
+            stage: stage
+                .map(|status| crate::word(&status.stage))
+                .unwrap_or_default(),
+        }
+    }
+
+    fn set_clock(&self, to: Timestamp) -> Result<Timestamp, Failure> {
+        let now = Timestamp::now();
+        let Some(to) = clock::step(now, to, clock::built()) else {
+            return Ok(now);
+        };
+        clock::set(to).map_err(|error| Failure::internal(cosi::report(&error)))?;
+        self.events.record(
+            to,
+            "clock",
+            "clock",
+            format!("set from {now} to {to} by a paired operator"),
+        );
+        Ok(to)
+    }
+
+    async fn reboot(&self, caller: Caller) -> Result<(), Failure> {
+        self.order(|answer| Order::GoDown {
+            caller,
+            down: Down::Reboot,
+            answer,
+        })
+        .await
+    }
+
+    async fn shutdown(&self, caller: Caller) -> Result<(), Failure> {
+        self.order(|answer| Order::GoDown {
+            caller,
+            down: Down::Poweroff,
+            answer,
+        })
+        .await
+    }
+
+    async fn apply_config(
+        &self,
+        caller: Caller,
+        request: v1::ApplyConfigRequest,
+    ) -> Result<v1::ApplyConfigResponse, Failure> {
+        self.order(|answer| Order::Apply {
+            caller,
+            request,
+            answer,
+        })
+        .await
+    }
+
+    async fn validate_config(
+        &self,
+        documents: Vec<u8>,
+    ) -> Result<v1::ValidateConfigResponse, Failure> {
+        let snapshot = self.store.snapshot();
+        let validate = move || documents::validate(&documents, &snapshot);
+        let answer = tokio::task::spawn_blocking(validate).await;
+        answer.map_err(|error| Failure::internal(format!("checking the documents: {error}")))
+    }
+
+    async fn config(&self, reveal_secrets: bool) -> Result<v1::GetConfigResponse, Failure> {
+        documents::active_config(&self.store.snapshot(), reveal_secrets)
+    }
+
+    async fn logs(&self, request: v1::LogsRequest) -> Result<Answers<v1::LogsResponse>, Failure> {
+        streams::logs(&self.logs, &request)
+    }
+
+    async fn dmesg(
+        &self,
+        request: v1::DmesgRequest,
+    ) -> Result<Answers<v1::DmesgResponse>, Failure> {
+        streams::dmesg(&request)
+    }
+
+    async fn events(
+        &self,
+        request: v1::EventsRequest,
+    ) -> Result<Answers<v1::EventsResponse>, Failure> {
+        Ok(streams::events(&self.events, &request))
+    }
+}
+
+/// A time on the wire.
+fn wire_time(time: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: time.as_second(),
+        nanos: time.subsec_nanosecond(),
+    }
+}

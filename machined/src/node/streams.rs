@@ -1,0 +1,140 @@
+//! What flows out of the node: service logs, the kernel's log, events. Each is a stream that is pulled, so a reader
+//! that stops reading costs one message.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use api::v1alpha1 as v1;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use crate::api::{Answers, Failure};
+use crate::runtime::events::{Event, Events};
+use crate::runtime::kmsg::{KmsgError, Reader, Record};
+use crate::runtime::logs::{LogError, Logs};
+
+/// Where the kernel's log is read.
+const KMSG: &str = "/dev/kmsg";
+
+/// A service's log, beginning with a whole line.
+///
+/// # Errors
+/// The service has no log, or it cannot be read.
+pub(super) fn logs(
+    logs: &Logs,
+    request: &v1::LogsRequest,
+) -> Result<Answers<v1::LogsResponse>, Failure> {
+    let reader = logs
+        .open(&request.service, request.tail_lines)
+        .map_err(log_failure)?;
+    if request.follow {
+        let follower = reader.follow().map_err(log_failure)?;
+        let lines = stream::try_unfold(follower, |mut follower| async move {
+            let data = follower.next().await.map_err(log_failure)?;
+            Ok(Some((v1::LogsResponse { data }, follower)))
+        });
+        return Ok(lines.boxed());
+    }
+    let lines = stream::try_unfold(reader, |mut reader| async move {
+        let data = reader.next_ready().map_err(log_failure)?;
+        Ok(data.map(|data| (v1::LogsResponse { data }, reader)))
+    });
+    Ok(lines.boxed())
+}
+
+fn log_failure(error: LogError) -> Failure {
+    match error {
+        LogError::Unknown { .. } => Failure::not_found(error.to_string()),
+        other => Failure::internal(cosi::report(&other)),
+    }
+}
+
+/// The kernel's log, whole records.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn dmesg(request: &v1::DmesgRequest) -> Result<Answers<v1::DmesgResponse>, Failure> {
+    let mut reader = Reader::open(Path::new(KMSG)).map_err(kmsg_failure)?;
+    let kept = match request.tail_lines {
+        None => VecDeque::new(),
+        Some(count) => last_records(&mut reader, usize::try_from(count).unwrap_or(usize::MAX))
+            .map_err(kmsg_failure)?,
+    };
+    let kept = stream::iter(kept.into_iter().map(|record| Ok(dmesg_response(record))));
+    if request.follow {
+        let follower = reader.follow().map_err(kmsg_failure)?;
+        let coming = stream::try_unfold(follower, |mut follower| async move {
+            let record = follower.next().await.map_err(kmsg_failure)?;
+            Ok(Some((dmesg_response(record), follower)))
+        });
+        return Ok(kept.chain(coming).boxed());
+    }
+    let rest = stream::try_unfold(reader, |mut reader| async move {
+        let record = reader.next_ready().map_err(kmsg_failure)?;
+        Ok(record.map(|record| (dmesg_response(record), reader)))
+    });
+    Ok(kept.chain(rest).boxed())
+}
+
+/// Reads to the present end and keeps the last records, at most what the kernel itself can hold.
+fn last_records(reader: &mut Reader, count: usize) -> Result<VecDeque<Record>, KmsgError> {
+    let mut kept = VecDeque::new();
+    while let Some(record) = reader.next_ready()? {
+        kept.push_back(record);
+        if kept.len() > count {
+            kept.pop_front();
+        }
+    }
+    Ok(kept)
+}
+
+fn dmesg_response(record: Record) -> v1::DmesgResponse {
+    v1::DmesgResponse {
+        sequence: record.sequence,
+        microseconds: record.micros,
+        level: record.level.into(),
+        facility: record.facility,
+        message: record.text.into_bytes(),
+    }
+}
+
+fn kmsg_failure(error: KmsgError) -> Failure {
+    Failure::internal(cosi::report(&error))
+}
+
+/// What happened, and what happens.
+pub(super) fn events(
+    events: &Arc<Events>,
+    request: &v1::EventsRequest,
+) -> Answers<v1::EventsResponse> {
+    let after = request
+        .tail
+        .map_or(0, |count| events.position_before_last(count.into()));
+    let kept = events.after(after);
+    let after = kept.last().map_or(after, |event| event.id);
+    let kept = stream::iter(kept.into_iter().map(|event| Ok(event_response(event))));
+    if !request.follow {
+        return kept.boxed();
+    }
+    let state = (Arc::clone(events), events.subscribe(), after);
+    let coming = stream::try_unfold(state, |(events, mut changes, after)| async move {
+        // The ring lives as long as the process, so its sender is never gone while we are here.
+        drop(changes.wait_for(|newest| *newest > after).await);
+        let batch = events.after(after);
+        let after = batch.last().map_or(after, |event| event.id);
+        let batch = stream::iter(batch.into_iter().map(|event| Ok(event_response(event))));
+        Ok::<_, Failure>(Some((batch, (events, changes, after))))
+    });
+    kept.chain(coming.try_flatten()).boxed()
+}
+
+fn event_response(event: Event) -> v1::EventsResponse {
+    v1::EventsResponse {
+        id: event.id,
+        time: Some(super::wire_time(event.time)),
+        r#type: event.kind.to_owned(),
+        subject: event.subject,
+        message: event.message,
+        fields: event.fields.into_iter().collect(),
+    }
+}

@@ -1,0 +1,69 @@
+//! The machine's clock: read as an argument elsewhere, set here alone.
+
+use jiff::{SignedDuration, Timestamp};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_settime};
+use thiserror::Error;
+
+/// A difference below this is no reason to step: a person's own clock is not better than that.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
+
+/// The kernel refused the new time.
+#[derive(Debug, Error)]
+#[error("setting the clock to {to}")]
+pub struct ClockError {
+    to: Timestamp,
+    #[source]
+    source: nix::Error,
+}
+
+/// When this program was built: no clock of a node that runs it is earlier.
+#[must_use]
+pub fn built() -> Timestamp {
+    let seconds = option_env!("GARBOARD_BUILD_EPOCH")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default();
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// The time to step to, if `asked` is worth a step at `now`: never below `built`.
+#[must_use]
+pub fn step(now: Timestamp, asked: Timestamp, built: Timestamp) -> Option<Timestamp> {
+    let to = asked.max(built);
+    (to.duration_since(now).abs() > TOLERANCE).then_some(to)
+}
+
+/// Sets the clock.
+///
+/// # Errors
+/// The kernel refuses, as it does without the right to.
+pub fn set(to: Timestamp) -> Result<(), ClockError> {
+    let time = TimeSpec::new(to.as_second(), to.subsec_nanosecond().into());
+    clock_settime(ClockId::CLOCK_REALTIME, time).map_err(|source| ClockError { to, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("in range")
+    }
+
+    #[test]
+    fn a_clock_is_stepped_only_when_it_is_worth_it() {
+        assert_eq!(step(at(1000), at(1001), at(0)), None);
+        assert_eq!(step(at(1000), at(5000), at(0)), Some(at(5000)));
+        assert_eq!(
+            step(at(4_070_908_800), at(5000), at(0)),
+            Some(at(5000)),
+            "2099 comes back"
+        );
+    }
+
+    #[test]
+    fn no_caller_moves_the_clock_below_the_build() {
+        assert_eq!(step(at(1000), at(0), at(900)), Some(at(900)));
+        assert_eq!(step(at(900), at(0), at(900)), None);
+    }
+}

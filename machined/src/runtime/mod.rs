@@ -1,0 +1,31 @@
+//! The node below its controllers: devices, logs, events, the console, the clock, the link to init.
+
+pub mod clock;
+pub mod console;
+pub mod devices;
+pub mod events;
+pub mod init_link;
+pub mod kmsg;
+pub mod logs;
+pub mod machine;
+pub mod modules;
+pub mod pairing;
+pub mod services;
+pub mod serving;
+pub mod sockets;
+pub mod stage;
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Lets the runtime wait until `inner` can be read.
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe, for types whose descriptor changes; ours own one for their whole life"
+)]
+fn readable<T: AsRawFd>(inner: T) -> io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(inner, Interest::READABLE)
+}

@@ -1,0 +1,6 @@
+//! What the API port presents: follows the config, the name and the addresses.
+
+pub mod apply;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! The stage of the node, from what is known of it.
+
+pub mod status;

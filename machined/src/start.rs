@@ -1,0 +1,266 @@
+//! Puts the daemon together and runs it: the one place that knows all parts.
+//!
+//! Tasks: every one is a branch of [`Machined::serve`], which ends when the machine goes down. None is detached.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pki::Identity;
+use pki::pairing::PairingString;
+use store::{CommitError, Registry, RegistryError, Store};
+use sys::link::{DaemonEnd, Greeting, Start};
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+
+use crate::api::{Endpoint, Pairing, RemoteAccess, Server};
+use crate::config::{Disk, DiskError, Generations};
+use crate::network;
+use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Order};
+use crate::runtime::console::Consoles;
+use crate::runtime::console::apply::{ConsoleController, Fixed};
+use crate::runtime::events::Events;
+use crate::runtime::events::status::EventController;
+use crate::runtime::init_link::{InitLink, InitLinkError};
+use crate::runtime::logs::Logs;
+use crate::runtime::machine::Machine;
+use crate::runtime::pairing::{Kept, PairingError};
+use crate::runtime::serving::apply::ServingController;
+use crate::runtime::sockets::{SocketError, Sockets};
+use crate::runtime::stage::status::StageController;
+use crate::tasks::{self, Fault};
+
+/// Why the daemon cannot start. init starts it again, and after five times in safe mode.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The link to init.
+    #[error("the link to init")]
+    Init(#[source] InitLinkError),
+    /// A socket.
+    #[error("the sockets")]
+    Socket(#[source] SocketError),
+    /// The folder of configs.
+    #[error("the folder of configs")]
+    Folder(#[source] DiskError),
+    /// The types of resources.
+    #[error("the types of resources")]
+    Registry(#[source] RegistryError),
+    /// The controllers.
+    #[error("the controllers")]
+    Controllers(#[source] cosi::RegisterError),
+    /// The facts.
+    #[error("writing facts")]
+    Facts(#[source] CommitError),
+    /// The config.
+    #[error("the config")]
+    Config(#[source] HeadError),
+    /// What maintenance mode pairs with.
+    #[error("preparing maintenance mode")]
+    Pairing(#[source] PairingError),
+    /// TLS.
+    #[error("preparing TLS")]
+    Tls(#[source] pki::tls::TlsError),
+}
+
+/// The daemon, put together.
+#[expect(missing_debug_implementations, reason = "it holds keys and tasks")]
+pub struct Machined {
+    pub(crate) store: Store,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) machine: Machine,
+    pub(crate) logs: Logs,
+    pub(crate) controllers: cosi::Runtime,
+    pub(crate) init: InitLink,
+    pub(crate) sockets: Sockets,
+    pub(crate) api: Server,
+    pub(crate) head: Head,
+    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) end: watch::Sender<Option<End>>,
+    pub(crate) endpoint: watch::Receiver<Arc<Endpoint>>,
+    pub(crate) pairing: (Kept, watch::Receiver<PairingString>),
+}
+
+impl Machined {
+    /// Puts everything together from what init handed over; nothing runs yet.
+    ///
+    /// # Errors
+    /// A part that the node cannot do without is missing.
+    pub fn start(run: &Path, link: DaemonEnd, greeting: Greeting) -> Result<Self, StartError> {
+        let now = Timestamp::now();
+        let machine = Machine::read();
+        tracing::info!(
+            epoch = greeting.start.epoch,
+            safe = greeting.start.safe,
+            kernel = machine.kernel,
+            "start"
+        );
+        let init = InitLink::new(link).map_err(StartError::Init)?;
+        let path = run.join("machined.sock");
+        let sockets = Sockets::take(greeting.stored, ::api::PORT, &path, NETWORKD, &init)
+            .map_err(StartError::Socket)?;
+
+        let registry = Arc::new(registry().map_err(StartError::Registry)?);
+        let store = Store::new(machine.epoch(greeting.start.epoch));
+        node::record_facts(&store, &registry, &machine, now).map_err(StartError::Facts)?;
+
+        let disk = Disk::open(&run.join("config")).map_err(StartError::Folder)?;
+        let end = watch::Sender::new(None);
+        let mut head = Head::new(store.clone(), Generations::new(disk), end.clone());
+        head.load(&beginning(greeting.start, &machine), now)
+            .map_err(StartError::Config)?;
+
+        let events = Arc::new(Events::default());
+        let logs = Logs::new(run.join("logs"));
+        let (node, orders) = LocalNode::new(
+            store.clone(),
+            machine.clone(),
+            Arc::clone(&events),
+            logs.clone(),
+        );
+        let mut controllers = cosi::Runtime::new("machined", store.clone());
+        let host = network::Host {
+            folder: run,
+            command_line: &machine.command_line,
+            machine_id: &machine.machine_id,
+        };
+        let api = api(&mut controllers, node, &store, &registry, &events, host)?;
+        controllers.await_peer("networkd");
+        Ok(Self {
+            store,
+            registry,
+            machine,
+            logs,
+            controllers,
+            init,
+            sockets,
+            api: api.server,
+            head,
+            orders,
+            end,
+            endpoint: api.endpoint,
+            pairing: api.pairing,
+        })
+    }
+
+    /// Serves until the machine goes down, or until this process is to end because init waits for it.
+    ///
+    /// # Errors
+    /// A part that the node cannot do without has ended.
+    pub async fn serve(self) -> Result<(), Fault> {
+        tasks::serve(self).await
+    }
+}
+
+/// The API, put together.
+struct Api {
+    server: Server,
+    endpoint: watch::Receiver<Arc<Endpoint>>,
+    pairing: (Kept, watch::Receiver<PairingString>),
+}
+
+/// Makes the API's server, and registers the controllers around it.
+fn api(
+    controllers: &mut cosi::Runtime,
+    node: LocalNode,
+    store: &Store,
+    registry: &Arc<Registry>,
+    events: &Arc<Events>,
+    host: network::Host<'_>,
+) -> Result<Api, StartError> {
+    let mut kept = Kept::open(&host.folder.join("pairing")).map_err(StartError::Pairing)?;
+    let identity = kept.identity().map_err(StartError::Pairing)?;
+    let secret = kept.secret().map_err(StartError::Pairing)?;
+    let pairing = Pairing::new(&identity, secret);
+    let shown = pairing.shown();
+    let endpoint = Endpoint::maintenance(&identity, None).map_err(StartError::Tls)?;
+    let (endpoint, served) = watch::channel(Arc::new(endpoint));
+    let fixed = Fixed {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        api_port: ::api::PORT,
+        fingerprint: identity.certificate().fingerprint.to_string(),
+    };
+    let console = ConsoleController::new(Consoles::of_this_machine(), fixed, shown.clone());
+    let state =
+        cosi::wire::Server::new(store.clone(), Arc::clone(registry), RemoteAccess).into_service();
+    let server = Server::new(Arc::new(node), Arc::new(pairing), served.clone())
+        .mount(state, cosi::wire::proto::FILE_DESCRIPTOR_SET);
+
+    let parts = Parts {
+        identity,
+        endpoint,
+        events: Arc::clone(events),
+        console,
+    };
+    register(controllers, parts, host).map_err(StartError::Controllers)?;
+    Ok(Api {
+        server,
+        endpoint: served,
+        pairing: (kept, shown),
+    })
+}
+
+/// What the controllers of this daemon are made of.
+#[expect(missing_debug_implementations, reason = "it holds keys")]
+pub struct Parts {
+    /// The identity of maintenance mode.
+    pub identity: Identity,
+    /// Where the API's endpoint is published.
+    pub endpoint: watch::Sender<Arc<Endpoint>>,
+    /// Where events are told.
+    pub events: Arc<Events>,
+    /// The console.
+    pub console: ConsoleController,
+}
+
+/// Registers every controller of this daemon.
+///
+/// # Errors
+/// Two of them claim the same name or output.
+pub fn register(
+    controllers: &mut cosi::Runtime,
+    parts: Parts,
+    host: network::Host<'_>,
+) -> Result<(), cosi::RegisterError> {
+    controllers.register(StageController)?;
+    controllers.register(ServingController::new(parts.identity, parts.endpoint))?;
+    controllers.register(EventController::new(parts.events))?;
+    controllers.register(parts.console)?;
+    network::register(controllers, host)
+}
+
+fn registry() -> Result<Registry, RegistryError> {
+    let mut registry = Registry::new();
+    registry
+        .register::<cosi::status::ControllerStatus>()?
+        .register::<cosi::status::RuntimeStatus>()?;
+    resources::register_all(&mut registry)?;
+    Ok(registry)
+}
+
+/// How this life begins, as init and the kernel command line have it.
+fn beginning(start: Start, machine: &Machine) -> Beginning {
+    let mode = sys::cmdline::last(&machine.command_line, "garboard.mode");
+    match (start.safe, mode) {
+        (true, _) => Beginning::Safe {
+            last_end: start.reason,
+        },
+        (false, Some("maintenance")) => Beginning::Waiting {
+            reason: "asked for on the kernel command line".to_owned(),
+        },
+        (false, _) => Beginning::Usual,
+    }
+}
+
+/// Sends what is traced to standard output, which init has opened as our log.
+pub fn log() {
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_target(true)
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(io::stdout)
+        .finish();
+    // Only a second call fails, and the first one's subscriber is as good.
+    drop(tracing::subscriber::set_global_default(subscriber));
+}

@@ -1,0 +1,247 @@
+//! Everything that runs at the same time, as branches of one future: when the machine goes down, all of it ends.
+
+use std::convert::Infallible;
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use store::Store;
+use thiserror::Error;
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_stream::wrappers::UnixListenerStream;
+
+use crate::api::ServeError;
+use crate::node::{End, LocalAccess, set_condition};
+use crate::runtime::devices::{DeviceError, Devices, Loaded};
+use crate::runtime::init_link::{InitLink, InitLinkError, Told};
+use crate::runtime::logs::Logs;
+use crate::runtime::machine::Machine;
+use crate::runtime::stage::status::SHUTDOWN;
+use crate::runtime::{modules, services};
+use crate::start::Machined;
+
+/// How often logs are looked at: a service that writes ten thousand lines a second has added a few megabytes by then,
+/// which a node still bears.
+const CUT: Duration = Duration::from_secs(2);
+
+/// How long the API waits to learn what it is to be. Whoever calls meanwhile waits in the socket's queue, rather than be
+/// taken for a stranger by a node that has not read its own config yet.
+const ENDPOINT: Duration = Duration::from_secs(5);
+
+/// How long devices are left alone after following them broke.
+const DEVICES_AGAIN: Duration = Duration::from_secs(10);
+
+/// A part that the node cannot do without has ended. init starts the daemon again.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The API.
+    #[error("the API")]
+    Api(#[source] ServeError),
+    /// The API ended though nobody asked it to.
+    #[error("the API ended by itself")]
+    ApiEnded,
+    /// The state's socket.
+    #[error("the state's socket")]
+    State(#[source] io::Error),
+    /// The link to init.
+    #[error("the link to init")]
+    Init(#[source] InitLinkError),
+    /// The controllers and all else.
+    #[error("the controllers ended by themselves")]
+    Ended,
+}
+
+/// Runs the daemon until the machine goes down, or until init waits for this process to end.
+pub(crate) async fn serve(machined: Machined) -> Result<(), Fault> {
+    let Machined {
+        store,
+        registry,
+        machine,
+        logs,
+        controllers,
+        mut init,
+        sockets,
+        api,
+        head,
+        orders,
+        end,
+        mut endpoint,
+        pairing: (kept, shown),
+        ..
+    } = machined;
+    let state =
+        cosi::wire::Server::new(store.clone(), registry, LocalAccess::default()).into_service();
+    let drained = |mut end: watch::Receiver<Option<End>>| async move {
+        // The sender outlives this wait, so there is no error to act on.
+        drop(end.wait_for(Option::is_some).await);
+    };
+    init.ready().map_err(Fault::Init)?;
+    let api = async {
+        if timeout(ENDPOINT, endpoint.changed()).await.is_err() {
+            tracing::error!("the API begins without knowing its config");
+        }
+        api.serve(sockets.api, drained(end.subscribe())).await
+    };
+    let rest = async {
+        tokio::join!(
+            head.run(orders),
+            controllers.run(std::future::pending()),
+            devices(&store, &machine),
+            cut(&logs),
+            kept.follow(shown),
+        )
+    };
+    // The API ends when the machine or this process is to end and its calls have had time to; nothing else ends by
+    // itself.
+    tokio::select! {
+        served = api => served.map_err(Fault::Api)?,
+        served = local_state(sockets.state, state) => return Err(Fault::State(served)),
+        _ = rest => return Err(Fault::Ended),
+        error = lifeline(&mut init, &store, &end) => return Err(Fault::Init(error)),
+    }
+    let ended = *end.borrow();
+    match ended {
+        None => Err(Fault::ApiEnded),
+        Some(End::Daemon) => {
+            tracing::info!("ending");
+            Ok(())
+        }
+        Some(End::Machine(down)) => {
+            tracing::info!(?down, "going down");
+            init.go_down(down).map_err(Fault::Init)?;
+            // Stay until init ends us: a daemon that ends by itself is one that crashed.
+            std::future::pending().await
+        }
+    }
+}
+
+/// Keeps the line to init, for as long as there is one.
+async fn lifeline(
+    init: &mut InitLink,
+    store: &Store,
+    end: &watch::Sender<Option<End>>,
+) -> InitLinkError {
+    loop {
+        match init.next().await {
+            Ok(Told::Child(child)) => {
+                if let Err(error) = services::record(store, child, Timestamp::now()) {
+                    tracing::error!("recording a service: {}", cosi::report(&error));
+                }
+            }
+            // Whether the machine then starts again is for init to know; it waits for us to end.
+            Ok(Told::Shutdown) => {
+                let told = set_condition(store, SHUTDOWN, true, "asked by init", Timestamp::now());
+                if let Err(error) = told {
+                    tracing::error!("telling the stage: {}", cosi::report(&error));
+                }
+                end.send_if_modified(|end| end.is_none() && end.replace(End::Daemon).is_none());
+            }
+            Err(error) => return error,
+        }
+    }
+}
+
+/// Serves the state to daemons on this node; why it does no longer.
+async fn local_state(
+    listener: std::os::unix::net::UnixListener,
+    state: cosi::wire::Service,
+) -> io::Error {
+    let served = async {
+        listener.set_nonblocking(true)?;
+        let incoming = UnixListenerStream::new(UnixListener::from_std(listener)?);
+        let serve = tonic::transport::Server::builder()
+            .add_service(state)
+            .serve_with_incoming(incoming);
+        serve.await.map_err(io::Error::other)
+    };
+    match served.await {
+        Ok(()) => io::Error::other("nobody connects any more"),
+        Err(error) => error,
+    }
+}
+
+/// Loads drivers for what is there and for what appears.
+async fn devices(store: &Store, machine: &Machine) {
+    loop {
+        let followed = async {
+            let devices = Devices::open(&machine.modules(), &machine.command_line)?;
+            note(store, &devices.coldplug().await?);
+            loop {
+                note(store, &devices.next().await?);
+            }
+        };
+        let Err(error): Result<Infallible, DeviceError> = followed.await;
+        tracing::error!("following devices: {}", cosi::report(&error));
+        sleep(DEVICES_AGAIN).await;
+    }
+}
+
+fn note(store: &Store, loaded: &Loaded) {
+    if !loaded.modules.is_empty() {
+        tracing::info!(modules = loaded.modules.join(" "), "drivers loaded");
+    }
+    for failure in &loaded.failures {
+        if failure.is_no_device() {
+            tracing::debug!("driver: {}", cosi::report(failure));
+        } else {
+            tracing::warn!("driver: {}", cosi::report(failure));
+        }
+    }
+    if let Err(error) = modules::record(store, Timestamp::now()) {
+        tracing::error!("{}", cosi::report(&error));
+    }
+}
+
+async fn cut(logs: &Logs) {
+    let mut ticks = interval(CUT);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut complained = false;
+    loop {
+        ticks.tick().await;
+        let done = logs.cut();
+        // Said once, or the complaints would fill the very log that cannot be cut.
+        if let (Err(error), false) = (&done, complained) {
+            tracing::warn!("{}", cosi::report(error));
+        }
+        complained = done.is_err();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use resources::runtime::Condition;
+    use store::Spec;
+    use sys::link::{FromInit, pair};
+
+    use super::*;
+    use crate::runtime::init_link::Down;
+
+    /// Lets init say something and go; what was ordered by then, and whether the stage was told.
+    async fn after(said: &FromInit, before: Option<End>) -> (Option<End>, bool) {
+        let (theirs, ours) = pair().expect("a link");
+        let store = Store::new(1);
+        let end = watch::Sender::new(before);
+        let mut init = InitLink::new(ours).expect("a runtime");
+        theirs.send(said, None).expect("sent");
+        drop(theirs);
+        let lost = timeout(Duration::from_secs(10), lifeline(&mut init, &store, &end)).await;
+        lost.expect("a lost init ends it");
+        let namespace = Condition::DEFINITION.namespace;
+        let told = store.snapshot().get_as::<Condition>(namespace, SHUTDOWN);
+        let ordered = *end.borrow();
+        (ordered, told.is_some_and(|condition| condition.spec.met))
+    }
+
+    #[tokio::test]
+    async fn init_is_answered_by_an_end_and_nothing_that_was_ordered_is_undone() {
+        assert_eq!(
+            after(&FromInit::Shutdown, None).await,
+            (Some(End::Daemon), true)
+        );
+        let reboot = Some(End::Machine(Down::Reboot));
+        assert_eq!(after(&FromInit::Shutdown, reboot).await.0, reboot);
+    }
+}

@@ -1,0 +1,321 @@
+//! A node that remembers what it was asked, the server in front of it, and clients of every kind.
+
+use std::future::pending;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ::api::v1alpha1 as v1;
+use futures_util::{StreamExt as _, stream};
+use hyper_util::rt::TokioIo;
+use jiff::{SignedDuration, Timestamp};
+use machined::api::{
+    Answers, Caller, Endpoint, Failure, Limits, Node, Pairing, Record, RemoteAccess, Server, Sink,
+};
+use pki::pairing::{PairingSecret, PairingString};
+use pki::{Authority, CLIENT_LIFETIME, Identity, Names, Role, Roles, SERVING_LIFETIME, Trust, tls};
+use rustls::ClientConfig;
+use serde::{Deserialize, Serialize};
+use store::{Op, Registry, Resource, Spec, Store, Transaction};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tonic::transport::Channel;
+use tower::service_fn;
+
+/// Far longer than anything here takes, so that a hang is a failure and not a stuck run.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Default)]
+pub(crate) struct FakeNode {
+    pub(crate) asked: Mutex<Vec<(Caller, String)>>,
+    pub(crate) clock: Mutex<Option<Timestamp>>,
+    /// Messages that the endless event stream has made.
+    pub(crate) made: Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl FakeNode {
+    fn note(&self, caller: Caller, what: String) {
+        self.asked.lock().unwrap().push((caller, what));
+    }
+}
+
+impl Node for FakeNode {
+    fn version(&self) -> v1::VersionResponse {
+        v1::VersionResponse {
+            version: "0.0.0-test".to_owned(),
+            ..Default::default()
+        }
+    }
+
+    fn set_clock(&self, to: Timestamp) -> Result<Timestamp, Failure> {
+        *self.clock.lock().unwrap() = Some(to);
+        Ok(to)
+    }
+
+    async fn reboot(&self, caller: Caller) -> Result<(), Failure> {
+        self.note(caller, "reboot".to_owned());
+        Ok(())
+    }
+
+    async fn shutdown(&self, caller: Caller) -> Result<(), Failure> {
+        self.note(caller, "shutdown".to_owned());
+        Ok(())
+    }
+
+    async fn apply_config(
+        &self,
+        caller: Caller,
+        request: v1::ApplyConfigRequest,
+    ) -> Result<v1::ApplyConfigResponse, Failure> {
+        if request.documents.starts_with(b"bad") {
+            return Err(Failure::invalid("line 1, column 1: bad"));
+        }
+        self.note(caller, format!("apply {}", request.documents.len()));
+        Ok(v1::ApplyConfigResponse {
+            generation: 1,
+            ..Default::default()
+        })
+    }
+
+    async fn validate_config(&self, _: Vec<u8>) -> Result<v1::ValidateConfigResponse, Failure> {
+        Ok(v1::ValidateConfigResponse::default())
+    }
+
+    async fn config(&self, reveal: bool) -> Result<v1::GetConfigResponse, Failure> {
+        let documents = if reveal {
+            "key: secret"
+        } else {
+            "key: redacted"
+        };
+        Ok(v1::GetConfigResponse {
+            documents: documents.into(),
+            generation: 1,
+        })
+    }
+
+    async fn logs(&self, request: v1::LogsRequest) -> Result<Answers<v1::LogsResponse>, Failure> {
+        if request.service == "nothing" {
+            return Err(Failure::not_found("no service is named \"nothing\""));
+        }
+        Ok(stream::iter([Ok(v1::LogsResponse {
+            data: b"one\n".to_vec(),
+        })])
+        .boxed())
+    }
+
+    async fn dmesg(&self, _: v1::DmesgRequest) -> Result<Answers<v1::DmesgResponse>, Failure> {
+        Ok(stream::iter([Ok(v1::DmesgResponse::default())]).boxed())
+    }
+
+    /// Ends after one event, or never when followed.
+    async fn events(
+        &self,
+        request: v1::EventsRequest,
+    ) -> Result<Answers<v1::EventsResponse>, Failure> {
+        let made = Arc::clone(&self.made);
+        let endless = stream::repeat_with(move || {
+            let id = made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Ok(v1::EventsResponse {
+                id,
+                message: "x".repeat(16 * 1024),
+                ..Default::default()
+            })
+        });
+        Ok(if request.follow {
+            endless.boxed()
+        } else {
+            endless.take(1).boxed()
+        })
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Records(pub(crate) Arc<Mutex<Vec<Record>>>);
+
+impl Sink for Records {
+    fn record(&self, record: &Record) {
+        self.0.lock().unwrap().push(record.clone());
+    }
+}
+
+impl Records {
+    /// The first record that satisfies `wanted`, once it is written.
+    pub(crate) async fn wait(&self, wanted: impl Fn(&Record) -> bool) -> Record {
+        let found = async {
+            loop {
+                if let Some(record) = self.0.lock().unwrap().iter().find(|record| wanted(record)) {
+                    return record.clone();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(DEADLINE, found)
+            .await
+            .expect("the record is written")
+    }
+}
+
+/// A cluster's authority and what it issues.
+pub(crate) struct Cluster {
+    pub(crate) authority: Authority,
+    pub(crate) trust: Trust,
+    made: Timestamp,
+}
+
+impl Cluster {
+    pub(crate) fn new() -> Self {
+        Self::made_at(Timestamp::now())
+    }
+
+    pub(crate) fn made_at(made: Timestamp) -> Self {
+        let authority = Authority::generate("garboard api", made).unwrap();
+        let trust = Trust::from_pem(authority.identity().certificate_pem()).unwrap();
+        Self {
+            authority,
+            trust,
+            made,
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        let own = self.authority.issue_serving(
+            "node-1",
+            &Names::loopback(),
+            SERVING_LIFETIME,
+            Timestamp::now(),
+        );
+        Endpoint::running(&own.unwrap(), &self.trust).unwrap()
+    }
+
+    pub(crate) fn person(&self, roles: Roles) -> Identity {
+        self.authority
+            .issue_client("mina", roles, CLIENT_LIFETIME, self.made)
+            .unwrap()
+    }
+
+    pub(crate) fn client(&self, role: Role) -> Arc<ClientConfig> {
+        tls::client(&self.trust, &self.person(role.into())).unwrap()
+    }
+
+    /// A certificate of ten minutes, issued when the cluster was made.
+    pub(crate) fn short_lived(&self) -> Arc<ClientConfig> {
+        let life = SignedDuration::from_mins(10);
+        let roles = Role::Admin.into();
+        let person = self
+            .authority
+            .issue_client("mina", roles, life, self.made)
+            .unwrap();
+        tls::client(&self.trust, &person).unwrap()
+    }
+}
+
+/// A kind that anybody with a reading role may see.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Spec)]
+#[spec(type = "Lamps.test.garboard", namespace = "test")]
+pub(crate) struct Lamp {
+    /// Whether it is lit.
+    #[field(1)]
+    pub(crate) lit: bool,
+}
+
+/// A kind for admins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Spec)]
+#[spec(type = "Safes.test.garboard", namespace = "test", sensitive)]
+pub(crate) struct Safe {
+    /// How to open it.
+    #[field(1)]
+    pub(crate) combination: String,
+}
+
+/// The state service over a store with one of each.
+fn state() -> cosi::wire::Service {
+    let mut registry = Registry::new();
+    registry
+        .register::<Lamp>()
+        .unwrap()
+        .register::<Safe>()
+        .unwrap();
+    let store = Store::new(1);
+    let lamp = Resource::in_default("one", Lamp { lit: true });
+    let safe = Resource::in_default(
+        "one",
+        Safe {
+            combination: "hush".to_owned(),
+        },
+    );
+    let transaction = Transaction::new("test")
+        .op(Op::Create(lamp))
+        .op(Op::Create(safe));
+    store.commit(transaction, Timestamp::now()).unwrap();
+    cosi::wire::Server::new(store, Arc::new(registry), RemoteAccess).into_service()
+}
+
+/// A serving node.
+pub(crate) struct Served {
+    pub(crate) node: Arc<FakeNode>,
+    pub(crate) records: Records,
+    pub(crate) address: SocketAddr,
+    pub(crate) endpoint: watch::Sender<Arc<Endpoint>>,
+    pub(crate) pairing: watch::Receiver<PairingString>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// Serves `endpoint`; maintenance when there is none.
+pub(crate) fn serve(endpoint: Option<Endpoint>) -> Served {
+    serve_within(endpoint, Limits::default())
+}
+
+pub(crate) fn serve_within(endpoint: Option<Endpoint>, limits: Limits) -> Served {
+    let own = pki::maintenance_identity().unwrap();
+    let pairing = Arc::new(Pairing::new(&own, PairingSecret::random().unwrap()));
+    let waiting = || Endpoint::maintenance(&own, None).unwrap();
+    let endpoint = watch::Sender::new(Arc::new(endpoint.unwrap_or_else(waiting)));
+    let (node, records) = (Arc::new(FakeNode::default()), Records::default());
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let shown = pairing.shown();
+    let server = Server::new(Arc::clone(&node), pairing, endpoint.subscribe())
+        .mount(state(), cosi::wire::proto::FILE_DESCRIPTOR_SET)
+        .sink(records.clone())
+        .limits(limits);
+    let server = tokio::spawn(async move {
+        server.serve(listener, pending()).await.unwrap();
+    });
+    Served {
+        node,
+        records,
+        address,
+        endpoint,
+        pairing: shown,
+        server,
+    }
+}
+
+/// A channel over TLS of `config` to `address`.
+pub(crate) async fn dial(
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+) -> Result<Channel, tonic::transport::Error> {
+    let connector = service_fn(move |_| {
+        let connector = TlsConnector::from(Arc::clone(&config));
+        async move {
+            let stream = TcpStream::connect(address).await?;
+            let name = tls::server_name("127.0.0.1").map_err(std::io::Error::other)?;
+            connector.connect(name, stream).await.map(TokioIo::new)
+        }
+    });
+    let endpoint = tonic::transport::Endpoint::from_static("https://node.invalid");
+    let connecting = endpoint.connect_with_connector(connector);
+    timeout(DEADLINE, connecting)
+        .await
+        .expect("a connection or a refusal in time")
+}

@@ -1,0 +1,14 @@
+//! The API server over real TLS on loopback, in front of a node of a few lines.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the whole program is a test; the lints' exception for tests does not see its helpers"
+)]
+
+mod fixture;
+mod flood;
+mod limits;
+mod maintenance;
+mod matrix;

@@ -1,0 +1,71 @@
+//! The picture of the controllers in docs/architecture.md is what the engine itself prints.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use machined::api::{Endpoint, Pairing};
+use machined::network::Host;
+use machined::runtime::console::Consoles;
+use machined::runtime::console::apply::{ConsoleController, Fixed};
+use machined::runtime::events::Events;
+use machined::start::{Parts, register};
+use pki::pairing::PairingSecret;
+use store::Store;
+use tokio::sync::watch;
+
+const BEGIN: &str = "<!-- The engine prints what follows; GARBOARD_BLESS=1 cargo test -p garboard-machined --test graph -->\n";
+const END: &str = "<!-- The engine printed this. -->\n";
+
+/// Both runtimes with all their controllers, as one graph.
+fn graph() -> String {
+    let identity = pki::maintenance_identity().expect("an identity");
+    let endpoint = Endpoint::maintenance(&identity, None).expect("an endpoint");
+    let pairing = Pairing::new(&identity, PairingSecret::from_bytes([0; 5]));
+    let fixed = Fixed {
+        version: String::new(),
+        api_port: 0,
+        fingerprint: String::new(),
+    };
+    let parts = Parts {
+        console: ConsoleController::new(Consoles::active(""), fixed, pairing.shown()),
+        endpoint: watch::Sender::new(Arc::new(endpoint)),
+        events: Arc::new(Events::default()),
+        identity,
+    };
+    let host = Host {
+        folder: Path::new("/run/garboard"),
+        command_line: "",
+        machine_id: "0123456789abcdef0123456789abcdef",
+    };
+    let mut runtime = cosi::Runtime::new("machined", Store::new(1));
+    register(&mut runtime, parts, host).expect("no two controllers claim the same");
+    let mut graph = cosi::Graph::default();
+    for node in runtime.graph().nodes() {
+        graph.add(*node).expect("machined's own");
+    }
+    for node in networkd::daemon::nodes() {
+        graph
+            .add(node)
+            .expect("networkd writes nothing that machined writes");
+    }
+    format!("```mermaid\n{}```\n", graph.to_mermaid())
+}
+
+#[tokio::test]
+async fn the_picture_of_the_controllers_is_the_engines() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/architecture.md");
+    let page = std::fs::read_to_string(&path).expect("docs/architecture.md");
+    let (before, rest) = page
+        .split_once(BEGIN)
+        .expect("the marker before the picture");
+    let (_, after) = rest.split_once(END).expect("the marker after the picture");
+    let wanted = format!("{before}{BEGIN}{}{END}{after}", graph());
+    if std::env::var_os("GARBOARD_BLESS").is_some() {
+        std::fs::write(&path, &wanted).expect("written");
+    }
+    let page = std::fs::read_to_string(&path).expect("docs/architecture.md");
+    assert!(
+        page == wanted,
+        "docs/architecture.md is behind; `cargo xtask gen` writes it"
+    );
+}
