@@ -1,0 +1,273 @@
+//! Specs to command lines, purely.
+//!
+//! Every process runs in its cluster's folder, so sockets have short relative names: a socket's path has room for 108
+//! bytes only, a home folder's for more. `-pidfile` alone is absolute: it is what tells our processes from others (see
+//! `process`).
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::accel::Accel;
+use crate::host::{Firmware, QemuVersion};
+use crate::name::Name;
+use crate::spec::{Boot, Bus, VmSpec};
+
+/// The name of the network's process and of its files; no machine can have it, since machines' files carry a prefix.
+pub(crate) const SWITCH: &str = "switch";
+
+/// The user network's name inside the switch.
+pub(crate) const OUT: &str = "out";
+
+/// The name of a machine's own end of its cable.
+pub(crate) const NETWORK: &str = "net";
+
+/// What a machine is besides its spec: chosen once, when the cluster is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    /// The cluster.
+    pub cluster: &'a Name,
+    /// The card's address.
+    pub mac: &'a str,
+    /// The machine's SMBIOS UUID.
+    pub uuid: &'a str,
+}
+
+/// What the host gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Means<'a> {
+    /// How it runs.
+    pub accel: Accel,
+    /// The emulator's version.
+    pub version: QemuVersion,
+    /// Firmware, for machines with UEFI.
+    pub firmware: Option<&'a Firmware>,
+    /// The cluster's folder.
+    pub folder: &'a Path,
+}
+
+/// A machine's files and sockets inside the cluster's folder.
+pub(crate) fn stem(vm: &Name) -> String {
+    format!("vm-{vm}")
+}
+
+/// The file with everything a machine wrote to its serial console.
+pub(crate) fn console_log(vm: &Name) -> String {
+    format!("console-{vm}.log")
+}
+
+/// The socket of a machine's second serial port.
+pub(crate) fn second_serial(vm: &Name) -> String {
+    format!("{}.second", stem(vm))
+}
+
+/// The hub port of a machine, by which its cable is pulled.
+pub(crate) fn hub_port(vm: &Name) -> String {
+    format!("hub-{vm}")
+}
+
+/// The switch: a QEMU without a machine, whose hub joins one stream per machine and the way out.
+pub fn switch(cluster: &Name, folder: &Path, tftp: Option<&Path>, vms: &[Name]) -> Vec<OsString> {
+    let mut argv = Argv::new(&format!("{cluster}-{SWITCH}"), folder, SWITCH);
+    argv.words(["-machine", "none"]);
+    let mut user = OsString::from(format!("user,id={OUT}"));
+    if let Some(tftp) = tftp {
+        user.push(",tftp=");
+        user.push(escape(tftp));
+        user.push(",bootfile=boot.ipxe");
+    }
+    argv.pair("-netdev", user);
+    argv.pair(
+        "-netdev",
+        format!("hubport,id=hub-{OUT},hubid=0,netdev={OUT}"),
+    );
+    for vm in vms {
+        let stem = stem(vm);
+        argv.pair(
+            "-netdev",
+            format!("stream,id={stem},server=on,addr.type=unix,addr.path={stem}.net"),
+        );
+        argv.pair(
+            "-netdev",
+            format!("hubport,id={},hubid=0,netdev={stem}", hub_port(vm)),
+        );
+    }
+    argv.0
+}
+
+/// A machine.
+pub fn machine(spec: &VmSpec, identity: Identity<'_>, means: Means<'_>) -> Vec<OsString> {
+    let stem = stem(&spec.name);
+    let mut argv = Argv::new(
+        &format!("{}-{}", identity.cluster, spec.name),
+        means.folder,
+        &stem,
+    );
+    argv.words(["-machine", "q35"]);
+    match means.accel {
+        Accel::Kvm => argv.words(["-accel", "kvm", "-cpu", "host"]),
+        // Without cx16: the translation of cmpxchg16b in QEMU 7.2 now and then leaves garbage in the flags, and the
+        // kernel's allocator, which uses the instruction when it is offered, dies of a double fault (4 of 20 boots
+        // under load, 0 of 30 without it). No wider model either: translated SIMD is slower than none.
+        Accel::Tcg => argv.words(["-accel", "tcg,thread=multi", "-cpu", "qemu64,-cx16"]),
+    }
+    argv.pair("-m", spec.memory.to_string());
+    argv.pair("-smp", spec.cpus.to_string());
+    argv.pair("-uuid", identity.uuid);
+    argv.pair("-rtc", clock(spec.clock.as_deref()));
+    argv.pair(
+        "-chardev",
+        format!(
+            "socket,id=console,path={stem}.console,server=on,wait=off,logfile={},logappend=on",
+            console_log(&spec.name)
+        ),
+    );
+    argv.words(["-serial", "chardev:console"]);
+    if spec.second_serial {
+        let socket = second_serial(&spec.name);
+        argv.pair(
+            "-chardev",
+            format!("socket,id=second,path={socket},server=on,wait=off"),
+        );
+        argv.words(["-serial", "chardev:second"]);
+    }
+    argv.words(["-device", "virtio-rng-pci"]);
+    // The one watchdog that both kernels have a driver for; a machine it resets starts again.
+    argv.words(["-device", "i6300esb", "-action", "watchdog=reset"]);
+    if let Some(firmware) = means.firmware.filter(|_| spec.uefi) {
+        argv.firmware(firmware, &stem);
+    }
+    argv.network(spec, identity, means.version);
+    argv.boot(spec);
+    argv.0
+}
+
+/// A base in the virtual machine's own time: QEMU keeps the distance to the host's time in 32 bits, which a base more
+/// than 68 years away overflows.
+fn clock(base: Option<&str>) -> String {
+    base.map_or_else(
+        || "base=utc".to_owned(),
+        |base| format!("base={base},clock=vm"),
+    )
+}
+
+/// A comma ends an option; a doubled one stands for itself.
+fn escape(path: &Path) -> OsString {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let mut bytes = Vec::with_capacity(path.as_os_str().len());
+    for byte in path.as_os_str().as_bytes() {
+        bytes.extend(std::iter::repeat_n(
+            *byte,
+            if *byte == b',' { 2 } else { 1 },
+        ));
+    }
+    OsString::from_vec(bytes)
+}
+
+/// A command line under construction.
+struct Argv(Vec<OsString>);
+
+impl Argv {
+    fn new(name: &str, folder: &Path, stem: &str) -> Self {
+        let mut argv = Self(Vec::new());
+        argv.pair("-name", format!("garboard-{name}"));
+        argv.pair("-pidfile", folder.join(format!("{stem}.pid")));
+        argv.words(["-nodefaults", "-no-user-config"]);
+        argv.words(["-display", "none"]);
+        argv.pair("-qmp", format!("unix:{stem}.qmp,server=on,wait=off"));
+        argv
+    }
+
+    fn words<const N: usize>(&mut self, words: [&str; N]) {
+        self.0.extend(words.map(OsString::from));
+    }
+
+    fn pair(&mut self, option: &str, value: impl Into<OsString>) {
+        self.0.push(option.into());
+        self.0.push(value.into());
+    }
+
+    fn firmware(&mut self, firmware: &Firmware, stem: &str) {
+        let mut code = OsString::from("if=pflash,unit=0,format=raw,readonly=on,file=");
+        code.push(escape(&firmware.code));
+        self.pair("-drive", code);
+        self.pair(
+            "-drive",
+            format!("if=pflash,unit=1,format=raw,file={stem}.vars"),
+        );
+    }
+
+    fn network(&mut self, spec: &VmSpec, identity: Identity<'_>, version: QemuVersion) {
+        let stem = stem(&spec.name);
+        let mut stream =
+            format!("stream,id={NETWORK},server=off,addr.type=unix,addr.path={stem}.net");
+        // Older ones connect once, which is why the switch is always started first.
+        match (version.major, version.minor) {
+            (..=7, _) => {}
+            (8, _) | (9, ..=1) => stream.push_str(",reconnect=1"),
+            _ => stream.push_str(",reconnect-ms=500"),
+        }
+        self.pair("-netdev", stream);
+        let mut card = format!(
+            "{},netdev={NETWORK},mac={}",
+            spec.nic.device(),
+            identity.mac
+        );
+        // The card's own boot program is needed for PXE alone; without it nothing of iPXE has to be installed.
+        card.push_str(if spec.boot == Boot::Pxe {
+            ",bootindex=0"
+        } else {
+            ",romfile="
+        });
+        self.pair("-device", card);
+    }
+
+    fn boot(&mut self, spec: &VmSpec) {
+        match &spec.boot {
+            Boot::Direct {
+                kernel,
+                initramfs,
+                cmdline,
+            } => {
+                self.pair("-kernel", kernel);
+                self.pair("-initrd", initramfs);
+                self.pair("-append", cmdline);
+            }
+            Boot::Iso { image, bus } => self.disk("medium", image, *bus, Some(0)),
+            Boot::Pxe | Boot::Disk => {}
+        }
+        for (number, disk) in spec.disks.iter().enumerate() {
+            let first = (spec.boot == Boot::Disk && number == 0).then_some(0);
+            self.disk(&format!("disk{number}"), &disk.file, disk.bus, first);
+        }
+    }
+
+    /// One disk. The file is never written: a disk that must look writable gets a layer that is thrown away.
+    fn disk(&mut self, id: &str, file: &Path, bus: Bus, bootindex: Option<u32>) {
+        let (guard, device) = match bus {
+            Bus::Virtio => ("readonly=on", "virtio-blk-pci"),
+            Bus::Ahci => ("snapshot=on", "ide-hd"),
+            Bus::Cdrom => ("readonly=on", "ide-cd"),
+            Bus::Usb => ("readonly=on", "usb-storage"),
+            Bus::Nvme => ("readonly=on", "nvme"),
+        };
+        let mut drive = OsString::from(format!("if=none,id={id},format=raw,{guard},file="));
+        drive.push(escape(file));
+        self.pair("-drive", drive);
+        if bus == Bus::Usb {
+            self.pair("-device", format!("qemu-xhci,id=usb-{id}"));
+        }
+        let mut options = format!("{device},drive={id}");
+        match bus {
+            Bus::Usb => options.push_str(&format!(",bus=usb-{id}.0,removable=on")),
+            Bus::Nvme => options.push_str(&format!(",serial={id}")),
+            Bus::Virtio | Bus::Ahci | Bus::Cdrom => {}
+        }
+        if let Some(index) = bootindex {
+            options.push_str(&format!(",bootindex={index}"));
+        }
+        self.pair("-device", options);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+//! Clusters of machines without an operating system: their whole life, with real QEMU processes.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper fails its test, as the test itself does"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use provision::cluster::Power;
+use provision::clusters::ClustersError;
+use provision::{Boot, Bus, ClusterSpec, Clusters, Destroyed, Disk, Host, Name, VmSpec};
+
+/// Says to the test of this name in which folder it shall make a cluster and leave it.
+const CREATOR: &str = "GARBOARD_TEST_CREATOR";
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+/// Machines with an empty disk: their firmware finds nothing to start and stays.
+fn spec(cluster: &str, folder: &Path, vms: &[&str]) -> ClusterSpec {
+    let file = folder.join("empty.img");
+    fs::File::create(&file).unwrap().set_len(1 << 20).unwrap();
+    let vm = |vm: &&str| {
+        let mut spec = VmSpec::new(name(vm), 64, Boot::Disk);
+        spec.disks.push(Disk {
+            file: file.clone(),
+            bus: Bus::Virtio,
+        });
+        spec
+    };
+    ClusterSpec {
+        name: name(cluster),
+        tftp: None,
+        vms: vms.iter().map(vm).collect(),
+    }
+}
+
+/// The processes whose command line names a folder, by a way of looking that is not the crate's own.
+fn processes(folder: &Path) -> Vec<String> {
+    let needle = folder.to_str().unwrap();
+    let lines = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let line = fs::read(entry.ok()?.path().join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&line).replace('\0', " "))
+    });
+    lines
+        .filter(|line| line.contains("qemu") && line.contains(needle))
+        .collect()
+}
+
+#[test]
+fn a_cluster_from_making_to_removal() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("clusters");
+    let clusters = Clusters::at(&root).unwrap();
+    let host = Host::detect().unwrap();
+    let spec = spec("life", folder.path(), &["a", "b"]);
+    let mut cluster = clusters.create(&host, &spec).unwrap();
+    assert_eq!(clusters.list().unwrap(), [name("life")]);
+    assert_eq!(processes(&root).len(), 3);
+
+    let leases: BTreeSet<_> = cluster.vms().iter().map(|vm| vm.lease.unwrap()).collect();
+    assert_eq!(leases.len(), 2, "each machine has an address of its own");
+    let places: BTreeSet<_> = cluster
+        .vms()
+        .iter()
+        .map(|vm| vm.endpoint(provision::spec::API_PORT).unwrap())
+        .collect();
+    assert_eq!(places.len(), 2, "and a port of its own on this host");
+    for place in places {
+        assert!(place.ip().is_loopback());
+        std::net::TcpStream::connect(place).unwrap();
+    }
+
+    let a = name("a");
+    cluster.cut(&a).unwrap();
+    cluster.restore(&a).unwrap();
+    cluster.forward(&a, 80).unwrap();
+    let before = cluster.vm(&a).unwrap().forwards.clone();
+    cluster.redirect(&a, "10.0.2.99".parse().unwrap()).unwrap();
+    let after = cluster.vm(&a).unwrap().forwards.clone();
+    assert_eq!(before.len(), 2);
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(before.host, after.host, "a forward keeps its place");
+        assert_eq!(after.to.to_string(), "10.0.2.99");
+    }
+
+    let first = cluster.vm(&a).unwrap().process;
+    cluster.reset(&a).unwrap();
+    cluster.switch_off(&a).unwrap();
+    assert_eq!(cluster.power(&a).unwrap(), Power::Off);
+    cluster.switch_on(&host, &a).unwrap();
+    assert_eq!(cluster.power(&a).unwrap(), Power::On);
+    assert_ne!(cluster.vm(&a).unwrap().process, first);
+    assert_eq!(cluster.network(), Power::On);
+
+    let again = clusters.open(&name("life")).unwrap();
+    assert_eq!(again.vms(), cluster.vms());
+    assert!(matches!(
+        clusters.create(&host, &spec),
+        Err(ClustersError::Exists { .. })
+    ));
+
+    let destroyed = clusters.destroy(&name("life")).unwrap();
+    assert_eq!(destroyed, Destroyed::Cluster { processes: 3 });
+    assert_eq!(processes(&root), Vec::<String>::new());
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
+    assert_eq!(clusters.destroy(&name("life")).unwrap(), Destroyed::Nothing);
+}
+
+#[test]
+fn what_does_not_start_says_why_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("clusters");
+    let clusters = Clusters::at(&root).unwrap();
+    let mut spec = spec("broken", folder.path(), &["a", "b"]);
+    // A folder exists, but is no disk.
+    spec.vms[1].disks[0].file = folder.path().to_owned();
+    let started = Instant::now();
+    let error = clusters
+        .create(&Host::detect().unwrap(), &spec)
+        .unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(30));
+    let mut said = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        said = format!("{said}: {cause}");
+        source = cause.source();
+    }
+    assert!(said.contains("b ended at once"), "{said}");
+    assert!(said.contains("qemu-system"), "QEMU's own words: {said}");
+    assert_eq!(processes(&root), Vec::<String>::new());
+    assert_eq!(clusters.list().unwrap(), []);
+}
+
+#[test]
+fn sockets_work_however_long_the_path_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("x".repeat(120)).join("clusters");
+    let clusters = Clusters::at(&root).unwrap();
+    let spec = spec("deep", folder.path(), &["a"]);
+    clusters.create(&Host::detect().unwrap(), &spec).unwrap();
+    clusters.destroy(&name("deep")).unwrap();
+    assert_eq!(processes(&root), Vec::<String>::new());
+}
+
+/// Makes a cluster; in the folder of another test it leaves it for that test to remove.
+#[test]
+fn creator() {
+    let own = tempfile::tempdir().unwrap();
+    let given = std::env::var_os(CREATOR).map(PathBuf::from);
+    let folder = given.as_deref().unwrap_or(own.path());
+    let clusters = Clusters::at(&folder.join("clusters")).unwrap();
+    let spec = spec("crash", folder, &["a", "b"]);
+    clusters.create(&Host::detect().unwrap(), &spec).unwrap();
+    if given.is_none() {
+        clusters.destroy(&name("crash")).unwrap();
+    }
+}
+
+/// The creator with what it says in a file, or the file's text when it ends without having made what is waited for.
+fn start_creator(folder: &Path) -> Child {
+    let said = fs::File::create(folder.join("said")).unwrap();
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "creator", "--nocapture"])
+        .env(CREATOR, folder)
+        .stdout(said.try_clone().unwrap())
+        .stderr(said)
+        .spawn()
+        .unwrap()
+}
+
+/// Busy, since the point would have passed with any pause; the deadline ends it.
+fn wait_for(file: &Path, creator: &mut Child, said: &Path) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !file.exists() {
+        let ended = creator.try_wait().unwrap().is_some() && !file.exists();
+        let late = Instant::now() > limit;
+        let text = || fs::read_to_string(said).unwrap();
+        assert!(!ended && !late, "no {}: {}", file.display(), text());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_creator_that_dies_at_any_point_leaves_nothing_that_destroy_does_not_find() {
+    let points = [
+        "",
+        "state.json",
+        "switch.log",
+        "switch.pid",
+        "switch.qmp",
+        "vm-a.log",
+        "vm-a.pid",
+        "console-a.log",
+        "vm-b.qmp",
+    ];
+    for point in points {
+        let folder = tempfile::tempdir().unwrap();
+        let clusters = Clusters::at(&folder.path().join("clusters")).unwrap();
+        let mut creator = start_creator(folder.path());
+        let file = folder.path().join("clusters/crash").join(point);
+        wait_for(&file, &mut creator, &folder.path().join("said"));
+        creator.kill().unwrap();
+        creator.wait().unwrap();
+
+        clusters.destroy(&name("crash")).unwrap();
+        assert_eq!(processes(folder.path()), Vec::<String>::new(), "{point:?}");
+        assert_eq!(clusters.list().unwrap(), [], "{point:?}");
+    }
+}
+
+#[test]
+fn damaged_notes_do_not_keep_a_cluster_alive() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("clusters");
+    let clusters = Clusters::at(&root).unwrap();
+    let spec = spec("damaged", folder.path(), &["a"]);
+    clusters.create(&Host::detect().unwrap(), &spec).unwrap();
+    fs::write(root.join("damaged/state.json"), "{").unwrap();
+    assert!(matches!(
+        clusters.open(&name("damaged")),
+        Err(ClustersError::State { .. })
+    ));
+    let destroyed = clusters.destroy(&name("damaged")).unwrap();
+    assert_eq!(destroyed, Destroyed::Cluster { processes: 2 });
+    assert_eq!(processes(&root), Vec::<String>::new());
+}
