@@ -1,0 +1,306 @@
+//! `osctl config`: the config of nodes.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use api::v1alpha1::machine_service_client::MachineServiceClient;
+use api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
+use api::v1alpha1::{ApplyConfigRequest, ApplyConfigResponse, GetConfigRequest, PairRequest};
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use pki::pairing::PairingString;
+use pki::{Authority, Identity, Trust};
+use serde::Serialize;
+
+use crate::connect;
+use crate::context::Context;
+use crate::exit::{Changes, usage};
+use crate::fleet::{Session, within};
+use crate::output::{self, Format};
+
+/// What to do with configs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Give nodes a config: a running node by certificate, a new one by its pairing string
+    Apply(Apply),
+    /// Check a config without a node
+    Validate {
+        /// The file of YAML documents; - reads standard input
+        #[arg(short, long)]
+        file: PathBuf,
+    },
+    /// Show the config a node runs
+    Show {
+        /// Show secrets as well; asks for the admin role
+        #[arg(long)]
+        reveal_secrets: bool,
+    },
+}
+
+/// A config to be applied.
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// The file of YAML documents; - reads standard input
+    #[arg(short, long)]
+    file: PathBuf,
+    /// The pairing string on the console of a node that waits in maintenance mode
+    #[arg(long, value_name = "STRING")]
+    pub(crate) pairing: Option<String>,
+    /// Say what would happen and change nothing; exit code 3 says that there are changes
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Checks a file, offline.
+pub(crate) fn validate(file: &Path, format: Format) -> Result<()> {
+    #[derive(Serialize)]
+    struct Valid {
+        file: String,
+        documents: usize,
+    }
+    let (file, bytes) = read(file)?;
+    let documents = checked(&file, &bytes)?.iter().count();
+    if format != Format::Table {
+        return output::value(format, &Valid { file, documents });
+    }
+    let documents = output::counted(documents, "document");
+    output::line(&format!("{file}: {documents}, valid"))
+}
+
+/// Applies a file to running nodes.
+pub(crate) async fn apply(session: &Session, apply: &Apply, format: Format) -> Result<()> {
+    let (name, bytes) = read(&apply.file)?;
+    let documents = checked(&name, &bytes)?;
+    keeps_the_way_in(&name, &documents, &session.context)?;
+    let request = request(bytes, apply.dry_run);
+    let answers = session
+        .each_changed(|channel| {
+            let request = request.clone();
+            async move {
+                Ok(MachineServiceClient::new(channel)
+                    .apply_config(request)
+                    .await?
+                    .into_inner())
+            }
+        })
+        .await?;
+    let answers = answers.map(|answer| Applied::new(answer, apply.dry_run));
+    report(&answers.good, format)?;
+    let changes = would_change(&answers.good);
+    answers.finish()?;
+    changes
+}
+
+/// Applies a file to a node that waits in maintenance mode, which is known by its pairing string alone.
+pub(crate) async fn pair(
+    asked: &[String],
+    apply: &Apply,
+    pairing: &str,
+    patience: Duration,
+    format: Format,
+) -> Result<()> {
+    let [address] = asked else {
+        return Err(usage("--pairing is for one node; name its address with -n"));
+    };
+    let pairing: PairingString = pairing.parse().context("reading the pairing string")?;
+    let (name, bytes) = read(&apply.file)?;
+    checked(&name, &bytes)?;
+    let address = connect::with_port(address)?;
+    let answer = give(&pairing, &address, request(bytes, apply.dry_run), patience).await?;
+    let applied = [(address, Applied::new(answer, apply.dry_run))];
+    report(&applied, format)?;
+    would_change(&applied)
+}
+
+/// Pairs with a waiting node and gives it its config.
+pub(crate) async fn give(
+    pairing: &PairingString,
+    address: &str,
+    config: ApplyConfigRequest,
+    patience: Duration,
+) -> Result<ApplyConfigResponse> {
+    let channel = connect::connect_pinned(pairing.pin, address, patience).await?;
+    let mut node = MaintenanceServiceClient::new(channel);
+    let now = Timestamp::now();
+    let time = prost_types::Timestamp {
+        seconds: now.as_second(),
+        nanos: now.subsec_nanosecond(),
+    };
+    let secret = pairing.secret.reveal();
+    let pair = node.pair(PairRequest {
+        secret,
+        time: Some(time),
+    });
+    within(patience, async { Ok(pair.await?) })
+        .await
+        .context("pairing")?;
+    // The upload counts only on the connection that paired, so it needs no secret of its own.
+    let apply = node.apply_config(config);
+    let answer = within(patience, async { Ok(apply.await?) })
+        .await
+        .context("applying the config")?;
+    Ok(answer.into_inner())
+}
+
+/// The request that gives a node these documents.
+pub(crate) fn request(documents: Vec<u8>, dry_run: bool) -> ApplyConfigRequest {
+    ApplyConfigRequest {
+        documents,
+        dry_run,
+        ..ApplyConfigRequest::default()
+    }
+}
+
+/// Shows what a node runs.
+pub(crate) async fn show(session: &Session, reveal_secrets: bool, format: Format) -> Result<()> {
+    session
+        .one(|_, channel| async move {
+            let mut client = MachineServiceClient::new(channel);
+            let answer = client.get_config(GetConfigRequest { reveal_secrets });
+            shown(session.within(answer).await?.into_inner().documents, format)
+        })
+        .await
+}
+
+fn shown(documents: Vec<u8>, format: Format) -> Result<()> {
+    if format != Format::Json {
+        return output::raw(&documents);
+    }
+    let text = String::from_utf8(documents).context("reading the node's config")?;
+    let values: Vec<serde_json::Value> =
+        serde_yaml::from_multiple(&text).context("reading the node's config")?;
+    output::value(format, &values)
+}
+
+/// What a node made of a config.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Applied {
+    dry_run: bool,
+    /// The one that runs: for a dry run the one before.
+    generation: u64,
+    changes: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Applied {
+    fn new(answer: ApplyConfigResponse, dry_run: bool) -> Self {
+        let ApplyConfigResponse {
+            generation,
+            changes,
+            warnings,
+        } = answer;
+        Self {
+            dry_run,
+            generation,
+            changes,
+            warnings,
+        }
+    }
+
+    fn sentence(&self) -> String {
+        let generation = self.generation;
+        match (self.dry_run, generation) {
+            _ if self.changes.is_empty() => {
+                format!("the same as before; generation {generation} runs")
+            }
+            (false, _) => format!("applied generation {generation}"),
+            (true, 0) => "nothing was changed; this would be the first generation".to_owned(),
+            (true, _) => {
+                format!("nothing was changed; generation {generation} would be followed by")
+            }
+        }
+    }
+}
+
+fn report(applied: &[(String, Applied)], format: Format) -> Result<()> {
+    if format != Format::Table {
+        return output::values_per_node(format, applied);
+    }
+    for (node, applied) in applied {
+        output::line(&format!("{node}: {}", applied.sentence()))?;
+        for change in &applied.changes {
+            output::line(&format!("  {change}"))?;
+        }
+        for warning in &applied.warnings {
+            output::note(&format!("{node}: warning: {warning}"));
+        }
+    }
+    Ok(())
+}
+
+fn would_change(applied: &[(String, Applied)]) -> Result<()> {
+    let any = applied
+        .iter()
+        .any(|(_, applied)| applied.dry_run && !applied.changes.is_empty());
+    if any { Err(Changes.into()) } else { Ok(()) }
+}
+
+/// Refuses a config that no node would take, with the place of every fault.
+fn checked(name: &str, bytes: &[u8]) -> Result<config::Documents> {
+    let documents = config::parse(name, bytes)?;
+    let problems = documents.validate();
+    if !problems.is_empty() {
+        let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        bail!("{}", list.join("\n"))
+    }
+    if let Some(trust) = documents.api_trust() {
+        usable(trust).with_context(|| format!("{name}: ApiTrust"))?;
+    }
+    Ok(documents)
+}
+
+/// Reads the certificates and keys of a config as the node will.
+fn usable(trust: &config::ApiTrustConfig) -> Result<()> {
+    Trust::from_pem(trust.ca.as_pem()).context("ca")?;
+    if let Some(pair) = &trust.issuer {
+        Authority::from_pem(pair.certificate.as_pem(), pair.key.as_pem()).context("issuer")?;
+    }
+    if let Some(pair) = &trust.serving {
+        Identity::from_pem(pair.certificate.as_pem(), pair.key.as_pem()).context("serving")?;
+    }
+    Ok(())
+}
+
+/// Refuses a config after which the node would not take its sender's certificate any more: what is left then is its
+/// console.
+fn keeps_the_way_in(name: &str, documents: &config::Documents, context: &Context) -> Result<()> {
+    let Some(trust) = documents.api_trust() else {
+        bail!(
+            "{name} has no ApiTrust, and a config is applied as a whole: the node would believe nobody any more; \
+             `osctl config show --reveal-secrets` prints the one it runs, to begin with"
+        );
+    };
+    let yours = Trust::from_pem(&context.ca).context("reading the context's authority")?;
+    let theirs = Trust::from_pem(trust.ca.as_pem()).context("reading the ca of ApiTrust")?;
+    if yours.fingerprints().is_disjoint(theirs.fingerprints()) {
+        bail!(
+            "{name} is of another cluster: with its ApiTrust the node would refuse your certificate; \
+             make it with the secrets.yaml of this cluster, or let its `ca` hold both authorities"
+        );
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<(String, Vec<u8>)> {
+    // One byte over the limit is enough to be refused with the right words.
+    let limit = config::MAX_BYTES as u64 + 1;
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin()
+            .lock()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .context("reading standard input")?;
+        return Ok(("standard input".to_owned(), bytes));
+    }
+    let name = file.display().to_string();
+    let opened = std::fs::File::open(file).with_context(|| format!("opening {name}"))?;
+    opened
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("reading {name}"))?;
+    Ok((name, bytes))
+}

@@ -1,0 +1,209 @@
+//! `osctl gen`: secrets, configs and certificates, made on the operator's machine.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Subcommand, ValueEnum};
+use config::Hostname;
+use jiff::{SignedDuration, Timestamp};
+use pki::Role;
+
+use crate::context::{ContextFile, Contexts, Node};
+use crate::exit::usage;
+use crate::files::{self, Existing};
+use crate::output;
+use crate::secrets::Secrets;
+
+/// What to make.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Generate {
+    /// Make the secrets of a new cluster: keep the file safe, everything else is issued from it
+    Secrets {
+        /// The file to write, mode 0600
+        #[arg(long, default_value = "secrets.yaml")]
+        file: PathBuf,
+        /// Replace the file if it exists
+        #[arg(long)]
+        force: bool,
+    },
+    /// Make the config of one node, to be edited and applied
+    Config(NodeConfig),
+    /// Issue a client certificate, into a context of yours or into a file for somebody else
+    Crt(Crt),
+}
+
+/// The config of one node.
+#[derive(Debug, Args)]
+pub(crate) struct NodeConfig {
+    /// The node's host name
+    hostname: String,
+    /// The file that `gen secrets` wrote
+    #[arg(long, default_value = "secrets.yaml")]
+    secrets: PathBuf,
+    /// What the node will be
+    #[arg(long, default_value = "control-plane")]
+    role: NodeRole,
+    /// The file to write, mode 0600 [default: HOSTNAME.yaml]
+    #[arg(long)]
+    file: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum NodeRole {
+    ControlPlane,
+    Worker,
+}
+
+/// A client certificate.
+#[derive(Debug, Args)]
+pub(crate) struct Crt {
+    /// The name of the context
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    name: String,
+    /// The file that `gen secrets` wrote
+    #[arg(long, default_value = "secrets.yaml")]
+    secrets: PathBuf,
+    /// What its holder may do
+    #[arg(long, default_value = "admin")]
+    role: ClientRole,
+    /// Who its holder is, as audit records show it [default: the user's login name]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    subject: Option<String>,
+    /// How many days it holds
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    days: u16,
+    /// A node of the cluster; may be given several times [default: those of the context that is replaced]
+    #[arg(long = "node", value_name = "NAME=ADDRESS")]
+    nodes: Vec<String>,
+    /// Write a file for `osctl context merge` instead of adding to your contexts
+    #[arg(long)]
+    file: Option<PathBuf>,
+    /// Replace a file or context of that name
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ClientRole {
+    /// Everything
+    Admin,
+    /// Reading, and what does not change the config: reboot, shutdown
+    Operator,
+    /// Reading, without secrets
+    Reader,
+    /// Snapshots of etcd
+    EtcdBackup,
+}
+
+impl From<ClientRole> for Role {
+    fn from(role: ClientRole) -> Self {
+        match role {
+            ClientRole::Admin => Self::Admin,
+            ClientRole::Operator => Self::Operator,
+            ClientRole::Reader => Self::Reader,
+            ClientRole::EtcdBackup => Self::EtcdBackup,
+        }
+    }
+}
+
+/// Makes it.
+///
+/// Only a certificate for a context needs the file of contexts, so it is asked for then.
+pub(crate) fn run(
+    generate: Generate,
+    contexts: impl FnOnce() -> Result<ContextFile>,
+    now: Timestamp,
+) -> Result<()> {
+    match generate {
+        Generate::Secrets { file, force } => {
+            files::write_secret(&file, &Secrets::generate(now)?.to_yaml()?, existing(force))?;
+            output::line(&format!(
+                "wrote {}; next: osctl gen config NAME, osctl gen crt --name CONTEXT",
+                file.display()
+            ))
+        }
+        Generate::Config(node) => node_config(node, now),
+        Generate::Crt(crt) => client(crt, contexts, now),
+    }
+}
+
+fn node_config(node: NodeConfig, now: Timestamp) -> Result<()> {
+    let hostname: Hostname = node
+        .hostname
+        .parse()
+        .with_context(|| format!("host name {:?}", node.hostname))?;
+    let role = match node.role {
+        NodeRole::ControlPlane => config::Role::ControlPlane,
+        NodeRole::Worker => config::Role::Worker,
+    };
+    let documents = Secrets::load(&node.secrets)?.node(role, &hostname, now)?;
+    let file = node
+        .file
+        .unwrap_or_else(|| PathBuf::from(format!("{hostname}.yaml")));
+    files::write_secret(&file, &documents.to_yaml()?, existing(node.force))?;
+    let file = file.display();
+    output::line(&format!(
+        "wrote {file}; next: osctl config apply -n ADDRESS --pairing STRING -f {file}"
+    ))
+}
+
+fn client(crt: Crt, contexts: impl FnOnce() -> Result<ContextFile>, now: Timestamp) -> Result<()> {
+    let nodes = crt
+        .nodes
+        .iter()
+        .map(|node| parse_node(node))
+        .collect::<Result<Vec<_>>>()?;
+    let login = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    let subject = match crt.subject {
+        Some(subject) => subject,
+        None => login()
+            .ok()
+            .context("the environment has no login name; say who the holder is with --subject")?,
+    };
+    let lifetime = SignedDuration::from_hours(24 * i64::from(crt.days));
+    let context =
+        Secrets::load(&crt.secrets)?.client(&subject, crt.role.into(), lifetime, nodes, now)?;
+    let mut made = Contexts {
+        current: Some(crt.name.clone()),
+        contexts: [(crt.name.clone(), context)].into(),
+    };
+    match crt.file {
+        Some(file) => {
+            files::write_secret(&file, &serde_yaml::to_string(&made)?, existing(crt.force))?;
+            let file = file.display();
+            output::line(&format!(
+                "wrote {file}; its holder runs: osctl context merge {file}"
+            ))
+        }
+        None => {
+            let contexts = contexts()?;
+            let before = contexts.load()?.contexts.remove(&crt.name);
+            for context in made.contexts.values_mut() {
+                context.keep_nodes(before.as_ref());
+            }
+            super::context::merge(&contexts, made, crt.force)
+        }
+    }
+}
+
+pub(crate) fn parse_node(text: &str) -> Result<Node> {
+    let Some((name, address)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+        return Err(usage(format!("{text:?} is not NAME=ADDRESS")));
+    };
+    Ok(Node {
+        name: name.to_owned(),
+        address: crate::connect::with_port(address)?,
+    })
+}
+
+fn existing(force: bool) -> Existing {
+    if force {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    }
+}

@@ -1,0 +1,10 @@
+//! The commands, one file each: arguments, call, result.
+
+pub(crate) mod cluster;
+pub(crate) mod config;
+pub(crate) mod context;
+pub(crate) mod generate;
+pub(crate) mod get;
+pub(crate) mod power;
+pub(crate) mod stream;
+pub(crate) mod version;

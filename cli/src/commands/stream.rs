@@ -1,0 +1,247 @@
+//! `osctl logs`, `osctl dmesg` and `osctl events`: what flows from one node.
+
+use anyhow::Result;
+use api::v1alpha1::machine_service_client::MachineServiceClient;
+use api::v1alpha1::{DmesgRequest, DmesgResponse, EventsRequest, EventsResponse, LogsRequest};
+use clap::Args;
+use serde::Serialize;
+use tonic::transport::Channel;
+
+use crate::fleet::Session;
+use crate::output::{self, Format};
+
+/// How much of a stream is asked for.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Extent {
+    /// Go on with what comes, until interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Begin this many lines before the end
+    #[arg(long, value_name = "LINES")]
+    tail: Option<u32>,
+}
+
+/// The log of a service.
+pub(crate) async fn logs(
+    session: &Session,
+    service: String,
+    extent: Extent,
+    format: Format,
+) -> Result<()> {
+    let request = LogsRequest {
+        service,
+        follow: extent.follow,
+        tail_lines: extent.tail,
+    };
+    session
+        .one(|_, channel| logs_of(session, channel, request, extent, format))
+        .await
+}
+
+async fn logs_of(
+    session: &Session,
+    channel: Channel,
+    request: LogsRequest,
+    extent: Extent,
+    format: Format,
+) -> Result<()> {
+    let mut client = MachineServiceClient::new(channel);
+    let mut stream = session.within(client.logs(request)).await?.into_inner();
+    let mut lines = Lines::default();
+    while let Some(chunk) = session.message(&mut stream, extent).await? {
+        if format == Format::Table {
+            output::raw(&chunk.data)?;
+            continue;
+        }
+        for line in lines.take(&chunk.data) {
+            output::entry(format, &Line { line })?;
+        }
+    }
+    match lines.rest() {
+        Some(line) => output::entry(format, &Line { line }),
+        None => Ok(()),
+    }
+}
+
+#[derive(Serialize)]
+struct Line {
+    line: String,
+}
+
+/// Makes lines of chunks, which end anywhere.
+#[derive(Default)]
+struct Lines {
+    begun: Vec<u8>,
+}
+
+impl Lines {
+    fn take(&mut self, chunk: &[u8]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
+            self.begun.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                lines.extend(self.rest());
+            }
+        }
+        lines
+    }
+
+    /// The line that has begun, if one has.
+    fn rest(&mut self) -> Option<String> {
+        let line = std::mem::take(&mut self.begun);
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        (!line.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
+    }
+}
+
+#[derive(Serialize)]
+struct Record {
+    sequence: u64,
+    microseconds: u64,
+    level: u32,
+    facility: u32,
+    message: String,
+}
+
+impl From<DmesgResponse> for Record {
+    fn from(said: DmesgResponse) -> Self {
+        let message = String::from_utf8_lossy(&said.message).into_owned();
+        let DmesgResponse {
+            sequence,
+            microseconds,
+            level,
+            facility,
+            ..
+        } = said;
+        Self {
+            sequence,
+            microseconds,
+            level,
+            facility,
+            message,
+        }
+    }
+}
+
+/// The kernel log.
+pub(crate) async fn dmesg(session: &Session, extent: Extent, format: Format) -> Result<()> {
+    let request = DmesgRequest {
+        follow: extent.follow,
+        tail_lines: extent.tail,
+    };
+    session
+        .one(|_, channel| dmesg_of(session, channel, request, extent, format))
+        .await
+}
+
+async fn dmesg_of(
+    session: &Session,
+    channel: Channel,
+    request: DmesgRequest,
+    extent: Extent,
+    format: Format,
+) -> Result<()> {
+    let mut client = MachineServiceClient::new(channel);
+    let mut stream = session.within(client.dmesg(request)).await?.into_inner();
+    while let Some(record) = session.message(&mut stream, extent).await? {
+        let record = Record::from(record);
+        match format {
+            Format::Table => {
+                let (seconds, micros) = (
+                    record.microseconds / 1_000_000,
+                    record.microseconds % 1_000_000,
+                );
+                let message = output::printable(&record.message);
+                output::line(&format!("[{seconds:5}.{micros:06}] {message}"))?;
+            }
+            _ => output::entry(format, &record)?,
+        }
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Event {
+    id: u64,
+    time: String,
+    r#type: String,
+    subject: String,
+    message: String,
+    fields: std::collections::BTreeMap<String, String>,
+}
+
+impl From<EventsResponse> for Event {
+    fn from(said: EventsResponse) -> Self {
+        let time = said.time.as_ref().map(time).unwrap_or_default();
+        let fields = said.fields.into_iter().collect();
+        Self {
+            id: said.id,
+            time,
+            r#type: said.r#type,
+            subject: said.subject,
+            message: said.message,
+            fields,
+        }
+    }
+}
+
+/// What happened on the node.
+pub(crate) async fn events(session: &Session, extent: Extent, format: Format) -> Result<()> {
+    let request = EventsRequest {
+        follow: extent.follow,
+        tail: extent.tail,
+    };
+    session
+        .one(|_, channel| events_of(session, channel, request, extent, format))
+        .await
+}
+
+async fn events_of(
+    session: &Session,
+    channel: Channel,
+    request: EventsRequest,
+    extent: Extent,
+    format: Format,
+) -> Result<()> {
+    let mut client = MachineServiceClient::new(channel);
+    let mut stream = session.within(client.events(request)).await?.into_inner();
+    while let Some(event) = session.message(&mut stream, extent).await? {
+        let event = Event::from(event);
+        match format {
+            Format::Table => {
+                output::line(&format!(
+                    "{}  {:<10}  {:<16}  {}",
+                    event.time,
+                    event.r#type,
+                    output::printable(&event.subject),
+                    output::printable(&event.message)
+                ))?;
+            }
+            _ => output::entry(format, &event)?,
+        }
+    }
+    Ok(())
+}
+
+/// A protobuf time as RFC 3339, whole seconds.
+pub(crate) fn time(time: &prost_types::Timestamp) -> String {
+    let whole = jiff::Timestamp::from_second(time.seconds).map(|time| time.to_string());
+    whole.unwrap_or_else(|_| format!("{} s", time.seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_whole_however_they_come() {
+        let mut lines = Lines::default();
+        let mut all = Vec::new();
+        for chunk in ["a", "b\n\nc", "", "d\ne"] {
+            all.extend(lines.take(chunk.as_bytes()));
+        }
+        all.extend(lines.rest());
+        assert_eq!(all, ["ab", "", "cd", "e"]);
+        assert_eq!(lines.rest(), None);
+    }
+}

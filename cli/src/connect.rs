@@ -1,0 +1,217 @@
+//! Connections to nodes: which nodes a command is for, and a channel to each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use hyper_util::rt::TokioIo;
+use pki::pairing::Pin;
+use pki::{Identity, Trust, tls};
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint, Uri};
+
+use crate::context::{Context, Node};
+use crate::exit::usage;
+
+/// Where a command goes, and the name that the certificate there must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// How the node is called in results.
+    pub(crate) name: String,
+    /// The name the certificate is checked against.
+    pub(crate) server_name: String,
+    /// `HOST:PORT`.
+    pub(crate) address: String,
+}
+
+/// Finds the nodes that `-n` names: nodes of the context by name, anything else as an address. Without `-n`, all nodes
+/// of the context.
+pub(crate) fn targets(context: &Context, asked: &[String]) -> Result<Vec<Target>> {
+    if !asked.is_empty() {
+        return asked.iter().map(|name| target(context, name)).collect();
+    }
+    if context.nodes.is_empty() {
+        return Err(usage("the context knows no node; name one with -n ADDRESS"));
+    }
+    Ok(context.nodes.iter().map(known).collect())
+}
+
+/// As [`targets`], for a command that changes something: several nodes must be asked for by name.
+pub(crate) fn targets_of_a_change(context: &Context, asked: &[String]) -> Result<Vec<Target>> {
+    if asked.is_empty() && context.nodes.len() > 1 {
+        let names: Vec<_> = context
+            .nodes
+            .iter()
+            .map(|node| node.name.as_str())
+            .collect();
+        return Err(usage(format!(
+            "this changes a node, and the context knows several; name them with -n: {}",
+            names.join(",")
+        )));
+    }
+    targets(context, asked)
+}
+
+fn known(node: &Node) -> Target {
+    Target {
+        name: node.name.clone(),
+        server_name: node.name.clone(),
+        address: node.address.clone(),
+    }
+}
+
+/// The node that a name of `-n` means.
+pub(crate) fn target(context: &Context, name: &str) -> Result<Target> {
+    if let Some(node) = context.nodes.iter().find(|node| node.name == name) {
+        return Ok(known(node));
+    }
+    let address = with_port(name)?;
+    let host = host_of(&address).to_owned();
+    Ok(Target {
+        name: name.to_owned(),
+        server_name: host,
+        address,
+    })
+}
+
+/// Adds the API's port where none is given: `host`, `host:port`, `::1`, `[::1]:port`.
+pub(crate) fn with_port(address: &str) -> Result<String> {
+    if address.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Ok(format!("[{address}]:{}", api::PORT));
+    }
+    match address.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && !address.ends_with(']') => {
+            if port.parse::<u16>().is_err() {
+                return Err(usage(format!(
+                    "{address:?} is no node: the part after the colon must be a port"
+                )));
+            }
+            Ok(address.to_owned())
+        }
+        _ if address.is_empty() => Err(usage("a node's name or address is empty")),
+        _ => Ok(format!("{address}:{}", api::PORT)),
+    }
+}
+
+fn host_of(address: &str) -> &str {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// Opens a channel to a node with the context's identity; both sides prove themselves.
+pub(crate) async fn connect(
+    context: &Context,
+    target: &Target,
+    patience: Duration,
+) -> Result<Channel> {
+    let trust = Trust::from_pem(&context.ca).context("reading the context's authority")?;
+    let own = Identity::from_pem(&context.certificate, &context.key)
+        .context("reading the context's identity")?;
+    let config = tls::client(&trust, &own).context("preparing mutual TLS")?;
+    channel(config, &target.server_name, &target.address, patience).await
+}
+
+/// Opens a channel to a node in maintenance mode: its key must match the first half of the pairing string.
+pub(crate) async fn connect_pinned(pin: Pin, address: &str, patience: Duration) -> Result<Channel> {
+    let config = tls::pinned_client(pin).context("preparing TLS")?;
+    channel(config, host_of(address), address, patience).await
+}
+
+async fn channel(
+    config: Arc<ClientConfig>,
+    name: &str,
+    address: &str,
+    patience: Duration,
+) -> Result<Channel> {
+    let server_name =
+        tls::server_name(name).with_context(|| format!("{name:?} is no host name"))?;
+    let connector = TlsConnector::from(config);
+    let dial = tower::service_fn({
+        let address = address.to_owned();
+        move |_: Uri| {
+            let (connector, server_name, address) =
+                (connector.clone(), server_name.clone(), address.clone());
+            async move {
+                let stream = TcpStream::connect(&address).await?;
+                stream.set_nodelay(true)?;
+                let stream = connector.connect(server_name, stream).await?;
+                Ok::<_, std::io::Error>(TokioIo::new(stream))
+            }
+        }
+    });
+    let endpoint = Endpoint::from_static("https://node")
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(20));
+    let connected = tokio::time::timeout(patience, endpoint.connect_with_connector(dial)).await;
+    let Ok(connected) = connected else {
+        bail!("{address} did not answer in {} s", patience.as_secs());
+    };
+    connected.with_context(|| format!("connecting to {address}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(nodes: &[&str]) -> Context {
+        let node = |name: &&str| Node {
+            name: (*name).into(),
+            address: "127.0.0.1:40001".into(),
+        };
+        Context {
+            ca: String::new(),
+            certificate: String::new(),
+            key: String::new(),
+            nodes: nodes.iter().map(node).collect(),
+        }
+    }
+
+    #[test]
+    fn a_known_name_goes_where_the_context_says() {
+        let found = targets(&context(&["one", "two"]), &["two".into()]).expect("found");
+        assert_eq!(
+            found,
+            [Target {
+                name: "two".into(),
+                server_name: "two".into(),
+                address: "127.0.0.1:40001".into()
+            }]
+        );
+    }
+
+    #[test]
+    fn an_address_is_checked_against_itself() {
+        for (asked, address, server_name) in [
+            ("10.0.0.5", "10.0.0.5:50000", "10.0.0.5"),
+            ("node.lab:6000", "node.lab:6000", "node.lab"),
+            ("fd00::5", "[fd00::5]:50000", "fd00::5"),
+            ("[fd00::5]:7", "[fd00::5]:7", "fd00::5"),
+            ("[fd00::5]", "[fd00::5]:50000", "fd00::5"),
+        ] {
+            let found = target(&context(&[]), asked).expect(asked);
+            assert_eq!(
+                (found.address.as_str(), found.server_name.as_str()),
+                (address, server_name)
+            );
+        }
+        assert!(target(&context(&[]), "host:port").is_err());
+        assert!(target(&context(&[]), "").is_err());
+    }
+
+    #[test]
+    fn a_change_of_several_nodes_must_name_them() {
+        let error = targets_of_a_change(&context(&["one", "two"]), &[]).expect_err("refused");
+        assert!(
+            error.to_string().ends_with("name them with -n: one,two"),
+            "{error}"
+        );
+        assert_eq!(
+            targets_of_a_change(&context(&["one"]), &[])
+                .expect("one")
+                .len(),
+            1
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! Errors in words: what went wrong as one line, without the dressing of libraries, and what to do about it where that
+//! is known.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
+use rustls::{AlertDescription, CertificateError};
+use tonic::Status;
+
+/// An error with its causes as one line; a node's own words come as they are.
+pub(crate) fn sentence(error: &anyhow::Error) -> String {
+    let causes = causes(error);
+    let mut parts: Vec<String> = Vec::new();
+    for (index, cause) in causes.iter().enumerate() {
+        let last = index + 1 == causes.len();
+        let text = match status(*cause) {
+            // Made on this side, of an error below: its text and that of all but the last below are of no use.
+            Some(status) if status.source().is_some() => "the connection broke".to_owned(),
+            Some(status) if !status.message().is_empty() => status.message().to_owned(),
+            Some(status) => status.code().description().to_owned(),
+            None if below_a_connection(&causes, index) && !last => continue,
+            None => plain(*cause),
+        };
+        // Some libraries repeat their source in their own text.
+        if !text.is_empty() && !parts.last().is_some_and(|last| last.contains(&text)) {
+            parts.push(text);
+        }
+    }
+    match way_out(&causes) {
+        Some(hint) => format!("{} ({hint})", parts.join(": ")),
+        None => parts.join(": "),
+    }
+}
+
+/// Whether a call failed because the node shows a certificate of nobody we know, as one in maintenance mode does.
+pub(crate) fn is_stranger(error: &anyhow::Error) -> bool {
+    causes(error)
+        .into_iter()
+        .any(|cause| refused(cause) == Some(&CertificateError::UnknownIssuer))
+}
+
+/// All causes, the outermost first. An I/O error shows what it wraps to a downcast only, not as its source.
+fn causes(error: &anyhow::Error) -> Vec<&(dyn Error + 'static)> {
+    let mut causes: Vec<&(dyn Error + 'static)> = Vec::new();
+    let mut next: Option<&(dyn Error + 'static)> = Some(error.as_ref());
+    while let Some(cause) = next {
+        causes.push(cause);
+        let inner = cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        next = match inner {
+            Some(inner) => Some(inner),
+            None => cause.source(),
+        };
+    }
+    causes
+}
+
+/// The node's answer, if this is one; some libraries keep it in a box.
+fn status<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a Status> {
+    let boxed = cause.downcast_ref::<Box<Status>>();
+    cause
+        .downcast_ref()
+        .or_else(|| boxed.map(std::convert::AsRef::as_ref))
+}
+
+/// Whether the cause at `index` is between the library that connects and the reason why it cannot.
+fn below_a_connection(causes: &[&(dyn Error + 'static)], index: usize) -> bool {
+    causes
+        .iter()
+        .take(index + 1)
+        .any(|cause| cause.is::<tonic::transport::Error>() || status(*cause).is_some())
+}
+
+/// The text of a cause, for people.
+fn plain(cause: &(dyn Error + 'static)) -> String {
+    if refused(cause) == Some(&CertificateError::ApplicationVerificationFailure) {
+        return "its key is not the one in the pairing string".to_owned();
+    }
+    match kind(cause) {
+        Some(ErrorKind::UnexpectedEof) => "it hung up".to_owned(),
+        // What the protocol says of a peer that leaves its questions whether it lives unanswered.
+        Some(ErrorKind::BrokenPipe) => "it went silent".to_owned(),
+        _ => cause.to_string(),
+    }
+}
+
+/// What kind of I/O error this is.
+fn kind(cause: &(dyn Error + 'static)) -> Option<ErrorKind> {
+    if let Some(error) = cause.downcast_ref::<io::Error>() {
+        return Some(error.kind());
+    }
+    // The HTTP/2 library has it inside, and lets its text out alone.
+    let text = cause.to_string();
+    if text.contains("close_notify") {
+        Some(ErrorKind::UnexpectedEof)
+    } else if text.contains("broken pipe") {
+        Some(ErrorKind::BrokenPipe)
+    } else {
+        None
+    }
+}
+
+/// What to do about it; nothing where nobody knows better than the error itself.
+fn way_out(causes: &[&(dyn Error + 'static)]) -> Option<&'static str> {
+    causes.iter().rev().find_map(|cause| {
+        tls(*cause)
+            .and_then(about_tls)
+            .or_else(|| about_io(kind(*cause)?))
+    })
+}
+
+fn tls<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    cause.downcast_ref()
+}
+
+/// Why TLS refused a certificate, if that is what went wrong.
+fn refused<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a CertificateError> {
+    match tls(cause) {
+        Some(rustls::Error::InvalidCertificate(why)) => Some(why),
+        _ => None,
+    }
+}
+
+fn about_tls(error: &rustls::Error) -> Option<&'static str> {
+    match error {
+        rustls::Error::InvalidCertificate(why) => about_their_certificate(why),
+        rustls::Error::AlertReceived(alert) => about_our_certificate(*alert),
+        _ => None,
+    }
+}
+
+fn about_their_certificate(why: &CertificateError) -> Option<&'static str> {
+    match why {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Some(
+            "it is of another cluster, or waits in maintenance mode for `osctl config apply --pairing`",
+        ),
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => {
+            Some("compare the clocks of this computer and the node")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Some("another node than this one answers there; compare the name and the address")
+        }
+        CertificateError::ApplicationVerificationFailure => Some(
+            "read the string off its console again; the machine may also have its config already, or somebody else answers in its place",
+        ),
+        _ => None,
+    }
+}
+
+/// With TLS 1.3 a node says what it thinks of our certificate after the handshake, on the first call.
+fn about_our_certificate(alert: AlertDescription) -> Option<&'static str> {
+    match alert {
+        AlertDescription::CertificateExpired => Some(
+            "your certificate has ended, or the clock there is wrong; `osctl context info` shows until when it holds",
+        ),
+        AlertDescription::UnknownCA
+        | AlertDescription::DecryptError
+        | AlertDescription::BadCertificate
+        | AlertDescription::CertificateUnknown => {
+            Some("the node does not take your certificate: it is of another cluster")
+        }
+        _ => None,
+    }
+}
+
+fn about_io(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::ConnectionRefused => {
+            Some("nothing listens there: compare the address, or wait if the node is starting")
+        }
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => {
+            Some("the node may be going down or starting")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn io_of(error: rustls::Error) -> anyhow::Error {
+        anyhow::Error::from(io::Error::new(ErrorKind::InvalidData, error)).context("connecting")
+    }
+
+    #[test]
+    fn a_status_is_said_in_the_nodes_own_words() {
+        let error = anyhow::Error::from(Status::permission_denied("reader may not reboot"))
+            .context("reboot");
+        assert_eq!(sentence(&error), "reboot: reader may not reboot");
+    }
+
+    #[test]
+    fn a_status_in_a_box_is_one_too() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("list failed")]
+        struct Failed(#[source] Box<Status>);
+        let error = anyhow::Error::from(Failed(Box::new(Status::permission_denied("not you"))));
+        assert_eq!(sentence(&error), "list failed: not you");
+    }
+
+    #[test]
+    fn what_breaks_a_connection_is_said_and_not_how_libraries_see_it() {
+        let silent = io::Error::new(
+            ErrorKind::BrokenPipe,
+            "stream closed because of a broken pipe",
+        );
+        let error = anyhow::Error::from(Status::from_error(Box::new(silent)));
+        assert_eq!(sentence(&error), "the connection broke: it went silent");
+        let gone = io::Error::new(
+            ErrorKind::UnexpectedEof,
+            "peer closed connection without sending TLS close_notify",
+        );
+        let error = anyhow::Error::from(Status::from_error(Box::new(gone))).context("node-1");
+        assert_eq!(
+            sentence(&error),
+            "node-1: the connection broke: it hung up (the node may be going down or starting)"
+        );
+    }
+
+    #[test]
+    fn certificates_that_are_refused_lead_somewhere() {
+        let stranger = io_of(CertificateError::UnknownIssuer.into());
+        assert!(is_stranger(&stranger));
+        assert!(sentence(&stranger).contains("maintenance mode"));
+        let pin = io_of(CertificateError::ApplicationVerificationFailure.into());
+        assert!(!is_stranger(&pin));
+        assert!(sentence(&pin).contains("not the one in the pairing string (read the string"));
+        let ours = io_of(rustls::Error::AlertReceived(
+            AlertDescription::CertificateExpired,
+        ));
+        assert!(sentence(&ours).contains("osctl context info"));
+    }
+}

@@ -1,0 +1,148 @@
+//! Files that osctl writes: whole or not at all, secrets for the owner's eyes only.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::de::DeserializeOwned;
+
+/// Only the owner may read or write.
+const SECRET_MODE: u32 = 0o600;
+
+/// Whether an existing file may be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// Refuse, and say how to insist.
+    Keep,
+    /// Replace it in one step.
+    Replace,
+}
+
+/// Writes a file that holds secrets: mode 0600, complete before it gets its name.
+///
+/// # Errors
+/// The file exists and may not be replaced, or cannot be written.
+pub(crate) fn write_secret(path: &Path, content: &str, existing: Existing) -> Result<()> {
+    let failed = || format!("writing {}", path.display());
+    if existing == Existing::Keep && path.symlink_metadata().is_ok() {
+        bail!("{} exists; --force replaces it", path.display());
+    }
+    let folder = folder(path);
+    fs::create_dir_all(folder).with_context(failed)?;
+    let half = half_name(path);
+    let written = write_half(&half, content).and_then(|()| match existing {
+        Existing::Replace => fs::rename(&half, path),
+        // Unlike a rename, a link refuses when somebody else made the file in the meantime.
+        Existing::Keep => fs::hard_link(&half, path).and_then(|()| fs::remove_file(&half)),
+    });
+    if written.is_err() {
+        // The first failure is the one to report.
+        drop(fs::remove_file(&half));
+    }
+    written.with_context(failed)?;
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .with_context(failed)
+}
+
+fn write_half(half: &Path, content: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(SECRET_MODE)
+        .open(half)?;
+    file.write_all(content.as_bytes())?;
+    file.sync_all()
+}
+
+/// The folder of a file, made when it is not there and locked until the value is dropped.
+pub(crate) fn lock_folder(path: &Path) -> Result<File> {
+    let folder = folder(path);
+    fs::create_dir_all(folder)
+        .and_then(|()| File::open(folder))
+        .and_then(|folder| folder.lock().map(|()| folder))
+        .with_context(|| format!("locking {}", folder.display()))
+}
+
+/// Reads YAML that holds keys: an error shows no piece of it.
+pub(crate) fn parse_secret<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_yaml::from_str(text).map_err(|error| {
+        let message = error.without_snippet().to_string();
+        match error.location() {
+            Some(place) if config::looks_secret(&message) => anyhow!(
+                "line {}, column {} is not as osctl wrote it",
+                place.line(),
+                place.column()
+            ),
+            None if config::looks_secret(&message) => anyhow!("it is not as osctl wrote it"),
+            _ => anyhow!(message),
+        }
+    })
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn half_name(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.half", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// The folder of a user's configuration, as the XDG base directory specification has it.
+pub(crate) fn config_home() -> Result<PathBuf> {
+    xdg("XDG_CONFIG_HOME", ".config")
+}
+
+fn xdg(variable: &str, below_home: &str) -> Result<PathBuf> {
+    // A relative path in the variable is to be ignored, says the specification.
+    let absolute = |variable| {
+        std::env::var_os(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let folder = absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)));
+    Ok(folder
+        .with_context(|| format!("neither {variable} nor HOME says where your files are"))?
+        .join("garboard"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_file_is_for_its_owner_and_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("below/secrets.yaml");
+        write_secret(&path, "one", Existing::Keep).expect("written");
+        assert_eq!(
+            fs::metadata(&path).expect("there").permissions().mode() & 0o777,
+            SECRET_MODE
+        );
+
+        let refused = write_secret(&path, "two", Existing::Keep).expect_err("refused");
+        assert!(
+            refused.to_string().ends_with("exists; --force replaces it"),
+            "{refused}"
+        );
+        assert_eq!(fs::read_to_string(&path).expect("read"), "one");
+
+        write_secret(&path, "three", Existing::Replace).expect("replaced");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "three");
+        assert_eq!(
+            fs::read_dir(folder.path().join("below"))
+                .expect("listed")
+                .count(),
+            1
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! osctl, the one program that manages Garboard nodes.
+//!
+//! Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 there are changes.
+
+mod commands;
+mod connect;
+mod context;
+mod exit;
+mod explain;
+mod files;
+mod fleet;
+mod output;
+mod secrets;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use jiff::Timestamp;
+
+use crate::commands::stream::Extent;
+use crate::commands::{
+    cluster, config, context as contexts, generate, get, power, stream, version,
+};
+use crate::context::ContextFile;
+use crate::exit::{Changes, Interrupted, WrongUsage};
+use crate::fleet::Session;
+use crate::output::{Format, ReaderGone};
+
+/// Manages Garboard nodes and local clusters.
+#[derive(Debug, Parser)]
+#[command(name = "osctl", version = version::own(), propagate_version = true, term_width = 80)]
+#[command(after_help = "Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 there are changes.")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where help lists the options of every command: after those of the one at hand.
+const EVERYWHERE: &str = "Options of every command";
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// Nodes to speak to, by name or address, several with commas [default: all nodes of the context; what changes
+    /// nodes wants them named where there are several]
+    #[arg(short, long, global = true, value_name = "NODE", value_delimiter = ',', help_heading = EVERYWHERE)]
+    nodes: Vec<String>,
+    /// The context to use [default: the current one]
+    #[arg(long, global = true, value_name = "NAME", help_heading = EVERYWHERE)]
+    context: Option<String>,
+    /// The file of contexts [default: garboard/contexts.yaml in the user's configuration folder]
+    #[arg(long, global = true, value_name = "FILE", env = "GARBOARD_CONTEXTS", help_heading = EVERYWHERE)]
+    contexts: Option<PathBuf>,
+    /// How to write results
+    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table", help_heading = EVERYWHERE)]
+    output: Format,
+    /// How many seconds a node has to answer; what is followed or watched may take longer
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(1..=86_400), help_heading = EVERYWHERE)]
+    timeout: u64,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what the nodes run
+    Version {
+        /// Show the version of this program alone
+        #[arg(long)]
+        client: bool,
+    },
+    /// Manage the config of nodes
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Give nodes a config (short for `config apply`)
+    Apply(config::Apply),
+    /// Make secrets, configs and certificates
+    #[command(subcommand)]
+    Gen(generate::Generate),
+    /// Manage the clusters that osctl knows
+    #[command(subcommand)]
+    Context(contexts::Command),
+    /// Show resources: what the node is, has and wants
+    Get(get::Get),
+    /// Show the services of nodes
+    Services,
+    /// Manage local clusters of virtual machines
+    #[command(subcommand)]
+    Cluster(cluster::Command),
+    /// Show the log of a service
+    Logs {
+        /// The service, as `osctl services` lists it
+        service: String,
+        #[command(flatten)]
+        extent: Extent,
+    },
+    /// Show the kernel log
+    Dmesg {
+        #[command(flatten)]
+        extent: Extent,
+    },
+    /// Show what happened on a node
+    Events {
+        #[command(flatten)]
+        extent: Extent,
+    },
+    /// Restart nodes in order
+    Reboot {
+        /// Wait until each answers again, or waits in maintenance mode for a config
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Power nodes off in order
+    Shutdown,
+    /// Print the completion script of a shell
+    Completion {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// The exit code of wrong usage; clap's own, too.
+const WRONG_USAGE: u8 = 2;
+
+/// The exit code of what ctrl-C ends, as a shell has it: 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// The exit code of a question whose answer is that there are changes.
+const CHANGES: u8 = 3;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<ReaderGone>() => ExitCode::SUCCESS,
+        Err(error) if error.is::<Changes>() => ExitCode::from(CHANGES),
+        Err(error) => {
+            output::note(&format!("osctl: {}", explain::sentence(&error)));
+            if error.is::<WrongUsage>() {
+                ExitCode::from(WRONG_USAGE)
+            } else if error.is::<Interrupted>() {
+                ExitCode::from(INTERRUPTED)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(dispatch(cli.global, cli.command));
+    // What was interrupted is not waited for.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn dispatch(global: Global, command: Command) -> Result<()> {
+    // Not every command needs the file, and one that does not must work without a home.
+    let file = || ContextFile::new(global.contexts.as_deref());
+    let patience = Duration::from_secs(global.timeout);
+    let format = global.output;
+    let session = || {
+        Session::new(
+            &file()?,
+            global.context.as_deref(),
+            global.nodes.clone(),
+            patience,
+            Timestamp::now(),
+        )
+    };
+    match command {
+        Command::Version { client: true } => output::line(version::own()),
+        Command::Version { client: false } => version::run(&session()?, format).await,
+        Command::Apply(apply) | Command::Config(config::Command::Apply(apply)) => {
+            match &apply.pairing {
+                Some(pairing) => {
+                    config::pair(&global.nodes, &apply, pairing, patience, format).await
+                }
+                None => config::apply(&session()?, &apply, format).await,
+            }
+        }
+        Command::Config(config::Command::Validate { file }) => config::validate(&file, format),
+        Command::Config(config::Command::Show { reveal_secrets }) => {
+            config::show(&session()?, reveal_secrets, format).await
+        }
+        Command::Gen(generate) => generate::run(generate, file, Timestamp::now()),
+        Command::Context(command) => {
+            let chosen = global.context.as_deref();
+            contexts::run(command, chosen, &file()?, format, Timestamp::now())
+        }
+        Command::Get(get) => get::run(&session()?, get, format).await,
+        Command::Services => get::run(&session()?, get::Get::all("services"), format).await,
+        Command::Cluster(command) => {
+            let file = file()?;
+            local(command, file, format).await
+        }
+        Command::Logs { service, extent } => {
+            stream::logs(&session()?, service, extent, format).await
+        }
+        Command::Dmesg { extent } => stream::dmesg(&session()?, extent, format).await,
+        Command::Events { extent } => stream::events(&session()?, extent, format).await,
+        Command::Reboot { wait } => power::reboot(&session()?, wait, format).await,
+        Command::Shutdown => power::shutdown(&session()?, format).await,
+        Command::Completion { shell } => completion(shell),
+    }
+}
+
+async fn local(command: cluster::Command, file: ContextFile, format: Format) -> Result<()> {
+    let left = command.left();
+    let work = tokio::task::spawn_blocking(move || cluster::run(command, &file, format));
+    let Some(left) = left else {
+        return work.await?;
+    };
+    tokio::select! {
+        done = work => done?,
+        pressed = tokio::signal::ctrl_c() => {
+            pressed?;
+            Err(Interrupted(left).into())
+        }
+    }
+}
+
+fn completion(shell: Shell) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "osctl", &mut script);
+    output::raw(&script)
+}

@@ -1,0 +1,124 @@
+//! The secrets bundle of a cluster: the authority that everything else is issued from.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use config::{Documents, Hostname, KeyPair};
+use jiff::{SignedDuration, Timestamp};
+use pki::{Authority, Names, Role, Roles};
+use serde::{Deserialize, Serialize};
+
+use crate::context::{Context, Node};
+use crate::files;
+
+/// The authority's name in its certificate.
+const AUTHORITY: &str = "garboard";
+
+/// A worker's own certificate holds as long as its authority: it has no way to renew it before it can join a cluster.
+const WORKER_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
+
+/// The file that `gen secrets` writes. Whoever has it is the cluster's owner.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Secrets {
+    /// The authority of the nodes' API.
+    api: AuthorityFile,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuthorityFile {
+    certificate: String,
+    key: String,
+}
+
+impl Secrets {
+    /// New secrets.
+    pub(crate) fn generate(now: Timestamp) -> Result<Self> {
+        let authority = Authority::generate(AUTHORITY, now).context("making the authority")?;
+        let own = authority.identity();
+        let certificate = own.certificate_pem().to_owned();
+        Ok(Self {
+            api: AuthorityFile {
+                certificate,
+                key: own.key_pem().expose().clone(),
+            },
+        })
+    }
+
+    /// Reads a bundle.
+    pub(crate) fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!(
+                "reading secrets from {}; `osctl gen secrets` makes them",
+                path.display()
+            )
+        })?;
+        files::parse_secret(&text)
+            .with_context(|| format!("reading secrets from {}", path.display()))
+    }
+
+    /// The bundle as YAML.
+    pub(crate) fn to_yaml(&self) -> Result<String> {
+        serde_yaml::to_string(self).context("writing secrets as YAML")
+    }
+
+    fn authority(&self) -> Result<Authority> {
+        Authority::from_pem(&self.api.certificate, &self.api.key)
+            .context("using the authority of the secrets")
+    }
+
+    /// The documents of a node.
+    pub(crate) fn node(
+        &self,
+        role: config::Role,
+        hostname: &Hostname,
+        now: Timestamp,
+    ) -> Result<Documents> {
+        let ca = self
+            .api
+            .certificate
+            .parse()
+            .context("the authority's certificate")?;
+        let documents = match role {
+            config::Role::ControlPlane => {
+                let issuer = KeyPair::from_pem(&self.api.certificate, &self.api.key)
+                    .context("the authority")?;
+                config::generate::control_plane(ca, issuer, Some(hostname.clone()))
+            }
+            config::Role::Worker => {
+                let name = hostname.as_str();
+                let mut names = Names::loopback();
+                names.names.insert(name.to_owned());
+                let serving =
+                    self.authority()?
+                        .issue_serving(name, &names, WORKER_LIFETIME, now)?;
+                let serving =
+                    KeyPair::from_pem(serving.certificate_pem(), serving.key_pem().expose())?;
+                config::generate::worker(ca, serving, Some(hostname.clone()))
+            }
+        };
+        documents.context("building the documents")
+    }
+
+    /// A context for a person or program.
+    pub(crate) fn client(
+        &self,
+        subject: &str,
+        role: Role,
+        lifetime: SignedDuration,
+        nodes: Vec<Node>,
+        now: Timestamp,
+    ) -> Result<Context> {
+        let roles = Roles::from_organizations([role.organization()]);
+        let issued = self
+            .authority()?
+            .issue_client(subject, roles, lifetime, now)?;
+        Ok(Context {
+            ca: self.api.certificate.clone(),
+            certificate: issued.certificate_pem().to_owned(),
+            key: issued.key_pem().expose().clone(),
+            nodes,
+        })
+    }
+}

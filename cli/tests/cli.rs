@@ -1,0 +1,263 @@
+//! The program as a person runs it: exit codes, words, files.
+
+mod home;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+use home::{Home, text};
+
+#[test]
+fn wrong_usage_is_two_and_a_failure_is_one() {
+    let home = Home::new();
+    assert!(home.fails("get", 2).contains("<TYPE>"));
+    assert!(
+        home.fails("frobnicate", 2)
+            .contains("unrecognized subcommand")
+    );
+    assert!(home.fails("version --timeout 0", 2).contains("--timeout"));
+    let pairing = "config apply -f c.yaml --pairing AAAA-AAAA-AAAA-AAAA-AAAA-AAAA";
+    assert!(home.fails(pairing, 2).contains("name its address with -n"));
+    let nothing = home.fails("version", 1);
+    assert!(
+        nothing.contains("no context is chosen") && nothing.contains("osctl cluster create"),
+        "{nothing}"
+    );
+}
+
+#[test]
+fn every_command_has_help() {
+    let home = Home::new();
+    for command in [
+        "",
+        "apply",
+        "cluster create",
+        "completion",
+        "config apply",
+        "context add",
+        "gen crt",
+        "get",
+        "logs",
+    ] {
+        let help = home.fine(&format!("{command} --help"));
+        assert!(help.contains("Usage: osctl"), "{command}: {help}");
+    }
+}
+
+#[test]
+fn secrets_configs_and_contexts_are_private_files_that_are_kept() {
+    let home = Home::new();
+    home.fine("gen secrets");
+    home.fine("gen config node-1");
+    home.fine("gen config node-2 --role worker");
+    home.fine("gen crt --name lab --subject me --node node-1=10.0.0.5 --role reader");
+    for file in [
+        "secrets.yaml",
+        "node-1.yaml",
+        "node-2.yaml",
+        ".config/garboard/contexts.yaml",
+    ] {
+        let mode = fs::metadata(home.path().join(file))
+            .expect(file)
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    let before = fs::read(home.path().join("secrets.yaml")).expect("secrets");
+    assert!(home.fails("gen secrets", 1).contains("--force"));
+    assert_eq!(
+        fs::read(home.path().join("secrets.yaml")).expect("secrets"),
+        before
+    );
+    let info = home.fine("context info -o json");
+    assert!(
+        info.contains("garboard:reader") && info.contains("10.0.0.5:50000"),
+        "{info}"
+    );
+    for node in ["node-1", "node-2"] {
+        assert!(
+            home.fine(&format!("config validate -f {node}.yaml"))
+                .ends_with("3 documents, valid\n")
+        );
+    }
+}
+
+#[test]
+fn a_worker_gets_no_authority() {
+    let home = Home::new();
+    home.fine("gen secrets");
+    home.fine("gen config node-1 --role worker");
+    let secrets = fs::read_to_string(home.path().join("secrets.yaml")).expect("secrets");
+    let key = secrets
+        .split("BEGIN PRIVATE KEY-----")
+        .nth(1)
+        .expect("a key");
+    let line = key
+        .lines()
+        .map(str::trim)
+        .find(|line| line.len() > 40)
+        .expect("a line of the key");
+    let config = fs::read_to_string(home.path().join("node-1.yaml")).expect("a config");
+    assert!(
+        !config.contains(line),
+        "the authority's key is in a worker's config"
+    );
+}
+
+#[test]
+fn a_bad_config_is_told_with_its_place() {
+    let home = Home::new();
+    let bad = "apiVersion: garboard/v1alpha1\nkind: Hostname\nhostnam: x\n";
+    fs::write(home.path().join("bad.yaml"), bad).expect("a file");
+    let complaint = home.fails("config validate -f bad.yaml", 1);
+    assert!(
+        complaint.contains("bad.yaml:3:1: unknown field `hostnam`"),
+        "{complaint}"
+    );
+    assert!(
+        complaint.contains("did you mean `hostname`?"),
+        "{complaint}"
+    );
+    assert!(
+        home.fails("config validate -f missing.yaml", 1)
+            .contains("missing.yaml")
+    );
+}
+
+#[test]
+fn contexts_are_chosen_merged_and_removed() {
+    let home = Home::new();
+    home.fine("gen secrets");
+    home.fine("gen crt --name one --subject me");
+    home.fine("gen crt --name two --subject me --file two.yaml");
+    home.fine("context merge two.yaml");
+    assert!(home.fine("context list").contains("*        one"));
+    home.fine("context use two");
+    assert!(home.fine("context list").contains("*        two"));
+    assert!(
+        home.fails("context use three", 1)
+            .contains("there are: one, two")
+    );
+    home.fine("context remove two");
+    assert!(home.fails("version", 1).contains("no context is chosen"));
+}
+
+#[test]
+fn a_pairing_string_with_a_typing_error_is_refused_before_anything_is_sent() {
+    let home = Home::new();
+    fs::write(
+        home.path().join("c.yaml"),
+        "apiVersion: garboard/v1alpha1\nkind: Hostname\nhostname: x\n",
+    )
+    .expect("a file");
+    let complaint = home.fails(
+        "config apply -n 127.0.0.1:1 --pairing ABCD-EFGH -f c.yaml",
+        1,
+    );
+    assert!(complaint.contains("pairing string"), "{complaint}");
+}
+
+#[test]
+fn a_node_that_is_not_there_is_named() {
+    let home = Home::new();
+    home.fine("gen secrets");
+    home.fine("gen crt --name lab --subject me --node gone=127.0.0.1:1");
+    let complaint = home.fails("version", 1);
+    assert!(
+        complaint.contains("osctl: gone: connecting to 127.0.0.1:1"),
+        "{complaint}"
+    );
+    assert!(complaint.contains("nothing listens there"), "{complaint}");
+}
+
+#[test]
+fn several_nodes_are_asked_for_by_name() {
+    let home = Home::new();
+    home.fine("gen secrets");
+    home.fine("gen crt --name lab --subject me --node a=127.0.0.1:1 --node b=127.0.0.1:1");
+    assert!(home.fails("reboot", 2).contains("name them with -n: a,b"));
+    assert!(home.fails("dmesg", 2).contains("choose it with -n: a, b"));
+    let twice = home.fails("version -n a,a", 1);
+    assert_eq!(twice.lines().count(), 1, "{twice}");
+}
+
+#[test]
+fn a_node_that_says_nothing_is_given_up() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("an address");
+    let home = Home::new();
+    home.fine("gen secrets");
+    home.fine(&format!(
+        "gen crt --name lab --subject me --node silent={address}"
+    ));
+    for command in [
+        "version",
+        "reboot --wait",
+        "get links --watch",
+        "logs machined --follow",
+    ] {
+        let complaint = home.fails(&format!("{command} --timeout 1"), 1);
+        assert!(
+            complaint.contains("did not answer in 1 s"),
+            "{command}: {complaint}"
+        );
+    }
+}
+
+#[test]
+fn what_needs_no_contexts_works_without_a_home() {
+    let home = Home::new();
+    let mut command = home.command("gen secrets");
+    let output = command.env_remove("HOME").output().expect("osctl runs");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn nobody_to_complain_to_changes_no_exit_code() {
+    let home = Home::new();
+    let mut child = home
+        .command("version")
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("osctl runs");
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("ended").code(), Some(1));
+}
+
+#[test]
+fn a_valid_config_is_told_in_every_format() {
+    let home = Home::new();
+    let good = "apiVersion: garboard/v1alpha1\nkind: Hostname\nhostname: x\n";
+    fs::write(home.path().join("c.yaml"), good).expect("a file");
+    assert_eq!(
+        home.fine("config validate -f c.yaml -o yaml"),
+        "file: c.yaml\ndocuments: 1\n"
+    );
+    let json = home.fine("config validate -f c.yaml -o json");
+    assert!(json.contains("\"documents\": 1"), "{json}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let home = Home::new();
+    let mut child = home
+        .command("completion bash")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("osctl runs");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("ended").code(), Some(0));
+}
+
+#[test]
+fn completion_knows_the_commands() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(
+            home.fine(&format!("completion {shell}"))
+                .contains("cluster"),
+            "{shell}"
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! What people get wrong, and what must not be lost over it.
+
+mod home;
+
+use std::fs;
+
+use home::{Home, text};
+use jiff::{SignedDuration, Timestamp};
+use pki::{Authority, Role, Roles};
+
+/// A home with the secrets of a cluster and a context that leads to a node of it.
+fn with_context(name: &str, node: &str) -> Home {
+    let home = Home::new();
+    home.fine("gen secrets");
+    home.fine(&format!("gen crt --name {name} --subject me --node {node}"));
+    home
+}
+
+#[test]
+fn destroying_a_local_cluster_keeps_the_key_to_another_of_its_name() {
+    let home = with_context("prod", "node-1=10.0.0.5");
+    assert_eq!(
+        home.fine("cluster destroy --name prod"),
+        "there is no cluster prod\n"
+    );
+    assert!(home.fine("context list").contains("*        prod  node-1"));
+}
+
+#[test]
+fn creating_a_local_cluster_keeps_the_key_to_another_of_its_name() {
+    let home = with_context("prod", "node-1=10.0.0.5");
+    let complaint = home.fails("cluster create --name prod --image nowhere", 1);
+    assert!(
+        complaint.contains("a context prod of another cluster"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn a_cluster_that_cannot_be_is_refused_before_it_is_begun() {
+    let home = Home::new();
+    let iso = home.fails("cluster create --boot iso", 2);
+    assert!(iso.contains("add --uefi"), "{iso}");
+    let name = "a".repeat(40);
+    let long = home.fails(&format!("cluster create --name {name} --image ."), 1);
+    assert!(long.contains("is too long a name"), "{long}");
+    assert_eq!(
+        home.fine("cluster destroy --all"),
+        "there are no clusters\n"
+    );
+}
+
+#[test]
+fn a_damaged_file_of_keys_is_told_without_a_piece_of_a_key() {
+    let home = with_context("lab", "node-1=10.0.0.5");
+    let contexts = ".config/garboard/contexts.yaml";
+    for (file, command) in [
+        ("secrets.yaml", "gen config node-1"),
+        (contexts, "context list"),
+    ] {
+        let path = home.path().join(file);
+        let whole = fs::read_to_string(&path).expect("a file");
+        let lines = whole.lines().map(str::trim);
+        let keys: Vec<_> = lines.filter(|line| line.len() > 40).collect();
+        // The key's block does not stand where it must any more; a value where a map must be.
+        let shifted = whole.replace("key: |", "key: |x");
+        let flat = format!("api: {}\ncontexts: {}\n", keys.join(""), keys.join(""));
+        for damaged in [shifted, flat] {
+            fs::write(&path, damaged).expect("damaged");
+            let complaint = home.fails(command, 1);
+            assert!(complaint.contains(file), "{complaint}");
+            for key in &keys {
+                assert!(!complaint.contains(key), "{complaint}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_has_ended_is_told_before_anybody_is_asked() {
+    let home = Home::new();
+    let then = Timestamp::now() - SignedDuration::from_hours(48);
+    let authority = Authority::generate("old", then).expect("an authority");
+    let roles = Roles::from_organizations([Role::Admin.organization()]);
+    let own = authority
+        .issue_client("me", roles, SignedDuration::from_hours(24), then)
+        .expect("a certificate");
+    let ca = authority.identity().certificate_pem();
+    for (file, content) in [
+        ("ca", ca),
+        ("crt", own.certificate_pem()),
+        ("key", own.key_pem().expose()),
+    ] {
+        fs::write(home.path().join(file), content).expect("a file");
+    }
+    home.fine("context add old --ca ca --crt crt --key key --node node-1=127.0.0.1:1");
+    let complaint = home.fails("version", 1);
+    assert!(
+        complaint.contains("your certificate in context \"old\" ended at")
+            && complaint.contains("osctl gen crt --name old"),
+        "{complaint}"
+    );
+    assert!(home.fine("context info").contains("which is over"));
+}
+
+#[test]
+fn a_new_context_is_not_taken_for_the_current_one() {
+    let home = with_context("one", "node-1=10.0.0.5");
+    let said = home.fine("gen crt --name two --subject me");
+    assert!(
+        said.contains("the current one is still one, `osctl context use two`"),
+        "{said}"
+    );
+    let info = home.fine("context info --context two");
+    assert!(info.contains("context      two"), "{info}");
+    assert!(
+        home.fails("gen crt --name= --subject me", 2)
+            .contains("--name")
+    );
+}
+
+#[test]
+fn a_new_certificate_keeps_the_nodes_of_the_context() {
+    let home = with_context("lab", "node-1=10.0.0.5");
+    home.fine("gen crt --name lab --subject me --force");
+    assert!(
+        home.fine("context info")
+            .contains("node-1 at 10.0.0.5:50000")
+    );
+}
+
+#[test]
+fn a_config_that_shuts_its_sender_out_is_not_sent() {
+    let home = with_context("lab", "node-1=127.0.0.1:1");
+    home.fine("gen secrets --file other.yaml");
+    home.fine("gen config node-1 --secrets other.yaml");
+    let foreign = home.fails("apply -f node-1.yaml", 1);
+    assert!(foreign.contains("is of another cluster"), "{foreign}");
+    let partial = "apiVersion: garboard/v1alpha1\nkind: Hostname\nhostname: x\n";
+    fs::write(home.path().join("partial.yaml"), partial).expect("a file");
+    let partial = home.fails("apply --dry-run -f partial.yaml", 1);
+    assert!(partial.contains("has no ApiTrust"), "{partial}");
+    home.fine("gen config node-1 --force");
+    let sent = home.fails("apply -f node-1.yaml", 1);
+    assert!(sent.contains("connecting to 127.0.0.1:1"), "{sent}");
+}
+
+#[test]
+fn a_certificate_that_nobody_can_read_is_found_offline() {
+    let home = Home::new();
+    home.fine("gen secrets");
+    home.fine("gen config node-1");
+    let path = home.path().join("node-1.yaml");
+    let config = fs::read_to_string(&path).expect("a config");
+    fs::write(&path, config.replace("MIIB", "MIIC")).expect("damaged");
+    let complaint = home.fails("config validate -f node-1.yaml", 1);
+    assert!(
+        complaint.contains("node-1.yaml: ApiTrust: ca"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn keys_are_not_put_into_the_folder_at_hand_for_lack_of_a_home() {
+    for home_variable in ["", "relative"] {
+        let home = Home::new();
+        home.fine("gen secrets");
+        let mut command = home.command("gen crt --name lab --subject me");
+        let output = command.env("HOME", home_variable).output().expect("runs");
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+        let left = fs::read_dir(home.path()).expect("listed").count();
+        assert_eq!(left, 1, "only secrets.yaml");
+    }
+}
+
+#[test]
+fn two_at_once_lose_no_context() {
+    let home = Home::new();
+    home.fine("gen secrets");
+    let names: Vec<_> = (0..8).map(|number| format!("context-{number}")).collect();
+    let running: Vec<_> = names
+        .iter()
+        .map(|name| {
+            home.command(&format!("gen crt --name {name} --subject me"))
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .expect("osctl runs")
+        })
+        .collect();
+    for mut child in running {
+        assert!(child.wait().expect("ended").success());
+    }
+    let list = home.fine("context list");
+    for name in names {
+        assert!(list.contains(&name), "{list}");
+    }
+}
