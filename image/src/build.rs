@@ -1,0 +1,177 @@
+//! `image build`: the steps from the lock and our binaries to a folder of artifacts.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use sha2::{Digest, Sha256};
+
+use crate::fetch::Fetcher;
+use crate::lock::Lock;
+use crate::manifest::{self, Manifest};
+use crate::parts::{Parts, build as parts};
+use crate::profile::Profile;
+use crate::report::{line, step};
+use crate::sbom::{self, Subject};
+use crate::tools::unpack_set;
+use crate::{content, hex, media};
+
+/// Where the stub's package has it.
+const STUB: &str = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+
+/// Holds the hash of the inputs; not part of the image.
+const STAMP: &str = ".stamp";
+
+/// What to build from.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// The pinned packages.
+    pub lock: &'a Lock,
+    /// Where they come from.
+    pub fetcher: &'a Fetcher,
+    /// Which image.
+    pub profile: Profile,
+    /// Folder of our static binaries.
+    pub bin_dir: &'a Path,
+    /// Version of the product.
+    pub version: &'a str,
+    /// The only time in the image, seconds since 1970.
+    pub epoch: u64,
+    /// More kernel arguments.
+    pub cmdline: Option<&'a str>,
+    /// The crates in our binaries, as `cargo tree` prints them.
+    pub crates: &'a str,
+    /// Which ways to boot.
+    pub what: What,
+}
+
+/// Ways to boot that an image is built for. The parts for a direct boot come with each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// Kernel, initramfs and root, as files.
+    Direct,
+    /// An ISO for UEFI.
+    Iso,
+    /// A folder for network boot.
+    Pxe,
+    /// All of them.
+    All,
+}
+
+/// Builds an image into `out/PROFILE`, replacing what was there at once.
+///
+/// Running machines keep the files they have open. Does nothing when the inputs are those of the
+/// image that is there.
+///
+/// # Errors
+/// When an input is missing or any step fails; then what was there stays.
+pub fn build(inputs: &Inputs<'_>, out: &Path) -> Result<PathBuf> {
+    check_binaries(inputs.bin_dir)?;
+    std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
+    let target = out.join(inputs.profile.name());
+    let stamp = stamp(inputs)?;
+    if std::fs::read_to_string(target.join(STAMP)).is_ok_and(|found| found == stamp) {
+        line(&format!("{} is up to date", target.display()));
+        return Ok(target);
+    }
+    let work = tempfile::Builder::new()
+        .prefix(".build-")
+        .tempdir_in(out)
+        .context("making a work folder")?;
+    let folder = work.path().join("new");
+    let parts = parts(inputs, &folder)?;
+    media(inputs, &parts)?;
+    papers(inputs, &parts)?;
+    std::fs::write(folder.join(STAMP), stamp).context("writing the stamp")?;
+    if target.exists() {
+        std::fs::rename(&target, work.path().join("old"))
+            .context("moving the former image away")?;
+    }
+    std::fs::rename(&folder, &target).with_context(|| format!("moving to {}", target.display()))?;
+    Ok(target)
+}
+
+/// A hash over everything an image depends on, this program included.
+fn stamp(inputs: &Inputs<'_>) -> Result<String> {
+    let mut hash = Sha256::new();
+    let program = std::env::current_exe().context("finding this program")?;
+    let binaries = content::BINARIES
+        .iter()
+        .map(|name| inputs.bin_dir.join(name));
+    for path in std::iter::once(program).chain(binaries) {
+        let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        hash.update(Sha256::digest(bytes));
+    }
+    let Inputs {
+        lock,
+        profile,
+        version,
+        epoch,
+        cmdline,
+        crates,
+        what,
+        ..
+    } = inputs;
+    hash.update(format!(
+        "{lock:?} {profile:?} {version} {epoch} {cmdline:?} {crates} {what:?}"
+    ));
+    Ok(hex(&hash.finalize()))
+}
+
+fn media(inputs: &Inputs<'_>, parts: &Parts) -> Result<()> {
+    if matches!(inputs.what, What::Iso | What::All) {
+        step("ISO", || {
+            let stub = unpack_set(inputs.lock, inputs.fetcher, "stub")?.join(STUB);
+            let release = content::os_release(inputs.version, inputs.profile.name(), inputs.epoch);
+            let unified = media::unified(parts, &stub, &release)?;
+            media::iso(
+                parts,
+                &unified,
+                inputs.epoch,
+                &parts.folder.join("garboard.iso"),
+            )
+        })?;
+    }
+    if matches!(inputs.what, What::Pxe | What::All) {
+        step("network boot", || {
+            media::pxe(parts, &parts.folder.join("pxe"))
+        })?;
+    }
+    Ok(())
+}
+
+fn papers(inputs: &Inputs<'_>, parts: &Parts) -> Result<()> {
+    let subject = Subject {
+        version: inputs.version,
+        profile: inputs.profile,
+        epoch: inputs.epoch,
+        root_hash: &parts.root_hash,
+    };
+    let document = sbom::document(inputs.lock, &subject, inputs.crates)?;
+    let text = serde_json::to_string_pretty(&document).context("writing the bill of materials")?;
+    std::fs::write(parts.folder.join("sbom.spdx.json"), format!("{text}\n"))
+        .context("writing the bill of materials")?;
+    let manifest = Manifest {
+        version: inputs.version.to_owned(),
+        profile: inputs.profile.name().to_owned(),
+        arch: inputs.lock.arch.clone(),
+        kernel: parts.release.clone(),
+        root_hash: parts.root_hash.clone(),
+        cmdline: parts.cmdline.clone(),
+        epoch: inputs.epoch,
+        artifacts: manifest::artifacts(&parts.folder)?,
+    };
+    manifest::write(&parts.folder, &manifest)
+}
+
+fn check_binaries(folder: &Path) -> Result<()> {
+    for name in content::BINARIES {
+        let path = folder.join(name);
+        ensure!(
+            path.is_file(),
+            "{} is missing: --bin-dir must hold our static binaries",
+            path.display()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! What stands in the root and in the initramfs, apart from kernel modules.
+//!
+//! The root holds our binaries, a few static files and the mount points; everything else in `/etc`
+//! is made at run time and linked to `/run`.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::date;
+use crate::tree::{Source, Tree};
+
+/// Our binaries in the root.
+pub const BINARIES: &[&str] = &["init", "machined", "networkd"];
+
+/// Empty folders that something is mounted on.
+const MOUNT_POINTS: &[&str] = &["dev", "proc", "run", "sys", "var"];
+
+/// Links of the root: path and target.
+const LINKS: &[(&str, &str)] = &[
+    ("bin", "usr/bin"),
+    ("lib", "usr/lib"),
+    ("sbin", "usr/sbin"),
+    ("usr/sbin/init", "../bin/init"),
+    // The kernel asks for modules through this; init knows itself by its name.
+    ("usr/sbin/modprobe", "../bin/init"),
+    ("etc/hostname", "../run/garboard/hostname"),
+    ("etc/machine-id", "../run/garboard/machine-id"),
+    ("etc/mtab", "../proc/self/mounts"),
+    ("etc/os-release", "../usr/lib/os-release"),
+    ("etc/resolv.conf", "../run/garboard/resolv.conf"),
+];
+
+/// Names that resolve without a network.
+const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
+
+/// Accounts of our own processes, for programs that look names up.
+const PASSWD: &str = "root:x:0:0:root:/:/nonexistent\nnetworkd:x:50:50:network daemon:/:/nonexistent\n\
+    nobody:x:65534:65534:nobody:/:/nonexistent\n";
+
+/// Groups of the same.
+const GROUP: &str = "root:x:0:\nnetworkd:x:50:\nnogroup:x:65534:\n";
+
+/// The root without modules.
+///
+/// # Errors
+/// Never for the tables above; adding to a tree can fail.
+pub fn root(bin_dir: &Path, version: &str, profile: &str, epoch: u64) -> Result<Tree> {
+    let mut tree = Tree::default();
+    for name in BINARIES {
+        tree.file(
+            &format!("usr/bin/{name}"),
+            0o755,
+            Source::Path(bin_dir.join(name)),
+        )?;
+    }
+    for path in MOUNT_POINTS {
+        tree.folder(path)?;
+    }
+    tree.folder_mode("tmp", 0o1777)?;
+    for (path, target) in LINKS {
+        tree.link(path, target)?;
+    }
+    let texts = [
+        ("etc/hosts", HOSTS.to_owned()),
+        ("etc/passwd", PASSWD.to_owned()),
+        ("etc/group", GROUP.to_owned()),
+        ("usr/lib/os-release", os_release(version, profile, epoch)),
+    ];
+    for (path, text) in texts {
+        tree.file(path, 0o644, Source::Bytes(text.into_bytes()))?;
+    }
+    Ok(tree)
+}
+
+/// The initramfs without modules.
+///
+/// # Errors
+/// Never for the tables above; adding to a tree can fail.
+pub fn initramfs(bin_dir: &Path) -> Result<Tree> {
+    let mut tree = Tree::default();
+    tree.file("init", 0o755, Source::Path(bin_dir.join("init")))?;
+    for path in MOUNT_POINTS {
+        tree.folder(path)?;
+    }
+    tree.folder("sbin")?;
+    tree.link("sbin/modprobe", "../init")?;
+    Ok(tree)
+}
+
+/// The text of `os-release`.
+#[must_use]
+pub fn os_release(version: &str, profile: &str, epoch: u64) -> String {
+    format!(
+        "NAME=Garboard\nID=garboard\nVERSION_ID={version}\nPRETTY_NAME=\"Garboard {version}\"\n\
+         IMAGE_ID=garboard\nIMAGE_VERSION={version}\nVARIANT_ID={profile}\nGARBOARD_BUILT={}\n",
+        date::iso(epoch)
+    )
+}

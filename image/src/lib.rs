@@ -1,0 +1,40 @@
+//! The image builder, and the pins of every part not written here.
+//!
+//! Makes a node's root, initramfs, kernel, ISO and network boot folder from locked Debian packages
+//! and the binaries of this workspace. Needs neither root nor a container engine. Everything that
+//! shapes bytes comes from the lock or from here; nothing is taken from the host but a download
+//! program, so two builds of the same inputs are the same bytes anywhere.
+
+pub mod allow;
+pub mod apt;
+pub mod args;
+pub mod build;
+pub mod content;
+pub mod cpio;
+pub mod date;
+pub mod deb;
+pub mod fetch;
+pub mod firmware;
+pub mod kernel;
+pub mod lock;
+pub mod manifest;
+pub mod media;
+pub mod parts;
+pub mod pe;
+pub mod profile;
+pub mod report;
+pub mod resolve;
+pub mod sbom;
+pub mod select;
+pub mod squashfs;
+pub mod toolchain;
+pub mod tools;
+pub mod tree;
+pub mod update;
+pub mod verity;
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,183 @@
+//! The `image` program: builds images, updates the lock, checks what was built.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use image::build::{Inputs, What, build};
+use image::fetch::{Fetcher, host_mirror};
+use image::lock::Lock;
+use image::profile::Profile;
+use image::report;
+use image::toolchain::Toolchain;
+
+/// Builds Garboard's images. Needs neither root nor a container engine.
+#[derive(Debug, Parser)]
+#[command(name = "image", version)]
+struct Arguments {
+    /// Archive of Debian packages [default: the host's own, from its apt settings].
+    #[arg(long, global = true, value_name = "URL")]
+    mirror: Option<String>,
+    /// Snapshot archive to ask for what the mirror no longer has.
+    #[arg(long, global = true, value_name = "URL")]
+    snapshot: Option<String>,
+    /// Another lock than the one this program was built with.
+    #[arg(long, global = true, value_name = "FILE")]
+    lock: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Builds an image into DIR/PROFILE.
+    Build(Build),
+    /// Takes the newest versions from the mirror into the lock.
+    Lock,
+    /// Checks what was built: every file against its checksum, the root against its hash tree.
+    Verify {
+        /// The profile's folder.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Unpacks the locked compiler and prints the folder of its headers and libraries.
+    Sysroot,
+    /// Prints, as NAME=VALUE, the environment in which Cargo links against the locked libc.
+    Env(Env),
+}
+
+#[derive(Debug, clap::Args)]
+struct Build {
+    /// Which image.
+    #[arg(long, value_enum)]
+    profile: Profile,
+    /// Folder of the static binaries init, machined and networkd.
+    #[arg(long, value_name = "DIR")]
+    bin_dir: PathBuf,
+    /// Where the profile's folder goes.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The only time in the image [default: that of the locked Debian release].
+    #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "SECONDS")]
+    source_date_epoch: Option<u64>,
+    /// More kernel arguments.
+    #[arg(long, value_name = "ARGS")]
+    cmdline: Option<String>,
+    /// Crates in the binaries, for the bill of materials: what
+    /// `cargo tree --edges normal --prefix none --format '{p}|{l}'` prints.
+    #[arg(long, value_name = "FILE")]
+    crates: Option<PathBuf>,
+    /// Which ways to boot to build for.
+    #[arg(long, value_enum, default_value_t = What::All)]
+    what: What,
+}
+
+#[derive(Debug, clap::Args)]
+struct Env {
+    /// The workspace, whose path must not get into binaries.
+    #[arg(long, value_name = "DIR")]
+    source: PathBuf,
+    /// Cargo's own folder, whose path must not get into binaries either.
+    #[arg(long, env = "CARGO_HOME", value_name = "DIR")]
+    cargo_home: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::line(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.command {
+        Command::Build(options) => image(arguments, options),
+        Command::Lock => lock(arguments),
+        Command::Verify { folder } => verify(folder),
+        Command::Sysroot => print(&toolchain(arguments)?.sysroot().display().to_string()),
+        Command::Env(options) => environment(arguments, options),
+    }
+}
+
+fn image(arguments: &Arguments, options: &Build) -> Result<()> {
+    let lock = Lock::load(arguments.lock.as_deref())?;
+    let fetcher = Fetcher::new(
+        &lock,
+        arguments.mirror.as_deref(),
+        arguments.snapshot.as_deref(),
+    )?;
+    let crates = match &options.crates {
+        Some(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?
+        }
+        None => String::new(),
+    };
+    let inputs = Inputs {
+        lock: &lock,
+        fetcher: &fetcher,
+        profile: options.profile,
+        bin_dir: &options.bin_dir,
+        version: env!("CARGO_PKG_VERSION"),
+        epoch: options.source_date_epoch.unwrap_or(lock.released),
+        cmdline: options.cmdline.as_deref(),
+        crates: &crates,
+        what: options.what,
+    };
+    let folder = build(&inputs, &options.out)?;
+    print(&folder.display().to_string())
+}
+
+fn verify(folder: &Path) -> Result<()> {
+    let manifest = report::step("verify", || image::manifest::verify(folder))?;
+    print(&format!(
+        "{} {} {} root {}",
+        manifest.profile, manifest.version, manifest.kernel, manifest.root_hash
+    ))
+}
+
+fn lock(arguments: &Arguments) -> Result<()> {
+    let mirror = arguments.mirror.clone().or_else(host_mirror);
+    let mirror = mirror.context("the host has no apt sources: name a mirror with --mirror")?;
+    let path = arguments.lock.clone().unwrap_or_else(Lock::source_path);
+    let lock = report::step("lock", || image::update::update(&mirror, &path))?;
+    report::line(&format!(
+        "{} packages in {}",
+        lock.packages.len(),
+        path.display()
+    ));
+    Ok(())
+}
+
+fn toolchain(arguments: &Arguments) -> Result<Toolchain> {
+    let lock = Lock::load(arguments.lock.as_deref())?;
+    let fetcher = Fetcher::new(
+        &lock,
+        arguments.mirror.as_deref(),
+        arguments.snapshot.as_deref(),
+    )?;
+    Toolchain::prepare(&lock, &fetcher)
+}
+
+fn environment(arguments: &Arguments, options: &Env) -> Result<()> {
+    let home = match &options.cargo_home {
+        Some(home) => home.clone(),
+        None => std::env::home_dir()
+            .context("no home folder: name Cargo's with --cargo-home")?
+            .join(".cargo"),
+    };
+    for (name, value) in toolchain(arguments)?.environment(&options.source, &home) {
+        print(&format!("{name}={value}"))?;
+    }
+    Ok(())
+}
+
+/// Writes a line of the answer to standard output.
+fn print(text: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("writing to standard output")
+}

@@ -1,0 +1,213 @@
+//! The bill of materials: what an image was made from, as SPDX 2.3.
+//!
+//! Lists the locked packages whose bytes are in the image (kernel, stub, the libc in our binaries)
+//! and the crates that were linked. Programs that only helped to build are in the lock, not here.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::date;
+use crate::lock::{Lock, Package};
+use crate::profile::Profile;
+
+/// Packages of the toolchain whose code is linked into our binaries.
+const LINKED: &[&str] = &["libc6-dev", "libgcc-14-dev"];
+
+/// What the document is about.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// Version of the product.
+    pub version: &'a str,
+    /// Which image.
+    pub profile: Profile,
+    /// Build time, seconds since 1970.
+    pub epoch: u64,
+    /// Root hash of the image.
+    pub root_hash: &'a str,
+}
+
+/// A crate that was linked: name, version, licence.
+type Crate<'a> = (&'a str, &'a str, &'a str);
+
+/// Makes the document. `crates` is what `cargo tree --prefix none --format '{p}|{l}'` prints.
+///
+/// # Errors
+/// When the lock lacks a set or a line of `crates` has another form.
+pub fn document(lock: &Lock, subject: &Subject<'_>, crates: &str) -> Result<Value> {
+    let image = "SPDXRef-Image";
+    let mut packages = vec![json!({
+        "SPDXID": image,
+        "name": format!("garboard-{}", subject.profile.name()),
+        "versionInfo": subject.version,
+        "downloadLocation": "NOASSERTION",
+        "filesAnalyzed": false,
+        "licenseDeclared": "Apache-2.0",
+    })];
+    let mut relations = vec![relation("SPDXRef-DOCUMENT", "DESCRIBES", image)];
+    let mut parts = vec![lock.only(subject.profile.kernel_set())?, lock.only("stub")?];
+    if subject.profile.has_firmware() {
+        parts.extend(lock.set("firmware")?);
+        parts.extend(lock.set("microcode")?);
+    }
+    for (name, package) in parts {
+        packages.push(debian(lock, name, package));
+        relations.push(relation(image, "CONTAINS", &id("deb", name)));
+    }
+    for (name, package) in lock
+        .set("toolchain")?
+        .into_iter()
+        .filter(|(n, _)| LINKED.contains(n))
+    {
+        packages.push(debian(lock, name, package));
+        relations.push(relation(image, "STATIC_LINK", &id("deb", name)));
+    }
+    for linked in parse_crates(crates)? {
+        packages.push(rust(linked));
+        relations.push(relation(
+            image,
+            "STATIC_LINK",
+            &id("cargo", &format!("{}-{}", linked.0, linked.1)),
+        ));
+    }
+    Ok(json!({
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": format!("garboard-{}-{}", subject.profile.name(), subject.version),
+        "documentNamespace": format!("urn:garboard:sbom:{}:{}", subject.profile.name(), subject.root_hash),
+        "creationInfo": {
+            "created": date::iso(subject.epoch),
+            "creators": [format!("Tool: garboard-image-{}", env!("CARGO_PKG_VERSION"))],
+        },
+        "packages": packages,
+        "relationships": relations,
+    }))
+}
+
+fn debian(lock: &Lock, name: &str, package: &Package) -> Value {
+    let version = package.version.replace('+', "%2B").replace(':', "%3A");
+    json!({
+        "SPDXID": id("deb", name),
+        "name": name,
+        "versionInfo": package.version,
+        "sourceInfo": format!("Debian source package {}, {}, snapshot {}", package.source, lock.suite, lock.snapshot),
+        "downloadLocation": "NOASSERTION",
+        "packageFileName": package.path,
+        "filesAnalyzed": false,
+        "licenseDeclared": "NOASSERTION",
+        "checksums": [{ "algorithm": "SHA256", "checksumValue": package.sha256 }],
+        "externalRefs": [purl(&format!("pkg:deb/debian/{}@{version}?arch={}", name.replace('+', "%2B"), lock.arch))],
+    })
+}
+
+fn rust((name, version, licence): Crate<'_>) -> Value {
+    let licence = if licence.is_empty() {
+        "NOASSERTION"
+    } else {
+        licence
+    };
+    json!({
+        "SPDXID": id("cargo", &format!("{name}-{version}")),
+        "name": name,
+        "versionInfo": version,
+        "downloadLocation": "NOASSERTION",
+        "filesAnalyzed": false,
+        "licenseDeclared": licence.replace('/', " OR "),
+        "externalRefs": [purl(&format!("pkg:cargo/{name}@{}", version.replace('+', "%2B")))],
+    })
+}
+
+fn purl(locator: &str) -> Value {
+    json!({
+        "referenceCategory": "PACKAGE-MANAGER",
+        "referenceType": "purl",
+        "referenceLocator": locator,
+    })
+}
+
+fn relation(from: &str, kind: &str, to: &str) -> Value {
+    json!({ "spdxElementId": from, "relationshipType": kind, "relatedSpdxElement": to })
+}
+
+/// An identifier may hold letters, digits, dots and dashes.
+fn id(kind: &str, name: &str) -> String {
+    let clean: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '.' {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    format!("SPDXRef-{kind}-{clean}")
+}
+
+/// Lines such as `tokio v1.54.1 (/a/path) (*)|MIT`, in any order and more than once.
+fn parse_crates(text: &str) -> Result<Vec<Crate<'_>>> {
+    let mut crates = Vec::new();
+    for line in text.lines().map(str::trim).filter(|l| !l.is_empty()) {
+        let (package, licence) = line.split_once('|').unwrap_or((line, ""));
+        let licence = licence.trim_end_matches(" (*)").trim();
+        let mut words = package.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        let version = words
+            .next()
+            .and_then(|v| v.strip_prefix('v'))
+            .with_context(|| format!("not a line of `cargo tree`: {line:?}"))?;
+        ensure!(!name.is_empty(), "not a line of `cargo tree`: {line:?}");
+        crates.push((name, version, licence));
+    }
+    crates.sort_unstable();
+    crates.dedup();
+    Ok(crates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_names_kernel_libc_and_crates() {
+        let lock = Lock::load(None).unwrap();
+        let subject = Subject {
+            version: "1.2.3",
+            profile: Profile::Cloud,
+            epoch: 0,
+            root_hash: "ab",
+        };
+        let crates =
+            "tokio v1.54.1|MIT\nown v0.1.0 (/a/secret/path)|Apache-2.0\ntokio v1.54.1|MIT (*)\n";
+        let document = document(&lock, &subject, crates).unwrap();
+        let text = document.to_string();
+        for wanted in [
+            "-cloud-amd64",
+            "libc6-dev",
+            "pkg:cargo/tokio@1.54.1",
+            "1970-01-01T00:00:00Z",
+        ] {
+            assert!(text.contains(wanted), "{wanted}");
+        }
+        assert!(
+            !text.contains("secret"),
+            "a path of the host is in the document"
+        );
+        let packages = document["packages"].as_array().unwrap();
+        assert_eq!(packages.len(), 1 + 2 + 2 + 2);
+        // Every relation points to something that is there, once.
+        let ids: Vec<&str> = packages
+            .iter()
+            .map(|p| p["SPDXID"].as_str().unwrap())
+            .collect();
+        for relation in document["relationships"].as_array().unwrap() {
+            let to = relation["relatedSpdxElement"].as_str().unwrap();
+            assert_eq!(ids.iter().filter(|id| **id == to).count(), 1, "{to}");
+        }
+    }
+
+    #[test]
+    fn other_text_is_not_taken_for_crates() {
+        assert!(parse_crates("error: no such package").is_err());
+    }
+}
