@@ -1,0 +1,18 @@
+//! The VM suite: real images, real kernels, the path that people take.
+//!
+//! A test makes a [`Lab`] (folders of its own, no trace of the user's), in it a cluster, and drives it with the real
+//! `osctl`. Machines are few at a time ([`slots`]), waits are bounded and scaled by how machines run, and a test that
+//! fails prints the end of every console. `cargo xtask e2e` builds what is needed and says where it is
+//! ([`places`]); without that every test fails, since a test that cannot run must not look like one that passed.
+
+pub mod agent;
+mod cpio;
+pub mod lab;
+pub mod loss;
+pub mod osctl;
+pub mod places;
+pub mod slots;
+
+pub use agent::Agent;
+pub use lab::{Lab, Node};
+pub use osctl::{Running, Said};

@@ -1,0 +1,152 @@
+//! Running `osctl` as a person would, in folders that belong to one test.
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use anyhow::{Context, Result, ensure};
+use provision::Deadline;
+
+use crate::places;
+
+/// What a run of `osctl` gave.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The command line, for messages.
+    pub line: String,
+    /// The exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Said {
+    /// The output of a run that must have gone well.
+    ///
+    /// # Errors
+    /// When it did not.
+    pub fn fine(self) -> Result<String> {
+        ensure!(
+            self.code == Some(0),
+            "{} ended with {:?}\n{}{}",
+            self.line,
+            self.code,
+            self.out,
+            self.err
+        );
+        Ok(self.out)
+    }
+
+    /// The complaint of a run that must have failed, for what it met or for how it was asked.
+    ///
+    /// # Errors
+    /// When it went well, or ended in another way than by saying so.
+    pub fn refused(self) -> Result<String> {
+        ensure!(
+            matches!(self.code, Some(1 | 2)),
+            "{} ended with {:?}, not with 1 or 2\n{}{}",
+            self.line,
+            self.code,
+            self.out,
+            self.err
+        );
+        Ok(self.err)
+    }
+}
+
+/// Runs `osctl` with its home in a folder.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn run<S: AsRef<OsStr>>(home: &Path, args: impl IntoIterator<Item = S>) -> Result<Said> {
+    let mut command = command(home, args)?;
+    let output = command.output().context("running osctl")?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(Said {
+        line: line(&command),
+        code: output.status.code(),
+        out: text(&output.stdout),
+        err: text(&output.stderr),
+    })
+}
+
+fn command<S: AsRef<OsStr>>(home: &Path, args: impl IntoIterator<Item = S>) -> Result<Command> {
+    let mut command = Command::new(places::osctl()?);
+    command
+        .args(args)
+        .current_dir(home)
+        .env("HOME", home)
+        // Build machines often run without one.
+        .env("USER", "tester")
+        .env("XDG_DATA_HOME", home.join("data"))
+        .env("XDG_CONFIG_HOME", home.join("config"))
+        .env_remove("GARBOARD_CONTEXTS");
+    Ok(command)
+}
+
+fn line(command: &Command) -> String {
+    let words: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
+    format!("osctl {}", words.join(" "))
+}
+
+/// An `osctl` that goes on until it is dropped.
+#[derive(Debug)]
+pub struct Running {
+    line: String,
+    child: Child,
+    lines: Receiver<String>,
+}
+
+/// Starts `osctl`. One whose output is not read stands still as soon as the pipe to us is full.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn start<S: AsRef<OsStr>>(
+    home: &Path,
+    args: impl IntoIterator<Item = S>,
+    read: bool,
+) -> Result<Running> {
+    let mut command = command(home, args)?;
+    command.stdout(Stdio::piped());
+    let mut child = command.spawn().context("starting osctl")?;
+    let (sender, lines) = mpsc::channel();
+    if read && let Some(output) = child.stdout.take() {
+        // It ends with the process, or when nobody listens any more.
+        thread::spawn(move || {
+            let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+            lines.try_for_each(|line| sender.send(line))
+        });
+    }
+    let line = line(&command);
+    Ok(Running { line, child, lines })
+}
+
+impl Running {
+    /// Waits for a line with a text in it; gives it. What came before is forgotten.
+    ///
+    /// # Errors
+    /// When none comes in time, or the program ends.
+    pub fn says(&self, wanted: &str, deadline: Deadline) -> Result<String> {
+        loop {
+            let left = deadline.left().unwrap_or_default();
+            let line = self.lines.recv_timeout(left);
+            let line = line.with_context(|| format!("{} did not say {wanted:?}", self.line))?;
+            if line.contains(wanted) {
+                return Ok(line);
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed, and need not be.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

@@ -1,0 +1,73 @@
+//! Where the things under test are: set by `cargo xtask e2e`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use provision::Image;
+
+/// The program.
+const OSCTL: &str = "GARBOARD_OSCTL";
+
+/// The image with the small kernel.
+const CLOUD: &str = "GARBOARD_IMAGE_DIR";
+
+/// The image with the kernel for real machines: the only one with USB and Intel cards.
+const GENERIC: &str = "GARBOARD_IMAGE_DIR_GENERIC";
+
+/// The program that tests put into machines.
+const AGENT: &str = "GARBOARD_AGENT";
+
+/// The agent.
+///
+/// # Errors
+/// When nobody said where it is.
+pub fn agent() -> Result<PathBuf> {
+    place(AGENT)
+}
+
+/// `osctl`.
+///
+/// # Errors
+/// When nobody said where it is.
+pub fn osctl() -> Result<PathBuf> {
+    place(OSCTL)
+}
+
+/// The image that local clusters use.
+///
+/// # Errors
+/// When nobody said where it is, or it is not there.
+pub fn cloud() -> Result<Image> {
+    image(CLOUD)
+}
+
+/// The image for real machines.
+///
+/// # Errors
+/// When nobody said where it is, or it is not there.
+pub fn generic() -> Result<Image> {
+    image(GENERIC)
+}
+
+/// The folder of the image that local clusters use.
+///
+/// # Errors
+/// When nobody said where it is.
+pub fn cloud_folder() -> Result<PathBuf> {
+    place(CLOUD)
+}
+
+fn image(variable: &str) -> Result<Image> {
+    let folder = place(variable)?;
+    Image::open(&folder).with_context(|| format!("the image that {variable} names"))
+}
+
+fn place(variable: &str) -> Result<PathBuf> {
+    std::env::var_os(variable)
+        .map(PathBuf::from)
+        .with_context(|| {
+            format!(
+                "{variable} is not set: `cargo xtask e2e` builds what this suite needs and runs it"
+            )
+        })
+}

@@ -1,0 +1,115 @@
+//! Who may do what on a running node, over the real port. The whole matrix, every method for every role, is compared
+//! with the table in machined's own tests; this is a sample of it through everything in between.
+
+mod client;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use api::v1alpha1::VersionRequest;
+use api::v1alpha1::machine_service_client::MachineServiceClient;
+use e2e::{Lab, places};
+use jiff::{SignedDuration, Timestamp};
+use pki::{Authority, Role, Roles, tls};
+use provision::Medium;
+use rustls::ClientConfig;
+
+const MEMORY: u32 = 512;
+
+/// What a role asks for, and whether it is given.
+const SAMPLE: [(&str, &str, bool); 13] = [
+    ("admin", "apply --dry-run --file node.yaml", true),
+    ("admin", "config show --reveal-secrets", true),
+    ("operator", "logs machined", true),
+    ("operator", "apply --dry-run --file node.yaml", false),
+    ("operator", "config show --reveal-secrets", false),
+    ("reader", "get links", true),
+    ("reader", "config show", true),
+    ("reader", "dmesg", true),
+    ("reader", "config show --reveal-secrets", false),
+    ("reader", "reboot", false),
+    ("reader", "shutdown", false),
+    ("etcd-backup", "version", true),
+    ("etcd-backup", "get links", false),
+];
+
+#[test]
+fn everybody_may_what_the_table_says() -> Result<()> {
+    let lab = Lab::new(1)?;
+    let image = places::cloud()?;
+    let mut node = lab.node(
+        &image,
+        image.vm("node".parse()?, MEMORY, Medium::Direct, false)?,
+    )?;
+    node.configure()?;
+    let api = node.api()?;
+    for role in ["admin", "operator", "reader", "etcd-backup"] {
+        lab.osctl(&format!(
+            "gen crt --name as-{role} --role {role} --node node={api}"
+        ))?
+        .fine()?;
+    }
+    for (role, command, allowed) in SAMPLE {
+        let said = lab.osctl(&format!("{command} --context as-{role}"))?;
+        if allowed {
+            said.fine()?;
+        } else {
+            let why = said.refused()?;
+            ensure!(
+                why.contains(&format!("the role garboard:{role}")) || why.contains("admin"),
+                "{role}: {command}: {why}"
+            );
+        }
+    }
+    let shown = lab.osctl("config show --context as-reader")?.fine()?;
+    ensure!(
+        shown.contains("kind: ApiTrust") && !shown.contains("PRIVATE KEY"),
+        "{shown}"
+    );
+    strangers(&lab, api)?;
+    let said = lab.osctl("version -o json")?.fine()?;
+    ensure!(said.contains("running"), "{said}");
+    Ok(())
+}
+
+/// Whom the node does not know at all gets no answer, whatever he claims to be.
+fn strangers(lab: &Lab, api: SocketAddr) -> Result<()> {
+    let client::Secrets { authority, nodes } = client::Secrets::read(lab)?;
+    let (now, minutes) = (Timestamp::now(), SignedDuration::from_mins);
+    let admin = Roles::from_organizations([Role::Admin.organization()]);
+
+    // The same way in works with a certificate that is right: what refuses below is what is meant.
+    let right = authority.issue_client("right", admin, minutes(10), now)?;
+    ensure!(asks(tls::client(&nodes, &right)?, api).is_ok());
+
+    let foreign =
+        Authority::generate("garboard", now)?.issue_client("foreign", admin, minutes(10), now)?;
+    let late = authority.issue_client("late", admin, minutes(10), now - minutes(30))?;
+    let nobody = tls::anonymous_client(&nodes)?;
+    for (who, config) in [
+        ("foreign", tls::client(&nodes, &foreign)?),
+        ("late", tls::client(&nodes, &late)?),
+        ("nobody", nobody),
+    ] {
+        let error = asks(config, api)
+            .err()
+            .with_context(|| format!("{who} got an answer"))?;
+        let why = format!("{error:#} {error:?}");
+        ensure!(
+            why.contains("alert") || why.contains("ertificate"),
+            "{who}: {why}"
+        );
+    }
+    Ok(())
+}
+
+fn asks(config: Arc<ClientConfig>, api: SocketAddr) -> Result<()> {
+    client::block_on(async {
+        let channel = client::channel(config, "node", api).await?;
+        MachineServiceClient::new(channel)
+            .version(VersionRequest {})
+            .await?;
+        Ok(())
+    })
+}

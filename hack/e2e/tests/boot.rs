@@ -1,0 +1,114 @@
+//! Every way to boot reaches the same state, and a person's first steps work on it.
+
+use anyhow::{Context, Result, ensure};
+use e2e::{Lab, places};
+use provision::{Bus, Destroyed, Image, Medium, Name, Nic};
+
+/// What a node needs at least, by the budget.
+const MEMORY: u32 = 512;
+
+/// A network boot holds the root in memory, and before that the firmware holds all of it too.
+const PXE_MEMORY: u32 = 1024;
+
+fn name(text: &str) -> Result<Name> {
+    Ok(text.parse()?)
+}
+
+/// Boots a machine, pairs, configures, asks.
+fn reaches_running(image: &Image, medium: Medium, uefi: bool, nic: Nic) -> Result<()> {
+    let lab = Lab::new(1)?;
+    let memory = if medium == Medium::Pxe {
+        PXE_MEMORY
+    } else {
+        MEMORY
+    };
+    let mut vm = image.vm(name("node")?, memory, medium, uefi)?;
+    vm.nic = nic;
+    let mut node = lab.node(image, vm)?;
+    let said = node.configure()?;
+    ensure!(
+        said.contains("\"running\"") || said.contains("running"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[test]
+fn cluster_create_leads_to_a_node_that_answers_and_destroy_leaves_nothing() -> Result<()> {
+    let lab = Lab::new(1)?;
+    let image = places::cloud_folder()?;
+    let image = image.to_str().context("a path of UTF-8")?;
+    lab.osctl(&format!("cluster create --name first --image {image}"))?
+        .fine()?;
+    let version = lab.osctl("version -o json")?.fine()?;
+    ensure!(version.contains("running"), "{version}");
+    let shown = lab.osctl("cluster show --name first -o json")?.fine()?;
+    ensure!(shown.contains("first"), "{shown}");
+    let listed = lab.clusters().list()?;
+    ensure!(listed == [name("first")?], "{listed:?}");
+    lab.osctl("cluster destroy --all")?.fine()?;
+    ensure!(lab.clusters().list()?.is_empty());
+    let again = lab.clusters().destroy(&name("first")?)?;
+    ensure!(again == Destroyed::Nothing);
+    Ok(())
+}
+
+#[test]
+fn direct_under_bios() -> Result<()> {
+    reaches_running(&places::cloud()?, Medium::Direct, false, Nic::Virtio)
+}
+
+#[test]
+fn direct_under_uefi() -> Result<()> {
+    reaches_running(&places::cloud()?, Medium::Direct, true, Nic::Virtio)
+}
+
+#[test]
+fn iso_as_a_disc() -> Result<()> {
+    reaches_running(
+        &places::cloud()?,
+        Medium::Iso(Bus::Cdrom),
+        true,
+        Nic::Virtio,
+    )
+}
+
+#[test]
+fn iso_as_a_virtio_disk() -> Result<()> {
+    reaches_running(
+        &places::cloud()?,
+        Medium::Iso(Bus::Virtio),
+        true,
+        Nic::Virtio,
+    )
+}
+
+#[test]
+fn iso_as_a_sata_disk_with_an_intel_card() -> Result<()> {
+    reaches_running(
+        &places::generic()?,
+        Medium::Iso(Bus::Ahci),
+        true,
+        Nic::E1000e,
+    )
+}
+
+#[test]
+fn iso_on_a_usb_stick() -> Result<()> {
+    reaches_running(
+        &places::generic()?,
+        Medium::Iso(Bus::Usb),
+        true,
+        Nic::E1000e,
+    )
+}
+
+#[test]
+fn pxe_under_bios() -> Result<()> {
+    reaches_running(&places::cloud()?, Medium::Pxe, false, Nic::Virtio)
+}
+
+#[test]
+fn pxe_under_uefi() -> Result<()> {
+    reaches_running(&places::cloud()?, Medium::Pxe, true, Nic::Virtio)
+}

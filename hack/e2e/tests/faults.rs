@@ -1,0 +1,149 @@
+//! What must survive the loss of a daemon, and what must not be tried for ever.
+
+mod client;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use anyhow::{Context, Result, ensure};
+use e2e::{Agent, Lab, Node, agent, loss, places};
+use provision::Medium;
+
+const MEMORY: u32 = 512;
+
+/// A port of the machine that nothing of the node uses.
+const ECHO: u16 = 7777;
+
+/// So many failed starts of machined in two minutes lead to safe mode.
+const SAFE_STARTS: usize = 5;
+
+#[test]
+fn daemons_are_killed_and_nothing_else_notices() -> Result<()> {
+    let lab = Lab::new(1)?;
+    let image = places::cloud()?;
+    let mut vm = image.vm("node".parse()?, MEMORY, Medium::Direct, false)?;
+    agent::equip(&lab, &mut vm)?;
+    let mut node = lab.node(&image, vm)?;
+    let mut agent = Agent::meet(&lab, &node)?;
+    node.configure()?;
+
+    modules_are_loaded_on_demand(&mut agent)?;
+
+    let mut stream = Numbered::open(&lab, &mut node, &mut agent)?;
+    stream.goes_on()?;
+    agent.ask("monitor")?;
+    for _ in 0..3 {
+        loss::kill(&lab, &mut agent, "networkd")?;
+        stream.goes_on().context("networkd was killed")?;
+        loss::nothing_was_removed(&mut agent).context("networkd was killed")?;
+    }
+    for _ in 1..SAFE_STARTS {
+        loss::kill(&lab, &mut agent, "machined")?;
+        stream.goes_on().context("machined was killed")?;
+        loss::nothing_was_removed(&mut agent).context("machined was killed")?;
+    }
+    let said = lab.osctl("version -o json")?.fine()?;
+    ensure!(said.contains("\"stage\": \"running\""), "{said}");
+
+    node.forget()?;
+    agent.ask("kill machined")?;
+    safe_mode(&lab, &mut node)?;
+    stream.goes_on().context("safe mode")?;
+    loss::nothing_was_removed(&mut agent).context("safe mode")?;
+    leaves_safe_mode(&lab, &mut node)?;
+    stream.goes_on().context("after safe mode")?;
+    loss::nothing_was_removed(&mut agent).context("after safe mode")?;
+
+    // All that silence meant something: the monitor listens.
+    let name = node.name.clone();
+    node.cluster.carrier(&name, false)?;
+    agent.event(lab.change_deadline(), |event| event.starts_with("NEWLINK"))?;
+    Ok(())
+}
+
+/// Sockets of a kind and a file system that nothing on a node uses, and nothing in the machine is a device for.
+fn modules_are_loaded_on_demand(agent: &mut Agent) -> Result<()> {
+    for (command, module) in [("socket sctp", "sctp"), ("mount erofs", "erofs")] {
+        let name = format!("{module} ");
+        let loaded = |agent: &mut Agent| -> Result<bool> {
+            Ok(agent
+                .ask("read /proc/modules")?
+                .iter()
+                .any(|line| line.starts_with(&name)))
+        };
+        ensure!(
+            !loaded(agent)?,
+            "{module} is there before anybody asked for it"
+        );
+        // A file system may then refuse what was mounted; that it is known by then is the point.
+        drop(agent.ask(command));
+        ensure!(loaded(agent)?, "{command} did not bring {module}");
+    }
+    Ok(())
+}
+
+fn safe_mode(lab: &Lab, node: &mut Node<'_>) -> Result<()> {
+    let reason = |text: &str| text.contains("safe mode") && text.contains("killed by signal 9");
+    let facts = node.shows(
+        "in maintenance, with the reason",
+        lab.boot_deadline(),
+        |facts| {
+            let mut texts = facts.waiting.iter().chain(&facts.error);
+            facts.stage.as_deref() == Some("maintenance")
+                && facts.pairing.is_some()
+                && texts.any(|text| reason(text))
+        },
+    )?;
+    let pairing = facts.pairing.context("a pairing string")?;
+    let status = client::refused_by_waiting_node(node.api()?, pairing.as_str())?;
+    ensure!(reason(status.message()), "{status:?}");
+    Ok(())
+}
+
+/// A config that is given by hand is tried at once.
+fn leaves_safe_mode(lab: &Lab, node: &mut Node<'_>) -> Result<()> {
+    let (pairing, api) = (node.pairing()?, node.api()?);
+    lab.osctl(&format!(
+        "apply --file node.yaml --nodes {api} --pairing {pairing}"
+    ))?
+    .fine()?;
+    let said = lab.osctl_until_fine("version -o json")?;
+    ensure!(said.contains("\"stage\": \"running\""), "{said}");
+    Ok(())
+}
+
+/// A connection through the node that carries numbered lines there and back.
+struct Numbered {
+    stream: TcpStream,
+    number: u64,
+}
+
+impl Numbered {
+    fn open(lab: &Lab, node: &mut Node<'_>, agent: &mut Agent) -> Result<Self> {
+        agent.ask(&format!("echo {ECHO}"))?;
+        let name = node.name.clone();
+        let forward = node.cluster.forward(&name, ECHO)?;
+        let stream = TcpStream::connect(forward.host)?;
+        stream.set_read_timeout(Some(lab.change_deadline().limit()))?;
+        Ok(Self { stream, number: 0 })
+    }
+
+    fn goes_on(&mut self) -> Result<()> {
+        for _ in 0..100 {
+            self.number += 1;
+            let line = format!("line {}\n", self.number);
+            self.stream
+                .write_all(line.as_bytes())
+                .context("the connection broke")?;
+            let mut back = vec![0; line.len()];
+            self.stream
+                .read_exact(&mut back)
+                .with_context(|| format!("{line:?} did not come back"))?;
+            ensure!(
+                back == line.as_bytes(),
+                "another line came back for {line:?}"
+            );
+        }
+        Ok(())
+    }
+}

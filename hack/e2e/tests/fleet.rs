@@ -1,0 +1,49 @@
+//! Several nodes at once.
+
+use anyhow::{Context, Result, ensure};
+use e2e::{Lab, places};
+
+#[test]
+fn a_worker_joins_in_and_a_dead_node_does_not_hide_the_other() -> Result<()> {
+    let lab = Lab::new(2)?;
+    let image = places::cloud_folder()?;
+    let image = image.to_str().context("a path of UTF-8")?;
+    let created = lab.osctl(&format!(
+        "cluster create --name duo --workers 1 --memory 512 --image {image}"
+    ))?;
+    created.fine()?;
+    let (plane, worker) = ("duo-cp-1", "duo-worker-1");
+    let both = lab.osctl("version")?.fine()?;
+    let row = |node: &str| {
+        both.lines()
+            .any(|line| line.starts_with(node) && line.contains("running"))
+    };
+    ensure!(row(plane) && row(worker), "{both}");
+    let links = lab
+        .osctl(&format!("get links eth0 -n {plane},{worker}"))?
+        .fine()?;
+    ensure!(
+        links.lines().filter(|line| line.contains("eth0")).count() == 2,
+        "{links}"
+    );
+
+    let unnamed = lab.osctl("reboot")?.refused()?;
+    ensure!(
+        unnamed.contains(plane) && unnamed.contains(worker),
+        "{unnamed}"
+    );
+
+    let mut cluster = lab.clusters().open(&"duo".parse()?)?;
+    cluster.switch_off(&worker.parse()?)?;
+    let said = lab.osctl("version --timeout 10")?;
+    ensure!(
+        said.out.contains(plane) && !said.out.contains(worker),
+        "{said:?}"
+    );
+    let complaint = said.refused()?;
+    ensure!(
+        complaint.contains(worker) && complaint.contains("1 of 2"),
+        "{complaint}"
+    );
+    Ok(())
+}
