@@ -1,0 +1,19 @@
+//! The first bytes of whatever disk somebody plugs in.
+
+use sys::{iso9660, squashfs, verity};
+
+pub(super) fn run(data: &[u8]) {
+    if let Some(label) = iso9660::label(data) {
+        assert!(label.len() <= 32);
+    }
+    if let Ok(root) = squashfs::Superblock::parse(data) {
+        let padded = root.padded_size();
+        assert!(padded.is_multiple_of(verity::BLOCK) && padded >= root.bytes_used);
+    }
+    if let Ok(tree) = verity::Superblock::parse(data) {
+        let table = tree.table("253:0", &"ab".repeat(32));
+        let words: Vec<_> = table.split(' ').collect();
+        assert_eq!(words.len(), 10, "{table:?} is no table of a verity target");
+        assert!(table.is_ascii() && table.len() < 1024);
+    }
+}
