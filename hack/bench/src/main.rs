@@ -1,0 +1,69 @@
+//! `cargo xtask bench`: sizes, memory and times of a built image, against the budgets.
+//!
+//! ```text
+//!   size     --> the files of both images, and the root unpacked and packed again without modules and firmware
+//!   packages --> cargo tree
+//!   memory   --> a machine with the VM suite's agent in it
+//!   boot     --> machines with our initramfs and with a bare one, in turns
+//! ```
+//!
+//! Owns the names of the rows, which `docs/benchmarks.md` explains and which never change their meaning. Being over a
+//! budget is no failure of this program: it measures, people judge.
+
+mod boot;
+mod call;
+mod clock;
+mod memory;
+mod packages;
+mod row;
+mod size;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+
+use crate::row::Row;
+
+/// Measures an image against the budgets.
+#[derive(Parser)]
+#[command(name = "garboard-bench", version)]
+struct Cli {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Measure only this part; may be given several times
+    #[arg(long, value_enum)]
+    part: Vec<Part>,
+}
+
+/// What is measured together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Files
+    Size,
+    /// Linked crates
+    Packages,
+    /// Running processes, and the machine they need
+    Memory,
+    /// From PID 1 to an answer
+    Boot,
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    let mut rows = Vec::new();
+    for part in Part::value_variants() {
+        if cli.part.is_empty() || cli.part.contains(part) {
+            rows.extend(measure(*part)?);
+        }
+    }
+    row::print(&rows, cli.json)
+}
+
+fn measure(part: Part) -> Result<Vec<Row>> {
+    match part {
+        Part::Size => size::measure(),
+        Part::Packages => packages::measure(),
+        Part::Memory => memory::measure(),
+        Part::Boot => boot::measure(),
+    }
+}
