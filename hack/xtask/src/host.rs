@@ -1,0 +1,140 @@
+//! What the host must have: Debian packages, looked up by the program or file they bring.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::run::{program, run, say};
+
+/// A file that must exist and the package that brings it.
+struct Need {
+    file: &'static str,
+    package: &'static str,
+}
+
+/// What building and a local cluster need.
+const CLUSTER: &[Need] = &[
+    Need {
+        file: "/usr/bin/cc",
+        package: "gcc",
+    },
+    Need {
+        file: "/usr/bin/cmake",
+        package: "cmake",
+    },
+    Need {
+        file: "/usr/bin/curl",
+        package: "curl",
+    },
+    Need {
+        file: "/usr/bin/gpgv",
+        package: "gpgv",
+    },
+    Need {
+        file: "/usr/bin/qemu-system-x86_64",
+        package: "qemu-system-x86",
+    },
+    Need {
+        file: "/usr/share/OVMF/OVMF_CODE_4M.fd",
+        package: "ovmf",
+    },
+    Need {
+        file: "/usr/lib/ipxe/qemu/pxe-virtio.rom",
+        package: "ipxe-qemu",
+    },
+];
+
+/// What the tests need besides.
+const TESTS: &[Need] = &[
+    Need {
+        file: "/usr/bin/c++",
+        package: "g++",
+    },
+    Need {
+        file: "/usr/sbin/dnsmasq",
+        package: "dnsmasq-base",
+    },
+    Need {
+        file: "/usr/sbin/veritysetup",
+        package: "cryptsetup-bin",
+    },
+    Need {
+        file: "/usr/bin/ip",
+        package: "iproute2",
+    },
+];
+
+/// Installs what a local cluster needs and the host lacks.
+pub(crate) fn prepare_cluster() -> Result<()> {
+    install(CLUSTER.iter())
+}
+
+/// Installs what the tests need and the host lacks.
+pub(crate) fn prepare_tests() -> Result<()> {
+    install(CLUSTER.iter().chain(TESTS))
+}
+
+fn install<'a>(needs: impl Iterator<Item = &'a Need>) -> Result<()> {
+    let missing: Vec<_> = needs
+        .filter(|need| !exists(need.file))
+        .map(|need| need.package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    if !Path::new("/usr/bin/apt-get").exists() {
+        bail!(
+            "this host lacks: {list} (Debian's names); install them with your package manager and run this again"
+        );
+    }
+    say(&format!("installing host packages: {list}"));
+    let mut command = elevated("apt-get");
+    run(command.args(["update", "--quiet"]))?;
+    let mut command = elevated("apt-get");
+    run(command
+        .args(["install", "--yes", "--quiet", "--no-install-recommends"])
+        .args(&missing))
+}
+
+fn exists(file: &str) -> bool {
+    let name = Path::new(file).file_name().unwrap_or_default();
+    let on_path = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()));
+    Path::new(file).exists() || (file.contains("/bin/") && on_path)
+}
+
+/// `sudo` where we are not root: installing packages is the only thing that ever needs it.
+fn elevated(name: &str) -> std::process::Command {
+    let root = std::fs::metadata("/proc/self")
+        .is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
+    let mut command = if root { program(name) } else { program("sudo") };
+    if !root {
+        command.arg(name);
+    }
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// The checker of licences and duplicates, and its version.
+const DENY: (&str, &str) = ("cargo-deny", "0.20.2");
+
+/// The program that checks dependencies, built once and kept in the user's cache.
+pub(crate) fn cargo_deny() -> Result<std::path::PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(std::path::PathBuf::from);
+    let home = || Some(std::path::PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    let Some(cache) = cache.filter(|path| path.is_absolute()).or_else(home) else {
+        bail!("neither XDG_CACHE_HOME nor HOME is set");
+    };
+    let (name, version) = DENY;
+    let root = cache.join("garboard/cargo").join(version);
+    let program = root.join("bin").join(name);
+    if !program.exists() {
+        say(&format!("building {name} {version}, once"));
+        run(crate::run::cargo()
+            .args(["install", "--locked", "--version", version, "--root"])
+            .arg(&root)
+            .arg(name))?;
+    }
+    Ok(program)
+}

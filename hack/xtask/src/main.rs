@@ -1,0 +1,93 @@
+//! `cargo xtask`: the developer's commands.
+//!
+//! It only dispatches: every command is a short list of programs to run, whose own crates do the work. It keeps no
+//! state besides files under `_out` and `target`, so running a command twice does the work once.
+
+mod artifacts;
+mod host;
+mod local;
+mod run;
+mod suite;
+mod twice;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::artifacts::Profile;
+
+/// Developer's commands of Garboard.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build everything, create a local cluster and wait until it is ready
+    Up {
+        /// Destroy a cluster that is already there and create it anew from this build
+        #[arg(long)]
+        recreate: bool,
+    },
+    /// Destroy the local cluster that `up` created
+    Down,
+    /// Run the tests: unit, property, namespace and VM tests
+    Test {
+        /// Add the campaigns: minutes of fuzzing, double builds from source, many boots
+        #[arg(long)]
+        long: bool,
+    },
+    /// Check formatting, lints, documentation, dependencies and generated files
+    Check,
+    /// Build osctl and the image into `_out`
+    Image {
+        /// The kernel to build for: `cloud` for local clusters, `generic` for real machines
+        #[arg(long, default_value = "cloud")]
+        profile: Profile,
+    },
+    /// Run the VM suite alone
+    E2e {
+        /// Only tests whose name contains this
+        filter: Option<String>,
+    },
+    /// Measure sizes, memory and times against the budgets
+    Bench {
+        /// Print one JSON object instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the generated parts of docs/ anew
+    Gen,
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            run::say(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<()> {
+    match command {
+        Command::Up { recreate } => local::up(recreate),
+        Command::Down => local::down(),
+        Command::Test { long } => suite::test(long),
+        Command::Check => suite::check(),
+        Command::Image { profile } => artifacts::build(profile).map(drop),
+        Command::E2e { filter } => suite::e2e(filter.as_deref()),
+        Command::Bench { json } => suite::bench(json),
+        Command::Gen => suite::generate(),
+    }
+}

@@ -1,0 +1,123 @@
+//! The suites: what `test`, `check`, `e2e`, `bench` and `gen` run, in order.
+
+use anyhow::Result;
+
+use crate::artifacts::{self, Profile};
+use crate::host;
+use crate::run::{cargo, out, program, root, run};
+use crate::twice;
+
+/// How long each fuzz target is tried, in seconds: enough to notice a broken parser, and in a campaign to look around.
+const FUZZING: &str = "10";
+const LONG_FUZZING: &str = "300";
+
+/// Everything CI runs; `long` adds the campaigns.
+pub(crate) fn test(long: bool) -> Result<()> {
+    host::prepare_tests()?;
+    let mut tests = cargo();
+    tests.args([
+        "test",
+        "--workspace",
+        "--exclude",
+        "garboard-e2e",
+        "--no-fail-fast",
+    ]);
+    if !long {
+        // The same cases every time: what fails is what a change broke. The long run draws others.
+        tests.env("PROPTEST_RNG_SEED", "1");
+    }
+    run(&mut tests)?;
+    fuzz(long)?;
+    e2e(None)?;
+    if long {
+        run(cargo()
+            .args(["test", "--workspace", "--", "--ignored"])
+            .envs(places()?))?;
+        twice::build()?;
+    }
+    Ok(())
+}
+
+/// Every fuzz target for a while; a campaign is written down.
+fn fuzz(long: bool) -> Result<()> {
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--package", "garboard-fuzz", "--"]);
+    if long {
+        command.args(["--seconds", LONG_FUZZING, "--report"]);
+        command.arg(root().join("docs/reports/fuzz.md"));
+    } else {
+        command.args(["--seconds", FUZZING, "--seed", "1"]);
+    }
+    run(&mut command)
+}
+
+/// The VM suite, with the images it needs.
+pub(crate) fn e2e(filter: Option<&str>) -> Result<()> {
+    host::prepare_tests()?;
+    let places = places()?;
+    // Each VM keeps a core busy while it boots: two at once is what the smallest machine bears.
+    run(cargo()
+        .args(["test", "--package", "garboard-e2e", "--no-fail-fast", "--"])
+        .args(filter)
+        .arg("--test-threads=2")
+        .envs(places))
+}
+
+fn places() -> Result<Vec<(&'static str, std::path::PathBuf)>> {
+    let cloud = artifacts::build(Profile::Cloud)?;
+    let generic = artifacts::build(Profile::Generic)?;
+    let agent = artifacts::agent()?;
+    Ok(vec![
+        ("GARBOARD_IMAGE_DIR", cloud),
+        ("GARBOARD_IMAGE_DIR_GENERIC", generic),
+        ("GARBOARD_OSCTL", out().join("osctl")),
+        ("GARBOARD_AGENT", agent),
+    ])
+}
+
+/// What a commit must pass before it is pushed.
+pub(crate) fn check() -> Result<()> {
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    run(cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    run(cargo()
+        .args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ])
+        .env("RUSTDOCFLAGS", "-D warnings"))?;
+    // Advisories need a database from elsewhere; licences, bans and sources do not.
+    run(program(host::cargo_deny()?).args(["--offline", "check", "bans", "licenses", "sources"]))
+}
+
+/// Measures against the budgets.
+pub(crate) fn bench(json: bool) -> Result<()> {
+    host::prepare_tests()?;
+    let places = places()?;
+    let mut command = cargo();
+    command
+        .args(["run", "--quiet", "--package", "garboard-bench", "--"])
+        .envs(places);
+    run(command.args(json.then_some("--json")))
+}
+
+/// Writes the generated parts of docs/: the tests hold the files to what they generate, and this lets them write it.
+pub(crate) fn generate() -> Result<()> {
+    run(cargo()
+        .args([
+            "test",
+            "--workspace",
+            "--exclude",
+            "garboard-e2e",
+            "generated",
+        ])
+        .env("GARBOARD_BLESS", "1"))
+}
