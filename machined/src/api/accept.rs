@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use pki::Certificate;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -24,6 +23,7 @@ use tonic::transport::server::Connected;
 use super::admission::{Admission, Pass, Stage};
 use super::endpoint::Endpoint;
 use super::peer::Peer;
+use super::proof::Proof;
 
 /// From the connection to the end of the handshake: a few round trips on the worst link.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -104,16 +104,9 @@ impl Greeting {
         }
         let endpoint = Arc::clone(&self.endpoint.borrow());
         let tls = TlsAcceptor::from(endpoint.tls()).accept(stream).await?;
-        let shown = tls
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(|chain| chain.first());
-        let certificate = match shown {
-            Some(der) => Some(Certificate::from_der(der).map_err(io::Error::other)?),
-            None => None,
-        };
-        let stage = if certificate.is_some() {
+        let shown = tls.get_ref().1.peer_certificates().unwrap_or_default();
+        let proof = Proof::of(shown).map_err(io::Error::other)?;
+        let stage = if proof.is_some() {
             Stage::Proven
         } else {
             Stage::Anonymous
@@ -123,7 +116,7 @@ impl Greeting {
         }
         let peer = Peer::new(
             self.source,
-            certificate,
+            proof,
             endpoint.clients().clone(),
             Some(self.pass),
         );

@@ -20,6 +20,7 @@ mod maintenance;
 mod node;
 mod pairing;
 mod peer;
+mod proof;
 mod serving;
 
 use std::convert::Infallible;
@@ -50,6 +51,7 @@ pub use endpoint::{Endpoint, Mode};
 pub use node::{Answers, Caller, Failure, Node};
 pub use pairing::Pairing;
 pub use peer::Peer;
+pub use proof::Proof;
 pub use serving::{Issuer, Plan, Reason, RenewError, Wanted, plan, renew_forever};
 
 /// Calls at once on one connection: a person's watches and streams, many times over.

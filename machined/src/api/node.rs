@@ -11,6 +11,8 @@ use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use tonic::{Code, Status};
 
+use super::proof::Proof;
+
 /// Who asks, for the cause that every change carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -18,6 +20,8 @@ pub struct Caller {
     pub subject: String,
     /// Where the call came from.
     pub source: SocketAddr,
+    /// The certificate behind the name; nobody who paired has one.
+    pub proof: Option<Proof>,
 }
 
 /// Why the node does not do what was asked. The message says what and the way out; callers see it.

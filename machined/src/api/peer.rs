@@ -12,6 +12,7 @@ use pki::{Certificate, Fingerprint};
 
 use super::admission::Pass;
 use super::node::Caller;
+use super::proof::Proof;
 
 /// The other end of one connection.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct Peer(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     source: SocketAddr,
-    certificate: Option<Certificate>,
+    proof: Option<Proof>,
     /// The authorities at the time of the handshake.
     clients: BTreeSet<Fingerprint>,
     paired: AtomicBool,
@@ -28,17 +29,17 @@ struct Inner {
 }
 
 impl Peer {
-    /// A peer that showed `certificate`, verified against `clients`, or none.
+    /// A peer that showed `proof`, verified against `clients`, or none.
     pub(super) fn new(
         source: SocketAddr,
-        certificate: Option<Certificate>,
+        proof: Option<Proof>,
         clients: BTreeSet<Fingerprint>,
         pass: Option<Pass>,
     ) -> Self {
         let paired = AtomicBool::new(false);
         Self(Arc::new(Inner {
             source,
-            certificate,
+            proof,
             clients,
             paired,
             pass,
@@ -52,7 +53,7 @@ impl Peer {
 
     /// The certificate it proved, if it was asked for one.
     pub fn certificate(&self) -> Option<&Certificate> {
-        self.0.certificate.as_ref()
+        self.0.proof.as_ref().map(Proof::certificate)
     }
 
     /// The authorities its certificate was verified against.
@@ -82,6 +83,7 @@ impl Peer {
         Caller {
             subject,
             source: self.source(),
+            proof: self.0.proof.clone(),
         }
     }
 }

@@ -203,6 +203,7 @@ impl Head {
                 "these documents have no ApiTrust, so nobody could reach the node by certificate any more; add the one it has",
             ));
         }
+        keeps_the_caller(caller, &wanted, now)?;
         let changes = documents::changes(running, &wanted);
         let warnings = documents::warnings(&wanted, &self.store.snapshot());
         let answer = |generation| v1::ApplyConfigResponse {
@@ -320,6 +321,21 @@ fn check(documents: Vec<u8>, now: Timestamp) -> Result<(Documents, Vec<u8>), Fai
         ))
     })?;
     Ok((wanted, documents))
+}
+
+/// Refuses what would lock its sender out. Who paired has no certificate, and needs none to come again.
+fn keeps_the_caller(caller: &Caller, wanted: &Documents, now: Timestamp) -> Result<(), Failure> {
+    let (Some(trust), Some(proof)) = (wanted.api_trust(), &caller.proof) else {
+        return Ok(());
+    };
+    if proof.convinces(trust.ca.as_pem(), now) {
+        return Ok(());
+    }
+    Err(Failure::precondition(format!(
+        "the certificate of {:?} is of no authority in the `ca` of ApiTrust, so the node would not let its sender in again; \
+         let `ca` hold both authorities, then use a certificate of the new one to leave the old one out",
+        caller.subject
+    )))
 }
 
 fn save_failure(error: SaveError) -> Failure {

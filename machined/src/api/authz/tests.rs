@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use pki::{Authority, CLIENT_LIFETIME, Certificate, Names, Role, Roles, SERVING_LIFETIME, Trust};
+use pki::{Authority, CLIENT_LIFETIME, Names, Role, Roles, SERVING_LIFETIME, Trust};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 use super::{AUTHZ, Access, Denial, decide, page, rule, without_rule};
 use crate::api::endpoint::Endpoint;
 use crate::api::peer::Peer;
+use crate::api::proof::Proof;
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_790_000_000).unwrap()
@@ -34,29 +37,23 @@ impl Cluster {
         Endpoint::running(&own, &self.trust).unwrap()
     }
 
-    fn certificate(&self, roles: Roles) -> Certificate {
+    fn proof(&self, roles: Roles) -> Proof {
         let identity = self
             .authority
             .issue_client("mina", roles, CLIENT_LIFETIME, now())
             .unwrap();
-        identity.certificate().clone()
+        let pem = identity.certificate_pem().as_bytes();
+        let own = CertificateDer::from_pem_slice(pem).unwrap();
+        Proof::of(&[own]).unwrap().unwrap()
     }
 
     fn peer(&self, roles: Roles) -> Peer {
-        peer(
-            Some(self.certificate(roles)),
-            self.trust.fingerprints().clone(),
-        )
+        peer(Some(self.proof(roles)), self.trust.fingerprints().clone())
     }
 }
 
-fn peer(certificate: Option<Certificate>, clients: BTreeSet<pki::Fingerprint>) -> Peer {
-    Peer::new(
-        "192.0.2.1:4000".parse().unwrap(),
-        certificate,
-        clients,
-        None,
-    )
+fn peer(proof: Option<Proof>, clients: BTreeSet<pki::Fingerprint>) -> Peer {
+    Peer::new("192.0.2.1:4000".parse().unwrap(), proof, clients, None)
 }
 
 fn waiting(reason: Option<&str>) -> Endpoint {

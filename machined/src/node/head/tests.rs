@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use pki::Authority;
+use pki::{Authority, CLIENT_LIFETIME, Role};
 use resources::runtime::Condition;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use store::Spec;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::api::Proof;
 
 const HOSTNAME: &str = "apiVersion: garboard/v1alpha1\nkind: Hostname\nhostname: ";
 
@@ -28,15 +31,19 @@ impl Life {
     }
 
     async fn apply(&mut self, documents: &str) -> Result<v1::ApplyConfigResponse, Failure> {
-        let caller = Caller {
-            subject: "test".into(),
-            source: ([127, 0, 0, 1], 1).into(),
-        };
+        self.apply_as(&caller(None), documents).await
+    }
+
+    async fn apply_as(
+        &mut self,
+        caller: &Caller,
+        documents: &str,
+    ) -> Result<v1::ApplyConfigResponse, Failure> {
         let request = v1::ApplyConfigRequest {
             documents: documents.into(),
             ..Default::default()
         };
-        self.head.apply(&caller, request).await
+        self.head.apply(caller, request).await
     }
 
     /// Lets the orders run until `until` is done, and with it the time.
@@ -61,6 +68,14 @@ impl Life {
         let condition = snapshot.get_as::<Condition>(Condition::DEFINITION.namespace, CONFIG);
         let unmet = condition.filter(|typed| !typed.spec.met);
         unmet.map(|typed| typed.spec.message.clone())
+    }
+}
+
+fn caller(proof: Option<Proof>) -> Caller {
+    Caller {
+        subject: "test".into(),
+        source: ([127, 0, 0, 1], 1).into(),
+        proof,
     }
 }
 
@@ -161,11 +176,16 @@ async fn safe_mode_goes_back_to_what_ran_well_once() {
 
 fn with_trust(made: Timestamp) -> String {
     let authority = Authority::generate("garboard", made).unwrap();
-    let own = authority.identity();
-    let ca = own.certificate_pem().parse().unwrap();
-    let issuer =
-        ::config::KeyPair::from_pem(own.certificate_pem(), own.key_pem().expose()).unwrap();
-    ::config::generate::control_plane(ca, issuer, None)
+    trusting(&authority, &[&authority])
+}
+
+/// Documents of a node whose certificates `issuer` makes, and that believes `trusted`.
+fn trusting(issuer: &Authority, trusted: &[&Authority]) -> String {
+    let pem = |authority: &&Authority| authority.identity().certificate_pem().to_owned();
+    let ca: String = trusted.iter().map(pem).collect();
+    let own = issuer.identity();
+    let pair = ::config::KeyPair::from_pem(own.certificate_pem(), own.key_pem().expose()).unwrap();
+    ::config::generate::control_plane(ca.parse().unwrap(), pair, None)
         .unwrap()
         .to_yaml()
         .unwrap()
@@ -191,6 +211,41 @@ async fn nobody_is_locked_out_by_an_apply() {
 }
 
 #[tokio::test]
+async fn nobody_locks_himself_out_by_an_apply() {
+    let now = Timestamp::now();
+    let authority = || Authority::generate("garboard", now).unwrap();
+    let (old, new) = (authority(), authority());
+    let admin = |authority: &Authority| {
+        let identity = authority
+            .issue_client("test", Role::Admin.into(), CLIENT_LIFETIME, now)
+            .unwrap();
+        let own = CertificateDer::from_pem_slice(identity.certificate_pem().as_bytes()).unwrap();
+        caller(Proof::of(&[own]).unwrap())
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut life = Life::begin(folder.path(), &Beginning::Usual);
+    // Who paired shows no certificate, so any authority will do.
+    life.apply(&trusting(&old, &[&old])).await.unwrap();
+
+    let only_new = trusting(&new, &[&new]);
+    let refused = life.apply_as(&admin(&old), &only_new).await.unwrap_err();
+    let status = tonic::Status::from(refused);
+    assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+    assert!(
+        status.message().contains("certificate of \"test\"")
+            && status.message().contains("both authorities"),
+        "{status}"
+    );
+    assert_eq!(life.generation(), Some(1));
+
+    // The way out that the refusal names.
+    let both = trusting(&new, &[&old, &new]);
+    life.apply_as(&admin(&old), &both).await.unwrap();
+    life.apply_as(&admin(&new), &only_new).await.unwrap();
+    assert_eq!(life.generation(), Some(3));
+}
+
+#[tokio::test]
 async fn who_hangs_up_does_not_stop_what_was_ordered() {
     let folder = tempfile::tempdir().unwrap();
     let life = Life::begin(folder.path(), &Beginning::Usual);
@@ -198,12 +253,8 @@ async fn who_hangs_up_does_not_stop_what_was_ordered() {
     let (orders, received) = mpsc::channel(1);
     let (answer, gone) = oneshot::channel();
     drop(gone);
-    let caller = Caller {
-        subject: "test".into(),
-        source: ([127, 0, 0, 1], 1).into(),
-    };
     let order = Order::GoDown {
-        caller,
+        caller: caller(None),
         down: Down::Reboot,
         answer,
     };
