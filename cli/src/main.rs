@@ -11,6 +11,7 @@ mod files;
 mod fleet;
 mod output;
 mod secrets;
+mod tries;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -10,18 +10,22 @@ use cosi::wire::Client;
 use resources::runtime::{MachineStatus, THIS};
 use serde::Serialize;
 use store::{Reference, Registry, Spec};
-use tokio::time::{Instant, sleep};
 use tonic::transport::Channel;
 
 use crate::explain;
 use crate::fleet::{Answers, Session};
 use crate::output::{self, Format};
+use crate::tries::{self, Pace};
 
 /// How long a node may take to start again: firmware of a large server alone needs minutes.
 const START: Duration = Duration::from_secs(15 * 60);
 
-/// How long it is left alone between two looks.
-const LOOK: Duration = Duration::from_secs(1);
+/// How it is looked after. A second is short for a person and nothing for a node; ten are enough for a try over the worst
+/// of lines, and bound how many are under way at once.
+const PACE: Pace = Pace {
+    interval: Duration::from_secs(1),
+    longest: Duration::from_secs(10),
+};
 
 /// What became of a node.
 #[derive(Serialize)]
@@ -99,23 +103,71 @@ async fn boot(channel: Channel) -> Result<String> {
 
 /// Waits until a node is on another boot than `before`, or waits for a config.
 async fn comes_back(session: &Session, node: &str, before: Option<&str>) -> Result<&'static str> {
-    let deadline = Instant::now() + START;
-    loop {
-        let error = match session.again(node, boot).await {
-            Ok(now) if before != Some(now.as_str()) => return Ok("rebooted"),
-            Ok(_) => None,
-            Err(error) if explain::is_stranger(&error) => {
-                return Ok("rebooted; waits in maintenance mode for a config");
-            }
-            Err(error) => Some(error),
-        };
-        if Instant::now() >= deadline {
-            let minutes = START.as_secs() / 60;
-            return Err(match error {
-                Some(error) => error.context(format!("it is not back after {minutes} minutes")),
-                None => anyhow::anyhow!("it did not go down in {minutes} minutes"),
-            });
+    let mut last = None;
+    let ask = || session.again(node, boot);
+    let back = tries::until(PACE, ask, |heard| match Heard::of(heard, before) {
+        Heard::Back(result) => Some(result),
+        news => {
+            last = Some(news);
+            None
         }
-        sleep(LOOK).await;
+    });
+    let back = tokio::time::timeout(START, back).await;
+    back.map_err(|_| too_late(last))
+}
+
+/// What one try tells of a node that is to start again.
+#[derive(Debug)]
+enum Heard {
+    /// It has; this is what became of it.
+    Back(&'static str),
+    /// It is on the old boot still.
+    Still,
+    /// It cannot be asked.
+    Nothing(anyhow::Error),
+}
+
+impl Heard {
+    fn of(answer: Result<String>, before: Option<&str>) -> Self {
+        match answer {
+            Ok(now) if before != Some(now.as_str()) => Self::Back("rebooted"),
+            Ok(_) => Self::Still,
+            Err(error) if explain::is_stranger(&error) => {
+                Self::Back("rebooted; waits in maintenance mode for a config")
+            }
+            Err(error) => Self::Nothing(error),
+        }
+    }
+}
+
+/// What to say of a node that is not back in time.
+fn too_late(last: Option<Heard>) -> anyhow::Error {
+    let minutes = START.as_secs() / 60;
+    match last {
+        Some(Heard::Nothing(error)) => {
+            error.context(format!("it is not back after {minutes} minutes"))
+        }
+        _ => anyhow::anyhow!("it did not go down in {minutes} minutes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_back_when_it_is_on_another_boot() {
+        let of = |answer: Result<&str>| Heard::of(answer.map(str::to_owned), Some("one"));
+        assert!(matches!(of(Ok("one")), Heard::Still));
+        assert!(matches!(of(Ok("two")), Heard::Back("rebooted")));
+        let refused = rustls::Error::from(rustls::CertificateError::UnknownIssuer);
+        let waits = matches!(of(Err(refused.into())), Heard::Back(result) if result.contains("maintenance"));
+        assert!(waits);
+        let gone = of(Err(anyhow::anyhow!("refused")));
+        assert!(matches!(gone, Heard::Nothing(_)));
+        let late = explain::sentence(&too_late(Some(gone)));
+        assert_eq!(late, "it is not back after 15 minutes: refused");
+        let late = too_late(Some(Heard::Still)).to_string();
+        assert_eq!(late, "it did not go down in 15 minutes");
     }
 }
