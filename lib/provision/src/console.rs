@@ -1,8 +1,10 @@
 //! What a machine says on its serial console.
 //!
-//! A node draws facts about itself, all of them anew on every change, as lines that begin with `garboard:`. A line is
-//! taken only when it is whole and right, since the kernel writes to the same wire at any moment. Parsing is pure
-//! ([`Facts`]); [`Console`] reads the file that QEMU keeps.
+//! A node draws facts about itself, all of them anew on every change, as lines that begin with `garboard:`. The kernel
+//! writes to the same wire at any moment, in the middle of such a line too: it is put together again ([`lines`]), and
+//! taken only when it is whole and right. Parsing is pure ([`Facts`]); [`Console`] reads the file that QEMU keeps.
+
+mod lines;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,11 +14,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use lines::Lines;
+
 /// What machine-readable lines begin with.
 const PREFIX: &str = "garboard: ";
 
-/// The longest line that is kept: a machine that never ends a line shall not fill our memory.
-const LONGEST_LINE: usize = 4096;
+/// What a kernel says first of all, at the zero of its own time.
+const BEGINNING: &str = "[    0.000000] Linux version ";
 
 /// The letters of Crockford's base 32: no I, L, O, U.
 const LETTERS: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -62,7 +66,8 @@ pub struct LinkAddress {
     pub prefix: u8,
 }
 
-/// What a console shows: the facts of the node's last drawing, which begins with its version.
+/// What a console shows: the facts of the node's last drawing, which begins with its version. A kernel that starts
+/// knows nothing yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The version of the system.
@@ -71,6 +76,8 @@ pub struct Facts {
     pub name: Option<String>,
     /// The stage the node is in.
     pub stage: Option<String>,
+    /// The state of each link, in the kernel's words.
+    pub links: BTreeMap<String, String>,
     /// The addresses per link.
     pub addresses: BTreeMap<String, Vec<LinkAddress>>,
     /// Where the API listens, once it answers.
@@ -87,6 +94,9 @@ impl Facts {
     /// Takes in one line; gives whether it was a fact.
     pub fn take(&mut self, line: &str) -> bool {
         let line = without_escapes(line);
+        if line.contains(BEGINNING) {
+            *self = Self::default();
+        }
         let Some((_, said)) = line.rsplit_once(PREFIX) else {
             return false;
         };
@@ -109,6 +119,10 @@ impl Facts {
                 let plain = |c: char| c.is_ascii_lowercase() || c == '-';
                 first.chars().all(plain).then_some(())?;
                 self.stage = Some(first.to_owned());
+            }
+            "link" => {
+                let state = words.next()?;
+                self.links.insert(first.to_owned(), state.to_owned());
             }
             "address" => {
                 let found = cidr(words.next()?)?;
@@ -175,12 +189,12 @@ pub struct ConsoleError {
     source: io::Error,
 }
 
-/// A reader of one machine's console, from its first line on.
-#[derive(Debug)]
+/// A reader of one machine's console, from its first line on or from where it was told to forget the rest.
+#[derive(Clone, Debug)]
 pub struct Console {
     path: PathBuf,
     offset: u64,
-    partial: Vec<u8>,
+    lines: Lines,
     facts: Facts,
 }
 
@@ -189,7 +203,7 @@ impl Console {
         Self {
             path,
             offset: 0,
-            partial: Vec::new(),
+            lines: Lines::default(),
             facts: Facts::default(),
         }
     }
@@ -199,17 +213,21 @@ impl Console {
         &self.path
     }
 
-    /// Everything said so far, as of the last [`Console::read`].
+    /// What is shown, as of the last [`Console::read`].
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    /// Forgets what was said before, as after a restart of the machine; what follows counts.
+    /// Forgets what was said until now, the line under way included: only what follows counts.
+    ///
+    /// A node may be at drawing: what it had begun to say still comes. So this alone does not tell a fact that is new
+    /// from an old one; what is waited for must be something that was not so before.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn forget(&mut self) -> Result<(), ConsoleError> {
         self.read()?;
+        self.lines.forget();
         self.facts = Facts::default();
         Ok(())
     }
@@ -224,7 +242,11 @@ impl Console {
             source,
         })?;
         self.offset += u64::try_from(new.len()).unwrap_or(u64::MAX);
-        Ok(self.lines(&new))
+        let lines = self.lines.take(&new);
+        for line in &lines {
+            self.facts.take(line);
+        }
+        Ok(lines)
     }
 
     fn bytes(&self) -> io::Result<Vec<u8>> {
@@ -238,22 +260,6 @@ impl Console {
             Err(error) => return Err(error),
         }
         Ok(new)
-    }
-
-    fn lines(&mut self, new: &[u8]) -> Vec<String> {
-        let mut lines = Vec::new();
-        for part in new.split_inclusive(|byte| *byte == b'\n') {
-            let room = LONGEST_LINE.saturating_sub(self.partial.len());
-            self.partial.extend(part.iter().take(room));
-            if part.ends_with(b"\n") {
-                let line = String::from_utf8_lossy(&self.partial);
-                let line = without_escapes(line.trim_end());
-                self.partial.clear();
-                self.facts.take(&line);
-                lines.push(line);
-            }
-        }
-        lines
     }
 }
 

@@ -20,6 +20,7 @@ fn a_block_is_read() {
         "garboard: stage booting\n\
          garboard: stage maintenance\n\
          garboard: pairing {PAIRING}\n\
+         garboard: link eth0 up\n\
          garboard: address eth0 10.0.2.15/24\n\
          garboard: address eth0 fe80::1/64\n\
          garboard: address eth0 10.0.2.15/24\n\
@@ -28,6 +29,7 @@ fn a_block_is_read() {
     assert_eq!(said.stage.as_deref(), Some("maintenance"));
     assert_eq!(said.pairing.as_ref().map(Pairing::as_str), Some(PAIRING));
     assert_eq!(said.api, "0.0.0.0:50000".parse().ok());
+    assert_eq!(said.links["eth0"], "up");
     let addresses: Vec<String> = said.addresses["eth0"]
         .iter()
         .map(|found| format!("{}/{}", found.address, found.prefix))
@@ -108,18 +110,23 @@ fn a_growing_file_is_read_line_by_line() {
     assert_eq!(console.read().unwrap(), ["garboard: stage running"]);
     assert_eq!(console.facts().stage.as_deref(), Some("running"));
 
+    file.write_all(b"garboard: stage main").unwrap();
     console.forget().unwrap();
     assert_eq!(console.facts(), &Facts::default());
+    file.write_all(b"tenance\ngarboard: name a\n").unwrap();
+    assert_eq!(console.read().unwrap(), ["garboard: name a"]);
+    assert_eq!(console.facts().stage, None);
 }
 
 #[test]
-fn a_line_without_end_does_not_grow_without_end() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("console.log");
-    std::fs::write(&path, [b'x'; 3 * LONGEST_LINE]).unwrap();
-    let mut console = Console::new(path);
-    console.read().unwrap();
-    assert_eq!(console.partial.len(), LONGEST_LINE);
+fn a_kernel_that_starts_makes_all_facts_old() {
+    let said = facts(&format!(
+        "garboard: version 0.1.0\n\
+         garboard: pairing {PAIRING}\n\
+         [   77.000000] reboot: Restarting system\n\
+         [    0.000000] Linux version 6.12.0 (somebody@somewhere)\n"
+    ));
+    assert_eq!(said, Facts::default());
 }
 
 proptest! {
