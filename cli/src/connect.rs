@@ -14,6 +14,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::context::{Context, Node};
 use crate::exit::usage;
+use crate::names::OtherNames;
 
 /// Where a command goes, and the name that the certificate there must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +96,8 @@ pub(crate) fn with_port(address: &str) -> Result<String> {
     }
 }
 
-fn host_of(address: &str) -> &str {
+/// The host of `HOST:PORT`, without the brackets of IPv6.
+pub(crate) fn host_of(address: &str) -> &str {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     host.trim_start_matches('[').trim_end_matches(']')
 }
@@ -148,7 +150,13 @@ async fn channel(
     let Ok(connected) = connected else {
         bail!("{address} did not answer in {} s", patience.as_secs());
     };
-    connected.with_context(|| format!("connecting to {address}"))
+    let connected = connected.map_err(anyhow::Error::from);
+    connected
+        .map_err(|error| match OtherNames::of(&error, name, address) {
+            Some(names) => names.into(),
+            None => error,
+        })
+        .with_context(|| format!("connecting to {address}"))
 }
 
 #[cfg(test)]

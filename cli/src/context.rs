@@ -131,6 +131,15 @@ impl Context {
         }
     }
 
+    /// Takes a node in, in the place of what has its name or its address: it was moved or renamed then.
+    pub(crate) fn set_node(&mut self, node: Node) {
+        let is_it = |other: &Node| other.name == node.name || other.address == node.address;
+        let place = self.nodes.iter().position(is_it);
+        self.nodes.retain(|other| !is_it(other));
+        let place = place.unwrap_or(self.nodes.len());
+        self.nodes.insert(place, node);
+    }
+
     /// Refuses a certificate that no node would take now: nodes themselves say it less clearly.
     pub(crate) fn check(&self, name: &str, now: Timestamp) -> Result<()> {
         let own = Certificate::from_pem(&self.certificate)
@@ -249,6 +258,22 @@ mod tests {
             .expect("new");
         assert_eq!(mine.current.as_deref(), Some("demo"));
         assert_eq!(mine.names(), "demo, lab");
+    }
+
+    #[test]
+    fn a_node_is_renamed_moved_or_added_and_never_there_twice() {
+        let node = |name: &str, address: &str| Node {
+            name: name.into(),
+            address: address.into(),
+        };
+        let mut context = context("10.0.0.1:1");
+        context.set_node(node("two", "10.0.0.2:1"));
+        context.set_node(node("renamed", "10.0.0.1:1"));
+        context.set_node(node("two", "10.0.0.3:1"));
+        let nodes = [node("renamed", "10.0.0.1:1"), node("two", "10.0.0.3:1")];
+        assert_eq!(context.nodes, nodes);
+        context.set_node(node("renamed", "10.0.0.3:1"));
+        assert_eq!(context.nodes, [node("renamed", "10.0.0.3:1")]);
     }
 
     #[test]

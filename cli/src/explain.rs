@@ -1,11 +1,14 @@
 //! Errors in words: what went wrong as one line, without the dressing of libraries, and what to do about it where that
 //! is known.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use rustls::{AlertDescription, CertificateError};
 use tonic::Status;
+
+use crate::names::OtherNames;
 
 /// An error with its causes as one line; a node's own words come as they are.
 pub(crate) fn sentence(error: &anyhow::Error) -> String {
@@ -34,9 +37,12 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
 
 /// Whether a call failed because the node shows a certificate of nobody we know, as one in maintenance mode does.
 pub(crate) fn is_stranger(error: &anyhow::Error) -> bool {
-    causes(error)
-        .into_iter()
-        .any(|cause| refused(cause) == Some(&CertificateError::UnknownIssuer))
+    refusal(error) == Some(&CertificateError::UnknownIssuer)
+}
+
+/// Why the certificate of a node was refused, if that is what went wrong.
+pub(crate) fn refusal(error: &anyhow::Error) -> Option<&CertificateError> {
+    causes(error).into_iter().find_map(refused)
 }
 
 /// All causes, the outermost first. An I/O error shows what it wraps to a downcast only, not as its source.
@@ -102,11 +108,15 @@ fn kind(cause: &(dyn Error + 'static)) -> Option<ErrorKind> {
 }
 
 /// What to do about it; nothing where nobody knows better than the error itself.
-fn way_out(causes: &[&(dyn Error + 'static)]) -> Option<&'static str> {
+fn way_out(causes: &[&(dyn Error + 'static)]) -> Option<Cow<'static, str>> {
     causes.iter().rev().find_map(|cause| {
-        tls(*cause)
+        if let Some(names) = cause.downcast_ref::<OtherNames>() {
+            return Some(names.way_out().into());
+        }
+        let known = tls(*cause)
             .and_then(about_tls)
-            .or_else(|| about_io(kind(*cause)?))
+            .or_else(|| about_io(kind(*cause)?));
+        known.map(Cow::Borrowed)
     })
 }
 
@@ -140,9 +150,6 @@ fn about_their_certificate(why: &CertificateError) -> Option<&'static str> {
         | CertificateError::NotValidYet
         | CertificateError::NotValidYetContext { .. } => {
             Some("compare the clocks of this computer and the node")
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            Some("another node than this one answers there; compare the name and the address")
         }
         CertificateError::ApplicationVerificationFailure => Some(
             "read the string off its console again; the machine may also have its config already, or somebody else answers in its place",

@@ -172,6 +172,26 @@ fn a_node_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_context_is_told_of_nodes() {
+    let home = Home::new();
+    home.fine("gen secrets");
+    home.fine("gen crt --name lab --subject me --node old=10.0.0.5");
+    let said = home.fine("context set-node new=10.0.0.5");
+    assert_eq!(said, "context lab: new is at 10.0.0.5:50000\n");
+    home.fine("context set-node other=10.0.0.6:1 --context lab");
+    let info = home.fine("context info");
+    assert!(!info.contains("old"), "{info}");
+    assert!(info.contains("new at 10.0.0.5:50000"), "{info}");
+    assert!(info.contains("other at 10.0.0.6:1"), "{info}");
+    assert!(
+        home.fails("context set-node new", 2)
+            .contains("NAME=ADDRESS")
+    );
+    let nowhere = home.fails("context set-node new=10.0.0.5 --context gone", 1);
+    assert!(nowhere.contains("no context named \"gone\""), "{nowhere}");
+}
+
+#[test]
 fn several_nodes_are_asked_for_by_name() {
     let home = Home::new();
     home.fine("gen secrets");

@@ -3,10 +3,11 @@
 mod home;
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 
 use home::{Home, text};
 use jiff::{SignedDuration, Timestamp};
-use pki::{Authority, Role, Roles};
+use pki::{Authority, Names, Role, Roles, SERVING_LIFETIME, Trust};
 
 /// A home with the secrets of a cluster and a context that leads to a node of it.
 fn with_context(name: &str, node: &str) -> Home {
@@ -76,14 +77,11 @@ fn a_damaged_file_of_keys_is_told_without_a_piece_of_a_key() {
     }
 }
 
-#[test]
-fn a_certificate_that_has_ended_is_told_before_anybody_is_asked() {
-    let home = Home::new();
-    let then = Timestamp::now() - SignedDuration::from_hours(48);
-    let authority = Authority::generate("old", then).expect("an authority");
+/// Puts a client's certificate of a day into the files `ca`, `crt` and `key`.
+fn issue(home: &Home, authority: &Authority, now: Timestamp) {
     let roles = Roles::from_organizations([Role::Admin.organization()]);
     let own = authority
-        .issue_client("me", roles, SignedDuration::from_hours(24), then)
+        .issue_client("me", roles, SignedDuration::from_hours(24), now)
         .expect("a certificate");
     let ca = authority.identity().certificate_pem();
     for (file, content) in [
@@ -93,6 +91,56 @@ fn a_certificate_that_has_ended_is_told_before_anybody_is_asked() {
     ] {
         fs::write(home.path().join(file), content).expect("a file");
     }
+}
+
+/// Answers one TLS handshake as a node of this name would; gives the address.
+fn node_called(name: &str, authority: &Authority, now: Timestamp) -> SocketAddr {
+    let own = authority.issue_serving(name, &names(name), SERVING_LIFETIME, now);
+    let trust = Trust::from_pem(authority.identity().certificate_pem()).expect("trust");
+    let config = pki::tls::server(&own.expect("a certificate"), &trust).expect("settings");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a caller");
+        let mut tls = rustls::ServerConnection::new(config).expect("a connection");
+        // The caller ends it, which is no matter of this side.
+        while tls.is_handshaking() && tls.complete_io(&mut stream).is_ok() {}
+    });
+    address
+}
+
+fn names(name: &str) -> Names {
+    let mut names = Names::loopback();
+    names.names.insert(name.to_owned());
+    names
+}
+
+#[test]
+fn a_node_that_was_renamed_is_told_with_its_new_name() {
+    let home = Home::new();
+    let now = Timestamp::now();
+    let authority = Authority::generate("lab", now).expect("an authority");
+    issue(&home, &authority, now);
+    let address = node_called("new", &authority, now);
+    home.fine(&format!(
+        "context add lab --ca ca --crt crt --key key --node old={address}"
+    ));
+    let complaint = home.fails("version", 1);
+    for part in [
+        format!("osctl: old: connecting to {address}: the certificate there is not for old"),
+        format!("`osctl context set-node new={address}`"),
+        format!("`-n {address}`"),
+    ] {
+        assert!(complaint.contains(&part), "{complaint}");
+    }
+}
+
+#[test]
+fn a_certificate_that_has_ended_is_told_before_anybody_is_asked() {
+    let home = Home::new();
+    let then = Timestamp::now() - SignedDuration::from_hours(48);
+    let authority = Authority::generate("old", then).expect("an authority");
+    issue(&home, &authority, then);
     home.fine("context add old --ca ca --crt crt --key key --node node-1=127.0.0.1:1");
     let complaint = home.fails("version", 1);
     assert!(

@@ -9,7 +9,7 @@ use pki::Certificate;
 use serde::Serialize;
 
 use crate::commands::generate::parse_node;
-use crate::context::{self, Context, ContextFile, Contexts};
+use crate::context::{self, Context, ContextFile, Contexts, Node};
 use crate::output::{self, Format};
 
 /// What to do with contexts.
@@ -36,6 +36,12 @@ pub(crate) enum Command {
     Info {
         /// Its name [default: the current one]
         name: Option<String>,
+    },
+    /// Tell a context of a node: a new one, or the new name or address of one it knows
+    SetNode {
+        /// The name in its certificate, and where its API is reached; without a port it is 50000
+        #[arg(value_name = "NAME=ADDRESS")]
+        node: String,
     },
     /// Remove a context; the cluster is not touched
     Remove {
@@ -83,6 +89,7 @@ pub(crate) fn run(
             contexts.contexts.remove(name);
             contexts.current.take_if(|current| current == name);
         }),
+        Command::SetNode { node } => set_node(file, chosen, parse_node(&node)?),
         Command::Add(add) => {
             let force = add.force;
             let made = read(add)?;
@@ -154,6 +161,19 @@ fn change(file: &ContextFile, name: &str, change: impl FnOnce(&mut Contexts, &st
     })
 }
 
+fn set_node(file: &ContextFile, chosen: Option<&str>, node: Node) -> Result<()> {
+    let told = format!("{} is at {}", node.name, node.address);
+    let (name, _) = file.pick(chosen)?;
+    file.change(|contexts| {
+        let context = contexts.contexts.get_mut(&name);
+        context
+            .with_context(|| format!("context {name:?} was removed meanwhile"))?
+            .set_node(node);
+        Ok(())
+    })?;
+    output::line(&format!("context {name}: {told}"))
+}
+
 /// Adds contexts to the user's; a person may take the new one for the current one, so it is said which that is.
 pub(crate) fn merge(file: &ContextFile, made: Contexts, force: bool) -> Result<()> {
     let (names, current) = file.change(|contexts| {
@@ -204,7 +224,7 @@ fn info(file: &ContextFile, name: Option<&str>, format: Format, now: Timestamp) 
         not_after: String,
         not_before: String,
         valid: bool,
-        nodes: Vec<context::Node>,
+        nodes: Vec<Node>,
     }
     let (name, context) = file.pick(name)?;
     let own =
