@@ -182,6 +182,11 @@ impl<T> Answers<T> {
         Self { good, failed }
     }
 
+    /// Whether a single node was asked, so that nobody needs to be told which one answered.
+    pub(crate) fn are_of_one(&self) -> bool {
+        self.good.len() + self.failed.len() == 1
+    }
+
     /// The same answers in another form.
     pub(crate) fn map<U>(self, form: impl Fn(T) -> U) -> Answers<U> {
         let good = self.good.into_iter();

@@ -106,8 +106,13 @@ pub(crate) fn entry(format: Format, value: &impl Serialize) -> Result<()> {
     raw(format!("---\n{text}").as_bytes())
 }
 
-/// Writes rows under headings, columns two spaces apart.
+/// Writes rows under headings.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> Result<()> {
+    line(&drawn(headings, rows).join("\n"))
+}
+
+/// The lines of a table, columns two spaces apart.
+pub(crate) fn drawn(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -119,11 +124,10 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> Result<()> {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    let lines: Vec<_> = table
+    table
         .lines()
         .map(|line| line.trim_end().to_owned())
-        .collect();
-    line(&lines.join("\n"))
+        .collect()
 }
 
 /// A table whose end is not known: rows are drawn in batches, and columns only ever grow wider.
@@ -171,29 +175,6 @@ impl GrowingTable {
         }
         Ok(())
     }
-}
-
-/// Results of several nodes: a list of values, or rows with the node first.
-pub(crate) fn per_node<T: Serialize>(
-    format: Format,
-    results: &[(String, T)],
-    headings: &[&str],
-    row: impl Fn(&T) -> Vec<String>,
-) -> Result<()> {
-    if format == Format::Table {
-        if results.is_empty() {
-            return Ok(());
-        }
-        let headings: Vec<_> = std::iter::once("NODE")
-            .chain(headings.iter().copied())
-            .collect();
-        let rows: Vec<_> = results
-            .iter()
-            .map(|(node, result)| std::iter::once(node.clone()).chain(row(result)).collect())
-            .collect();
-        return table(&headings, &rows);
-    }
-    values_per_node(format, results)
 }
 
 /// Results of several nodes as a list of values.

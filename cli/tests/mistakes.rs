@@ -24,7 +24,7 @@ fn destroying_a_local_cluster_keeps_the_key_to_another_of_its_name() {
         home.fine("cluster destroy --name prod"),
         "there is no cluster prod\n"
     );
-    assert!(home.fine("context list").contains("*        prod  node-1"));
+    assert!(home.fine("context list").contains("*        prod  1"));
 }
 
 #[test]

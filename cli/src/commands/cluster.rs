@@ -190,6 +190,10 @@ fn show(clusters: &Clusters, name: Option<&Name>, format: Format) -> Result<()> 
     if format != Format::Table {
         return output::value(format, &machines);
     }
+    output::line(&drawn(&machines).join("\n"))
+}
+
+fn drawn(machines: &[Machine]) -> Vec<String> {
     let row = |machine: &Machine| {
         let Machine {
             cluster,
@@ -210,10 +214,8 @@ fn show(clusters: &Clusters, name: Option<&Name>, format: Format) -> Result<()> 
         ]
     };
     let rows: Vec<_> = machines.iter().map(row).collect();
-    output::table(
-        &["CLUSTER", "NAME", "POWER", "ADDRESS", "API", "MEMORY"],
-        &rows,
-    )
+    let headings = ["CLUSTER", "NAME", "POWER", "ADDRESS", "API", "MEMORY"];
+    output::drawn(&headings, &rows)
 }
 
 fn logs(clusters: &Clusters, name: &Name, machine: Option<&Name>) -> Result<()> {
@@ -248,5 +250,30 @@ fn logs(clusters: &Clusters, name: &Name, machine: Option<&Name>) -> Result<()> 
             )
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_machines_fits_a_terminal() {
+        let machine = Machine {
+            cluster: "garboard".into(),
+            name: "garboard-worker-50".into(),
+            power: "off".into(),
+            address: "10.0.2.15".into(),
+            api: "127.0.0.1:46375".into(),
+            memory: 16_384,
+            console: "/home/me/.local/share/garboard/clusters/garboard/console.log".into(),
+        };
+        assert_eq!(
+            drawn(&[machine]),
+            [
+                "CLUSTER   NAME                POWER  ADDRESS    API              MEMORY",
+                "garboard  garboard-worker-50  off    10.0.2.15  127.0.0.1:46375  16384 MiB",
+            ]
+        );
     }
 }

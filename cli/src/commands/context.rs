@@ -15,7 +15,7 @@ use crate::output::{self, Format};
 /// What to do with contexts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show all contexts; the current one has a star
+    /// Show all contexts and how many nodes each knows; the current one has a star
     List,
     /// Choose the context that commands use
     Use {
@@ -140,7 +140,7 @@ fn list(contexts: &Contexts, format: Format) -> Result<()> {
             vec![
                 star(entry.current),
                 entry.name.to_owned(),
-                entry.nodes.join(","),
+                entry.nodes.len().to_string(),
             ]
         })
         .collect();

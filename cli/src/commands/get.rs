@@ -1,5 +1,7 @@
 //! `osctl get` and `osctl services`: resources of nodes, by the names that the node itself gives its types.
 
+mod table;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use store::meta::ResourceDefinition;
 use store::{Reference, Registry, Resource, Spec};
 use tonic::transport::Channel;
 
-use crate::fleet::{Session, within};
+use crate::fleet::{Answers, Session, within};
 use crate::output::{self, Format};
 
 /// Which resources.
@@ -51,38 +53,6 @@ struct Kind {
     namespace: String,
 }
 
-impl Kind {
-    fn headings(&self) -> Vec<&str> {
-        self.definition
-            .print_columns
-            .iter()
-            .map(|column| column.name.as_str())
-            .collect()
-    }
-
-    fn row(&self, resource: &Resource) -> Vec<String> {
-        let paths = self
-            .definition
-            .print_columns
-            .iter()
-            .map(|column| column.json_path.as_str());
-        let metadata = &resource.metadata;
-        let columns = store::columns(&yaml(resource), paths);
-        [metadata.id.to_string(), metadata.version.to_string()]
-            .into_iter()
-            .chain(columns)
-            .collect()
-    }
-}
-
-fn yaml(resource: &Resource) -> String {
-    resource
-        .spec
-        .yaml()
-        .map(ToString::to_string)
-        .unwrap_or_default()
-}
-
 /// Shows resources.
 pub(crate) async fn run(session: &Session, get: Get, format: Format) -> Result<()> {
     if get.watch {
@@ -90,7 +60,7 @@ pub(crate) async fn run(session: &Session, get: Get, format: Format) -> Result<(
         return session.one(watch).await;
     }
     let answers = session.each(|channel| list(channel, &get)).await?;
-    show(&answers.good, format)?;
+    show(&answers, format)?;
     answers.finish()
 }
 
@@ -202,31 +172,44 @@ fn shown<'a>(node: &'a str, event: Option<&'a str>, resource: &Resource) -> Resu
     })
 }
 
-fn show(good: &[(String, (Kind, Vec<Resource>))], format: Format) -> Result<()> {
-    let resources = good
-        .iter()
-        .flat_map(|(node, (kind, list))| list.iter().map(move |resource| (node, kind, resource)));
-    if format == Format::Table {
-        let Some((_, (kind, _))) = good.first() else {
-            return Ok(());
-        };
-        let headings: Vec<_> = ["NODE", "ID", "VERSION"]
-            .into_iter()
-            .chain(kind.headings())
-            .collect();
-        let rows: Vec<_> = resources
-            .map(|(node, kind, resource)| {
-                std::iter::once(node.clone())
-                    .chain(kind.row(resource))
-                    .collect()
-            })
-            .collect();
-        return output::table(&headings, &rows);
+/// What a node answered: the type as it describes it, and the resources.
+type Listed = (String, (Kind, Vec<Resource>));
+
+fn show(answers: &Answers<(Kind, Vec<Resource>)>, format: Format) -> Result<()> {
+    let good = &answers.good;
+    if format != Format::Table {
+        let entries = each(good)
+            .map(|(node, _, resource)| shown(node, None, resource))
+            .collect::<Result<Vec<_>>>()?;
+        return output::value(format, &entries);
     }
-    let entries = resources
-        .map(|(node, _, resource)| shown(node, None, resource))
-        .collect::<Result<Vec<_>>>()?;
-    output::value(format, &entries)
+    let Some((headings, rows)) = rows(good, answers.are_of_one()) else {
+        return Ok(());
+    };
+    output::table(&headings, &rows)
+}
+
+fn each(good: &[Listed]) -> impl Iterator<Item = (&str, &Kind, &Resource)> {
+    good.iter().flat_map(|(node, (kind, list))| {
+        list.iter()
+            .map(move |resource| (node.as_str(), kind, resource))
+    })
+}
+
+/// The table of what nodes answered, which has headings even where there is nothing else; none without an answer.
+fn rows(good: &[Listed], of_one: bool) -> Option<(Vec<&str>, Vec<Vec<String>>)> {
+    let (_, (kind, _)) = good.first()?;
+    let heading = (!of_one).then_some("NODE");
+    let headings = heading.into_iter().chain(["ID"]);
+    let headings = headings.chain(table::headings(&kind.definition)).collect();
+    let rows = each(good).map(|(node, kind, resource)| {
+        let node = (!of_one).then(|| node.to_owned());
+        node.into_iter()
+            .chain([resource.metadata.id.to_string()])
+            .chain(table::cells(&kind.definition, resource))
+            .collect()
+    });
+    Some((headings, rows.collect()))
 }
 
 async fn watch(
@@ -253,7 +236,7 @@ async fn watch(
     let mut events = within(patience, async { Ok(begin.await?) }).await?;
     let headings: Vec<_> = ["EVENT", "ID", "VERSION"]
         .into_iter()
-        .chain(kind.headings())
+        .chain(table::headings(&kind.definition))
         .map(str::to_owned)
         .collect();
     let mut table = output::GrowingTable::new(headings);
@@ -271,11 +254,14 @@ async fn watch(
         };
         match format {
             Format::Table => {
-                table.add(
-                    std::iter::once(event.to_owned())
-                        .chain(kind.row(&resource))
-                        .collect(),
-                );
+                let metadata = &resource.metadata;
+                let mut row = vec![
+                    event.to_owned(),
+                    metadata.id.to_string(),
+                    metadata.version.to_string(),
+                ];
+                row.extend(table::cells(&kind.definition, &resource));
+                table.add(row);
                 // What is there at first comes at once and is drawn together; a single resource has no such end.
                 if get.id.is_some() || table.is_begun() {
                     table.flush()?;

@@ -18,7 +18,6 @@ pub const ACTIVE: &str = "active";
     sensitive,
     columns(
         ("GENERATION", "generation"),
-        ("HASH", "hash"),
     )
 )]
 pub struct MachineConfig {

@@ -14,8 +14,6 @@ use super::{Cidr, ConfigLayer, LinkName};
     type = "AddressSpecs.net.garboard",
     namespace = "network",
     columns(
-        ("ADDRESS", "address"),
-        ("LINK", "link"),
         ("LAYER", "layer"),
     )
 )]

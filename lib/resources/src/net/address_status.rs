@@ -15,8 +15,6 @@ use super::{Cidr, LinkName};
     namespace = "network",
     aliases("address", "addresses"),
     columns(
-        ("ADDRESS", "address"),
-        ("LINK", "link"),
         ("SCOPE", "scope"),
         ("MANAGED", "managed"),
     )

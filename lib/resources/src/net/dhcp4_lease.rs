@@ -52,7 +52,6 @@ pub struct Dhcp4Route {
     aliases("lease", "leases"),
     columns(
         ("PHASE", "phase"),
-        ("ATTEMPTS", "attempts"),
         ("ADDRESS", "address"),
         ("SERVER", "server"),
         ("ERROR", "error"),

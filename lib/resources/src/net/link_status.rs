@@ -34,14 +34,11 @@ pub enum OperationalState {
     namespace = "network",
     aliases("link", "links"),
     columns(
-        ("INDEX", "index"),
         ("TYPE", "type"),
         ("KIND", "kind"),
         ("HARDWARE ADDRESS", "hardwareAddress"),
         ("STATE", "operationalState"),
-        ("CARRIER", "carrier"),
         ("MTU", "mtu"),
-        ("DRIVER", "driver"),
     )
 )]
 pub struct LinkStatus {

@@ -19,10 +19,7 @@ pub const MAIN_TABLE: u32 = 254;
     type = "RouteSpecs.net.garboard",
     namespace = "network",
     columns(
-        ("DESTINATION", "destination"),
         ("GATEWAY", "gateway"),
-        ("LINK", "link"),
-        ("METRIC", "metric"),
         ("LAYER", "layer"),
     )
 )]

@@ -17,11 +17,7 @@ use super::{Cidr, LinkName};
     namespace = "network",
     aliases("route", "routes"),
     columns(
-        ("DESTINATION", "destination"),
         ("GATEWAY", "gateway"),
-        ("LINK", "link"),
-        ("METRIC", "metric"),
-        ("SOURCE", "source"),
         ("PROTOCOL", "protocol"),
     )
 )]

@@ -13,7 +13,7 @@ use store::Spec;
     namespace = "runtime",
     aliases("module", "modules"),
     columns(
-        ("BYTES", "bytes"),
+        ("MEMORY", "bytes"),
         ("USED BY", "usedBy"),
     )
 )]

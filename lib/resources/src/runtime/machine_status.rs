@@ -16,8 +16,6 @@ pub const THIS: &str = "this";
     namespace = "runtime",
     aliases("machine", "machines"),
     columns(
-        ("MACHINE ID", "machineId"),
-        ("MANUFACTURER", "manufacturer"),
         ("PRODUCT", "product"),
         ("PROCESSORS", "processors"),
         ("MEMORY", "memoryBytes"),

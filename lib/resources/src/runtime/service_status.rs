@@ -45,7 +45,6 @@ pub enum Health {
     columns(
         ("STATE", "state"),
         ("HEALTH", "health"),
-        ("PID", "pid"),
         ("RESTARTS", "restarts"),
         ("REASON", "reason"),
     )
