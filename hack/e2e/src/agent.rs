@@ -11,7 +11,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use provision::{Boot, Deadline, VmSpec};
 
-use crate::lab::{Lab, Node};
+use crate::lab::Lab;
+use crate::node::Node;
 use crate::{cpio, places};
 
 /// How long one try to reach an agent waits before the next: what is sent before it listens is lost.

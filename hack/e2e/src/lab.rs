@@ -1,16 +1,13 @@
 //! A test's own place: its folders, its clusters, its nodes.
 
-use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use provision::spec::API_PORT;
-use provision::{
-    Cluster, ClusterSpec, Clusters, Console, Deadline, Facts, Host, Image, Name, VmSpec,
-};
+use anyhow::{Context, Result, anyhow, bail};
+use provision::{ClusterSpec, Clusters, Deadline, Host, Image, Name, VmSpec};
 use tempfile::TempDir;
 
+use crate::node::Node;
 use crate::osctl::{self, Running, Said};
 use crate::slots::{self, Slots};
 
@@ -92,12 +89,28 @@ impl Lab {
     /// # Errors
     /// When it never went well.
     pub fn osctl_until_fine(&self, line: &str) -> Result<String> {
-        let limit = Instant::now() + self.patience(CHANGE);
-        loop {
-            let said = self.osctl(line)?;
-            if said.code == Some(0) || Instant::now() > limit {
-                return said.fine();
-            }
+        self.osctl_until(line, |_| true)
+    }
+
+    /// Runs `osctl` again and again until it goes well and says what is wanted: a node has what it was told a little
+    /// later than it was told.
+    ///
+    /// # Errors
+    /// When it never did; the text has what it said last.
+    pub fn osctl_until(&self, line: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        let deadline = self.change_deadline();
+        let mut last = Err(anyhow!("{line} was not run"));
+        let done = deadline.until(|| {
+            last = self.osctl(line).and_then(Said::fine);
+            matches!(&last, Ok(said) if wanted(said)).then_some(())
+        });
+        match (done, last) {
+            (Some(()), said) => said,
+            (None, Err(error)) => Err(error),
+            (None, Ok(said)) => bail!(
+                "`osctl {line}` did not say within {:?} what was waited for, but\n{said}",
+                deadline.limit()
+            ),
         }
     }
 
@@ -165,142 +178,4 @@ fn print_consoles(clusters: &Clusters, name: &Name) {
 )]
 fn complain(text: &str) {
     eprintln!("{text}");
-}
-
-/// One machine of a lab.
-#[derive(Debug)]
-pub struct Node<'a> {
-    lab: &'a Lab,
-    /// The cluster it is in.
-    pub cluster: Cluster,
-    /// Its name.
-    pub name: Name,
-    console: Console,
-}
-
-impl<'a> Node<'a> {
-    /// A machine of a cluster that exists.
-    pub fn new(lab: &'a Lab, cluster: Cluster, name: Name) -> Self {
-        let console = cluster.console(&name);
-        Self {
-            lab,
-            cluster,
-            name,
-            console,
-        }
-    }
-
-    /// Where its API is reached from this host.
-    ///
-    /// # Errors
-    /// When its port is not forwarded.
-    pub fn api(&self) -> Result<SocketAddr> {
-        let vm = self.cluster.vm(&self.name)?;
-        vm.endpoint(API_PORT)
-            .with_context(|| format!("{} has no forward for its API", self.name))
-    }
-
-    /// Reads its console until the facts on it are right; gives them.
-    ///
-    /// # Errors
-    /// When they are not in time, or the machine ends.
-    pub fn shows(
-        &mut self,
-        what: &str,
-        deadline: Deadline,
-        right: impl Fn(&Facts) -> bool,
-    ) -> Result<Facts> {
-        let seen = |facts: &Facts, _: &[String]| right(facts).then(|| facts.clone());
-        Ok(self
-            .cluster
-            .wait(&mut self.console, &self.name, what, deadline, seen)?)
-    }
-
-    /// Reads its console until a new line holds a text; gives the line.
-    ///
-    /// # Errors
-    /// When none does in time, or the machine ends.
-    pub fn says(&mut self, text: &str, deadline: Deadline) -> Result<String> {
-        let what = format!("heard to say {text:?}");
-        let heard =
-            |_: &Facts, lines: &[String]| lines.iter().find(|line| line.contains(text)).cloned();
-        Ok(self
-            .cluster
-            .wait(&mut self.console, &self.name, &what, deadline, heard)?)
-    }
-
-    /// Forgets what its console has shown so far, as before a restart: only what follows counts.
-    ///
-    /// # Errors
-    /// When the console cannot be read.
-    pub fn forget(&mut self) -> Result<()> {
-        Ok(self.console.forget()?)
-    }
-
-    /// Waits until it asks for pairing and its API answers.
-    ///
-    /// # Errors
-    /// When it does not in time.
-    pub fn maintenance(&mut self) -> Result<Facts> {
-        let ready = |facts: &Facts| {
-            facts.stage.as_deref() == Some("maintenance")
-                && facts.pairing.is_some()
-                && facts.api.is_some()
-                && facts.ipv4().is_some()
-        };
-        self.shows("waiting for pairing", self.lab.boot_deadline(), ready)
-    }
-
-    /// The pairing string on its console.
-    ///
-    /// # Errors
-    /// When it shows none.
-    pub fn pairing(&mut self) -> Result<String> {
-        let facts = self.maintenance()?;
-        let pairing = facts
-            .pairing
-            .context("a node in maintenance without a pairing string")?;
-        Ok(pairing.as_str().to_owned())
-    }
-
-    /// Gives it a first config as a person does: secrets, config, context, then apply with the pairing string; waits
-    /// until it answers by certificate. Gives what `osctl version` said.
-    ///
-    /// # Errors
-    /// When any step fails.
-    pub fn configure(&mut self) -> Result<String> {
-        let pairing = self.pairing()?;
-        let (lab, name, api) = (self.lab, &self.name, self.api()?);
-        lab.osctl("gen secrets --file secrets.yaml")?.fine()?;
-        lab.osctl(&format!("gen config {name} --file {name}.yaml"))?
-            .fine()?;
-        lab.osctl(&format!("gen crt --name {name} --node {name}={api}"))?
-            .fine()?;
-        lab.osctl(&format!(
-            "apply --file {name}.yaml --nodes {api} --pairing {pairing}"
-        ))?
-        .fine()?;
-        let said = lab.osctl_until_fine("version -o json")?;
-        self.shows("running", lab.change_deadline(), |facts| {
-            facts.stage.as_deref() == Some("running")
-        })?;
-        Ok(said)
-    }
-
-    /// Waits until it has shut down, so that its machine is off.
-    ///
-    /// # Errors
-    /// When it is still on in the end.
-    pub fn is_off(&mut self) -> Result<()> {
-        let never = |_: &Facts, _: &[String]| None::<()>;
-        let deadline = self.lab.change_deadline();
-        let waited = self
-            .cluster
-            .wait(&mut self.console, &self.name, "off", deadline, never);
-        match waited {
-            Err(provision::ClusterError::Ended { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-            Ok(()) => bail!("{} said what nobody listened for", self.name),
-        }
-    }
 }

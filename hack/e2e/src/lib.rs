@@ -9,10 +9,12 @@ pub mod agent;
 mod cpio;
 pub mod lab;
 pub mod loss;
+pub mod node;
 pub mod osctl;
 pub mod places;
 pub mod slots;
 
 pub use agent::Agent;
-pub use lab::{Lab, Node};
+pub use lab::Lab;
+pub use node::{Node, Since};
 pub use osctl::{Running, Said};

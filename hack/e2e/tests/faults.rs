@@ -45,8 +45,7 @@ fn daemons_are_killed_and_nothing_else_notices() -> Result<()> {
     let said = lab.osctl("version -o json")?.fine()?;
     ensure!(said.contains("\"stage\": \"running\""), "{said}");
 
-    node.forget()?;
-    agent.ask("kill machined")?;
+    node.after(|_, _| agent.ask("kill machined").map(drop))?;
     safe_mode(&lab, &mut node)?;
     stream.goes_on().context("safe mode")?;
     loss::nothing_was_removed(&mut agent).context("safe mode")?;

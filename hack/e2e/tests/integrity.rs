@@ -35,9 +35,14 @@ fn a_flipped_byte_in_the_root_is_found() -> Result<()> {
     let lab = Lab::new(1)?;
     // Inside the first block: SquashFS's own description of the whole.
     let vm = with_flipped_byte(&lab, 40)?;
-    let mut node = lab.node(&places::cloud()?, vm)?;
-    node.says("is corrupted", lab.boot_deadline())?;
-    node.says("no root to boot", lab.boot_deadline())?;
+    refuses_its_root(&lab, vm)
+}
+
+fn refuses_its_root(lab: &Lab, vm: VmSpec) -> Result<()> {
+    let node = lab.node(&places::cloud()?, vm)?;
+    let mut console = node.from_power_on();
+    console.says("is corrupted", lab.boot_deadline())?;
+    console.says("no root to boot", lab.boot_deadline())?;
     Ok(())
 }
 
@@ -48,10 +53,7 @@ fn a_flipped_byte_in_the_tree_is_found() -> Result<()> {
     let image = places::cloud()?;
     let data = data_length(&image.root()?)?;
     let vm = with_flipped_byte(&lab, i64::try_from(data)? + 4096 + 8)?;
-    let mut node = lab.node(&image, vm)?;
-    node.says("is corrupted", lab.boot_deadline())?;
-    node.says("no root to boot", lab.boot_deadline())?;
-    Ok(())
+    refuses_its_root(&lab, vm)
 }
 
 /// Where the root's data ends: the length in SquashFS's superblock (offset 40), in whole blocks.

@@ -24,12 +24,14 @@ fn a_reboot_comes_back_a_shutdown_does_not_and_destroy_leaves_nothing() -> Resul
     ))?
     .fine()?;
 
-    node.forget()?;
-    lab.osctl("reboot --wait --context operator")?.fine()?;
+    let reboot = || lab.osctl("reboot --wait --context operator")?.fine();
+    node.after(|_, _| reboot().map(drop))?
+        .says("reboot: Restarting system", lab.change_deadline())?;
     // Until there are disks, a config holds as long as the machine is on.
     apply(&lab, &mut node)?;
-    lab.osctl("shutdown --context operator")?.fine()?;
-    node.says("reboot: Power down", lab.change_deadline())?;
+    let shutdown = || lab.osctl("shutdown --context operator")?.fine();
+    node.after(|_, _| shutdown().map(drop))?
+        .says("reboot: Power down", lab.change_deadline())?;
     node.is_off()?;
 
     ensure!(

@@ -1,0 +1,188 @@
+//! One machine of a lab: what its console shows and says, and what a person does with it first.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, bail};
+use provision::spec::API_PORT;
+use provision::{Cluster, Console, Deadline, Facts, Name};
+
+use crate::lab::Lab;
+
+/// One machine of a lab.
+#[derive(Debug)]
+pub struct Node<'a> {
+    lab: &'a Lab,
+    /// The cluster it is in.
+    pub cluster: Cluster,
+    /// Its name.
+    pub name: Name,
+    console: Console,
+}
+
+impl<'a> Node<'a> {
+    /// A machine of a cluster that exists.
+    pub fn new(lab: &'a Lab, cluster: Cluster, name: Name) -> Self {
+        let console = cluster.console(&name);
+        Self {
+            lab,
+            cluster,
+            name,
+            console,
+        }
+    }
+
+    /// Where its API is reached from this host.
+    ///
+    /// # Errors
+    /// When its port is not forwarded.
+    pub fn api(&self) -> Result<SocketAddr> {
+        let vm = self.cluster.vm(&self.name)?;
+        vm.endpoint(API_PORT)
+            .with_context(|| format!("{} has no forward for its API", self.name))
+    }
+
+    /// Reads its console until the facts on it are right; gives them.
+    ///
+    /// # Errors
+    /// When they are not in time, or the machine ends.
+    pub fn shows(
+        &mut self,
+        what: &str,
+        deadline: Deadline,
+        right: impl Fn(&Facts) -> bool,
+    ) -> Result<Facts> {
+        let seen = |facts: &Facts, _: &[String]| right(facts).then(|| facts.clone());
+        Ok(self
+            .cluster
+            .wait(&mut self.console, &self.name, what, deadline, seen)?)
+    }
+
+    /// What its console says from its first line on.
+    pub fn from_power_on(&self) -> Since<'_> {
+        self.since(self.cluster.console(&self.name))
+    }
+
+    /// Does something to it, and forgets what its console has shown before: only what follows counts, for what is given
+    /// and for [`Self::shows`].
+    ///
+    /// There is no other way to wait for a line, so that one from before is never taken for an answer. A drawing that
+    /// had begun still comes, though; whoever waits for a word that was drawn before must first have seen the drawing
+    /// that took it back.
+    ///
+    /// # Errors
+    /// When it cannot be done, or the console cannot be read.
+    pub fn after(
+        &mut self,
+        action: impl FnOnce(&mut Cluster, &Name) -> Result<()>,
+    ) -> Result<Since<'_>> {
+        self.console.forget()?;
+        let console = self.console.clone();
+        action(&mut self.cluster, &self.name)?;
+        Ok(self.since(console))
+    }
+
+    fn since(&self, console: Console) -> Since<'_> {
+        Since {
+            cluster: &self.cluster,
+            name: &self.name,
+            console,
+            unheard: VecDeque::new(),
+        }
+    }
+
+    /// Waits until it asks for pairing and its API answers.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn maintenance(&mut self) -> Result<Facts> {
+        let ready = |facts: &Facts| {
+            facts.stage.as_deref() == Some("maintenance")
+                && facts.pairing.is_some()
+                && facts.api.is_some()
+                && facts.ipv4().is_some()
+        };
+        self.shows("waiting for pairing", self.lab.boot_deadline(), ready)
+    }
+
+    /// The pairing string on its console.
+    ///
+    /// # Errors
+    /// When it shows none.
+    pub fn pairing(&mut self) -> Result<String> {
+        let facts = self.maintenance()?;
+        let pairing = facts
+            .pairing
+            .context("a node in maintenance without a pairing string")?;
+        Ok(pairing.as_str().to_owned())
+    }
+
+    /// Gives it a first config as a person does: secrets, config, context, then apply with the pairing string; waits
+    /// until it answers by certificate. Gives what `osctl version` said.
+    ///
+    /// # Errors
+    /// When any step fails.
+    pub fn configure(&mut self) -> Result<String> {
+        let pairing = self.pairing()?;
+        let (lab, name, api) = (self.lab, &self.name, self.api()?);
+        lab.osctl("gen secrets --file secrets.yaml")?.fine()?;
+        lab.osctl(&format!("gen config {name} --file {name}.yaml"))?
+            .fine()?;
+        lab.osctl(&format!("gen crt --name {name} --node {name}={api}"))?
+            .fine()?;
+        lab.osctl(&format!(
+            "apply --file {name}.yaml --nodes {api} --pairing {pairing}"
+        ))?
+        .fine()?;
+        let said = lab.osctl_until_fine("version -o json")?;
+        self.shows("running", lab.change_deadline(), |facts| {
+            facts.stage.as_deref() == Some("running")
+        })?;
+        Ok(said)
+    }
+
+    /// Waits until it has shut down, so that its machine is off.
+    ///
+    /// # Errors
+    /// When it is still on in the end.
+    pub fn is_off(&mut self) -> Result<()> {
+        let never = |_: &Facts, _: &[String]| None::<()>;
+        let deadline = self.lab.change_deadline();
+        let waited = self
+            .cluster
+            .wait(&mut self.console, &self.name, "off", deadline, never);
+        match waited {
+            Err(provision::ClusterError::Ended { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(()) => bail!("{} said what nobody listened for", self.name),
+        }
+    }
+}
+
+/// What the console of a machine says from some moment on.
+#[derive(Debug)]
+pub struct Since<'n> {
+    cluster: &'n Cluster,
+    name: &'n Name,
+    console: Console,
+    /// Lines that came together with one that was waited for.
+    unheard: VecDeque<String>,
+}
+
+impl Since<'_> {
+    /// Waits until a line holds a text; gives the line. What follows it is left for the next call.
+    ///
+    /// # Errors
+    /// When none does in time, or the machine ends.
+    pub fn says(&mut self, text: &str, deadline: Deadline) -> Result<String> {
+        let what = format!("heard to say {text:?}");
+        let (console, unheard) = (&mut self.console, &mut self.unheard);
+        let heard = |_: &Facts, lines: &[String]| {
+            unheard.extend(lines.iter().cloned());
+            std::iter::from_fn(|| unheard.pop_front()).find(|line| line.contains(text))
+        };
+        Ok(self
+            .cluster
+            .wait(console, self.name, &what, deadline, heard)?)
+    }
+}
