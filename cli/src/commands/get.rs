@@ -186,7 +186,12 @@ fn show(answers: &Answers<(Kind, Vec<Resource>)>, format: Format) -> Result<()> 
     let Some((headings, rows)) = rows(good, answers.are_of_one()) else {
         return Ok(());
     };
-    output::table(&headings, &rows)
+    output::table(&headings, &rows)?;
+    if let (Some((_, (kind, _))), true) = (good.first(), rows.is_empty()) {
+        // Headings alone leave a person in doubt whether that is all.
+        output::note(&format!("there are none in namespace {}", kind.namespace));
+    }
+    Ok(())
 }
 
 fn each(good: &[Listed]) -> impl Iterator<Item = (&str, &Kind, &Resource)> {

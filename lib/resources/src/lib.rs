@@ -8,6 +8,21 @@ pub mod runtime;
 
 use store::{Registry, RegistryError};
 
+/// The namespaces that resources live in, and what each is for: what a node says when it is asked for its namespaces.
+pub const NAMESPACES: [(&str, &str); 5] = [
+    (config::NAMESPACE, "the machine config"),
+    (
+        store::meta::META,
+        "the types of resources, and the namespaces",
+    ),
+    (
+        net::MERGED,
+        "what the network should be, merged, and what it is",
+    ),
+    (net::LAYERED, "what each source wants of the network"),
+    (runtime::NAMESPACE, "what the node is and does"),
+];
+
 /// Makes every type known to a process.
 ///
 /// # Errors

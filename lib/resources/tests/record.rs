@@ -40,6 +40,17 @@ fn no_two_types_share_an_alias() {
     }
 }
 
+#[test]
+fn every_type_lives_in_a_namespace_that_is_described() {
+    for definition in registry().definitions() {
+        let mut known = resources::NAMESPACES.iter();
+        assert!(
+            known.any(|(name, _)| *name == definition.namespace),
+            "{definition:?}"
+        );
+    }
+}
+
 /// A spec that is stored must be readable by the processes that get its bytes.
 #[test]
 fn yaml_cannot_leave_out_what_bytes_require() {
