@@ -49,6 +49,27 @@ pub(crate) enum End {
     Errored(String),
 }
 
+/// What an end is to whoever reads the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Notice {
+    /// A session that stood is over.
+    Lost,
+    /// Nobody answers: upstream is not up yet, or still away.
+    Away,
+    /// Somebody answers, but not as upstream should.
+    Wrong,
+}
+
+impl Notice {
+    fn of(stood: bool, end: &End) -> Self {
+        match end {
+            _ if stood => Self::Lost,
+            End::Broken(error) if error.is_unreachable() => Self::Away,
+            _ => Self::Wrong,
+        }
+    }
+}
+
 /// Upstream's own word on itself; `None` when it has not said anything yet.
 pub(crate) type Upstream = Option<RuntimeStatus>;
 
@@ -63,6 +84,8 @@ pub(crate) struct Link {
     _subscriptions: Vec<Subscription>,
     /// Told once, when the controllers may run.
     first: Option<oneshot::Sender<()>>,
+    /// Whether upstream is away and the log says so.
+    away: bool,
 }
 
 impl Link {
@@ -110,6 +133,7 @@ impl Link {
             outbox,
             _subscriptions: subscriptions,
             first: Some(first),
+            away: false,
         }
     }
 
@@ -117,23 +141,37 @@ impl Link {
     pub(crate) async fn run(mut self) -> Stopped {
         let mut backoff = Backoff::default();
         loop {
-            let end = self.session(&mut backoff).await;
+            let (stood, end) = self.session(&mut backoff).await;
             self.shared.board.set_leave(false);
             if matches!(end, End::News) {
                 tracing::debug!("upstream has another status, reading all of it again");
                 continue;
             }
             let pause = backoff.fail().min(LONGEST_PAUSE);
-            tracing::warn!(error = %report(&end), ?pause, "upstream lost");
+            self.tell(Notice::of(stood, &end), &end, pause);
             tokio::time::sleep(pause).await;
         }
     }
 
-    async fn session(&mut self, backoff: &mut Backoff) -> End {
+    /// Says once that upstream is gone, or not there yet. It starts at the same time as we do, so waiting for it is no
+    /// reason for a warning.
+    fn tell(&mut self, notice: Notice, end: &End, pause: Duration) {
+        let (upstream, error) = (&*self.upstream, report(end));
+        match notice {
+            Notice::Lost => tracing::warn!(upstream, error, ?pause, "upstream lost"),
+            Notice::Wrong => tracing::warn!(upstream, error, ?pause, "no session with upstream"),
+            Notice::Away if self.away => tracing::debug!(upstream, error, ?pause, "still waiting"),
+            Notice::Away => tracing::info!(upstream, error, "waiting for upstream"),
+        }
+        self.away = notice != Notice::Wrong;
+    }
+
+    /// One session, from the first call to its end; whether it came to stand.
+    async fn session(&mut self, backoff: &mut Backoff) -> (bool, End) {
         let opened = self.open().await;
         let (upstream, mut batches) = match opened {
             Ok(opened) => opened,
-            Err(end) => return end,
+            Err(end) => return (false, end),
         };
         backoff.reset();
         let settled = upstream.as_ref().is_some_and(|status| status.settled);
@@ -143,7 +181,8 @@ impl Link {
             // Nobody listens only when the runtime is being dropped.
             first.send(()).ok();
         }
-        Session::new(self, upstream).run(&mut batches).await
+        let end = Session::new(self, upstream).run(&mut batches).await;
+        (true, end)
     }
 
     /// Reads upstream's status, opens all watches and takes their contents.
@@ -244,5 +283,50 @@ async fn batch(watch: &mut WatchStream) -> Result<Vec<WireEvent>, End> {
             Some(more) => told = more,
             None => return Ok(events),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::Registry;
+    use tonic::Status;
+
+    use super::*;
+    use crate::wire::unix;
+
+    fn broken(status: Status) -> End {
+        End::Broken(ClientError::Call {
+            method: "get",
+            status: Box::new(status),
+        })
+    }
+
+    /// How a call over the socket ends.
+    async fn end(socket: &std::path::Path) -> End {
+        let client = Client::new(unix(socket), Arc::new(Registry::new()));
+        let answer = client
+            .get_as::<RuntimeStatus>(status::NAMESPACE, "upstream")
+            .await;
+        End::Broken(answer.expect_err("nobody is there"))
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_nobody_serves_yet_is_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let missing = folder.path().join("missing.sock");
+        assert_eq!(Notice::of(false, &end(&missing).await), Notice::Away);
+        // Left by an upstream that is gone.
+        let left = folder.path().join("left.sock");
+        drop(std::os::unix::net::UnixListener::bind(&left).expect("bound"));
+        assert_eq!(Notice::of(false, &end(&left).await), Notice::Away);
+    }
+
+    #[test]
+    fn a_loss_and_a_refusal_are_told_apart_from_waiting() {
+        let gone = broken(Status::unavailable("gone"));
+        assert_eq!(Notice::of(true, &gone), Notice::Lost);
+        assert_eq!(Notice::of(true, &End::Ended), Notice::Lost);
+        let refused = broken(Status::permission_denied("not you"));
+        assert_eq!(Notice::of(false, &refused), Notice::Wrong);
     }
 }
