@@ -1,4 +1,4 @@
-//! The gate every call passes: authorise, bound, record.
+//! The gate every call passes: authorise, bound, end, record.
 //!
 //! It stands in front of all services at once, so that a service cannot be mounted beside it. It knows methods and peers, never
 //! what a message means.
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::{Body as HttpBody, Frame};
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -35,6 +35,22 @@ const MAINTENANCE_TIME: Duration = Duration::from_secs(60);
 pub(super) struct Gate {
     pub(super) endpoint: watch::Receiver<Arc<Endpoint>>,
     pub(super) sink: Arc<dyn Sink>,
+    /// True when the server ends, and with it all answers that are not over.
+    pub(super) ending: watch::Receiver<bool>,
+}
+
+impl Gate {
+    /// Ready when answers must end.
+    fn ending(&self) -> BoxFuture<'static, ()> {
+        let mut ending = self.ending.clone();
+        // An error means that the server is gone, which is an end, too.
+        Box::pin(async move { drop(ending.wait_for(|ending| *ending).await) })
+    }
+}
+
+/// What callers are told whose answers the end of the server cuts short.
+fn going_down() -> Status {
+    Status::unavailable("the node is shutting down")
 }
 
 impl<S> Layer<S> for Gate {
@@ -94,20 +110,24 @@ where
             });
         }
         let answer = self.inner.call(request);
+        let mut ending = self.gate.ending();
         Box::pin(async move {
-            let answer = if maintenance {
-                timeout(MAINTENANCE_TIME, answer).await
-            } else {
-                Ok(answer.await)
-            };
-            let response = match answer {
-                Ok(response) => response?,
-                Err(_) => {
-                    Status::deadline_exceeded("the call took longer than a minute").into_http()
+            let answer = async {
+                if !maintenance {
+                    return answer.await;
                 }
+                timeout(MAINTENANCE_TIME, answer).await.unwrap_or_else(|_| {
+                    let late = Status::deadline_exceeded("the call took longer than a minute");
+                    Ok(late.into_http())
+                })
+            };
+            let (response, until) = tokio::select! {
+                biased;
+                response = answer => (response?, Until::Ending(ending)),
+                () = &mut ending => (going_down().into_http(), Until::Over),
             };
             open.read(response.headers());
-            Ok(response.map(|body| Body::new(Recorded { body, open })))
+            Ok(response.map(|body| Body::new(Recorded { body, open, until })))
         })
     }
 }
@@ -142,10 +162,37 @@ impl HttpBody for Bounded {
     }
 }
 
-/// An answer whose end completes the record.
+/// How long an answer goes on.
+enum Until {
+    /// Until this is ready, if it does not end before.
+    Ending(BoxFuture<'static, ()>),
+    /// For one message, if there is one now: that of a call which was just answered, and counts as done.
+    OneMore,
+    /// Until the answer says how it ended, if it does so now.
+    Now,
+    /// It was ended.
+    Over,
+}
+
+/// An answer whose end completes the record. It has an end, even if what it tells has none.
 struct Recorded {
     body: Body,
     open: Open,
+    until: Until,
+}
+
+impl Recorded {
+    /// Ends the answer as gRPC does, after whatever was sent of it.
+    fn end(&mut self) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.until = Until::Over;
+        let (status, mut trailers) = (going_down(), HeaderMap::new());
+        self.open.ended(status.code());
+        Poll::Ready(Some(
+            status
+                .add_header(&mut trailers)
+                .map(|()| Frame::trailers(trailers)),
+        ))
+    }
 }
 
 impl HttpBody for Recorded {
@@ -156,7 +203,26 @@ impl HttpBody for Recorded {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if matches!(self.until, Until::Over) {
+            return Poll::Ready(None);
+        }
+        if let Until::Ending(ending) = &mut self.until
+            && ending.as_mut().poll(context).is_ready()
+        {
+            self.until = Until::OneMore;
+        }
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        let more = match &frame {
+            Poll::Ready(Some(Ok(frame))) => frame.is_data(),
+            Poll::Ready(_) => false,
+            Poll::Pending => true,
+        };
+        match &mut self.until {
+            Until::OneMore if more && frame.is_ready() => self.until = Until::Now,
+            Until::OneMore | Until::Now if more => return self.end(),
+            _ => {}
+        }
+        let frame = ready!(frame);
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(trailers) = frame.trailers_ref() {
@@ -170,7 +236,7 @@ impl HttpBody for Recorded {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        matches!(self.until, Until::Over) || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> http_body::SizeHint {

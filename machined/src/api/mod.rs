@@ -70,8 +70,12 @@ const HEADERS: u32 = 16 * 1024;
 const PING_AFTER: Duration = Duration::from_secs(20);
 const PING_WAIT: Duration = Duration::from_secs(10);
 
-/// What running calls get to end by themselves once the server drains: init gives the daemon ten seconds in all.
-const DRAIN: Duration = Duration::from_secs(3);
+/// What running calls get to end by themselves once the server drains, and those who follow to hear the last of it. After
+/// that their answers are ended. init gives the daemon ten seconds in all.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// What the last bytes then get to go out before the sockets are closed.
+const CLOSE: Duration = Duration::from_secs(1);
 
 /// Connections whose handshake is done but which HTTP/2 has not taken yet; it takes them at once.
 const READY: usize = 16;
@@ -164,7 +168,8 @@ impl Server {
         self
     }
 
-    /// Serves on `listener` until `drain` resolves; then stops accepting, gives running calls three seconds, and ends.
+    /// Serves on `listener` until `drain` resolves; then stops accepting, gives running calls two seconds, tells the rest that
+    /// the node is unavailable, and ends within another.
     ///
     /// Cancel-safe: dropping it closes what is in a handshake; established connections end when their tasks notice.
     ///
@@ -182,9 +187,11 @@ impl Server {
         let drain = drain.shared();
         let (ready, connections) = mpsc::channel(READY);
         let accept = accept::run(listener, admission.clone(), self.endpoint.clone(), ready);
+        let (end_answers, ending) = watch::channel(false);
         let gate = layer::Gate {
             endpoint: self.endpoint,
             sink: self.sink,
+            ending,
         };
         let incoming = ReceiverStream::new(connections).map(Ok::<_, Infallible>);
         let http = http2()
@@ -194,6 +201,8 @@ impl Server {
         let accept_until_drained = async {
             tokio::select! { () = accept => {}, () = drain => {} }
             sleep(DRAIN).await;
+            end_answers.send_replace(true);
+            sleep(CLOSE).await;
             admission.end_all();
             pending::<Infallible>().await
         };

@@ -17,11 +17,13 @@ use pki::{Authority, CLIENT_LIFETIME, Identity, Names, Role, Roles, SERVING_LIFE
 use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 use store::{Op, Registry, Resource, Spec, Store, Transaction};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tonic::transport::Channel;
 use tower::service_fn;
 
@@ -97,6 +99,9 @@ impl Node for FakeNode {
     }
 
     async fn logs(&self, request: v1::LogsRequest) -> Result<Answers<v1::LogsResponse>, Failure> {
+        if request.service == "endless" {
+            return pending().await;
+        }
         if request.service == "nothing" {
             return Err(Failure::not_found("no service is named \"nothing\""));
         }
@@ -231,7 +236,7 @@ pub(crate) struct Safe {
 }
 
 /// The state service over a store with one of each.
-fn state() -> cosi::wire::Service {
+pub(crate) fn state() -> cosi::wire::Service {
     let mut registry = Registry::new();
     registry
         .register::<Lamp>()
@@ -305,12 +310,26 @@ pub(crate) async fn dial(
     address: SocketAddr,
     config: Arc<ClientConfig>,
 ) -> Result<Channel, tonic::transport::Error> {
+    dial_through(address, config, |stream| stream).await
+}
+
+/// The same, with the encrypted stream in something of the caller's.
+pub(crate) async fn dial_through<S>(
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+    through: impl Fn(TlsStream<TcpStream>) -> S + Clone + Send + 'static,
+) -> Result<Channel, tonic::transport::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let connector = service_fn(move |_| {
         let connector = TlsConnector::from(Arc::clone(&config));
+        let through = through.clone();
         async move {
             let stream = TcpStream::connect(address).await?;
             let name = tls::server_name("127.0.0.1").map_err(std::io::Error::other)?;
-            connector.connect(name, stream).await.map(TokioIo::new)
+            let stream = connector.connect(name, stream).await?;
+            Ok::<_, std::io::Error>(TokioIo::new(through(stream)))
         }
     });
     let endpoint = tonic::transport::Endpoint::from_static("https://node.invalid");

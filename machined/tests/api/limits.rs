@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use ::api::v1alpha1 as v1;
 use ::api::v1alpha1::machine_service_client::MachineServiceClient;
@@ -115,48 +114,4 @@ async fn a_caller_that_never_reads_stops_the_stream_and_nobody_else() {
         "{made} messages of 16 KiB were made for a caller that reads none"
     );
     drop(stuck);
-}
-
-#[tokio::test]
-async fn draining_ends_even_with_an_endless_stream() {
-    use std::sync::Arc;
-
-    use machined::api::{Endpoint, Pairing, Server};
-
-    let cluster = Cluster::new();
-    let own = pki::maintenance_identity().unwrap();
-    let pairing = Pairing::new(&own, pki::pairing::PairingSecret::random().unwrap());
-    let endpoint: Endpoint = cluster.endpoint();
-    let (_sender, endpoint) = tokio::sync::watch::channel(Arc::new(endpoint));
-    let node = Arc::new(super::fixture::FakeNode::default());
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    let (drain, drained) = tokio::sync::oneshot::channel::<()>();
-    let server = Server::new(node, Arc::new(pairing), endpoint).serve(listener, async {
-        drained.await.unwrap_or_default();
-    });
-    let client = async {
-        let channel = dial(address, cluster.client(Role::Reader)).await.unwrap();
-        let request = v1::EventsRequest {
-            follow: true,
-            tail: None,
-        };
-        let stuck = MachineServiceClient::new(channel)
-            .events(request)
-            .await
-            .unwrap();
-        drop(drain);
-        stuck
-    };
-    let both = async { tokio::join!(server, client) };
-    let (result, _stuck) = timeout(DEADLINE, both)
-        .await
-        .expect("the server ends in time");
-    result.unwrap();
-    let refused = timeout(
-        Duration::from_secs(5),
-        tokio::net::TcpStream::connect(address),
-    )
-    .await;
-    assert!(refused.unwrap().is_err(), "nobody listens any more");
 }

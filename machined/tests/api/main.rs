@@ -7,6 +7,7 @@
     reason = "the whole program is a test; the lints' exception for tests does not see its helpers"
 )]
 
+mod drain;
 mod first_config;
 mod fixture;
 mod flood;
