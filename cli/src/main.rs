@@ -9,6 +9,7 @@ mod exit;
 mod explain;
 mod files;
 mod fleet;
+mod login;
 mod names;
 mod output;
 mod secrets;

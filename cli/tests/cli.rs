@@ -84,6 +84,21 @@ fn secrets_configs_and_contexts_are_private_files_that_are_kept() {
 }
 
 #[test]
+fn a_certificate_is_for_whoever_makes_it_even_without_an_environment() {
+    let home = Home::new();
+    home.fine("gen secrets");
+    for (name, user) in [("one", Some("mina")), ("two", Some("")), ("three", None)] {
+        let mut command = home.command(&format!("gen crt --name {name}"));
+        let output = command.envs(user.map(|user| ("USER", user))).output();
+        let output = output.expect("osctl runs");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let info = home.fine(&format!("context info {name} -o json"));
+        assert_eq!(info.contains("\"mina\""), user == Some("mina"), "{info}");
+        assert!(!info.contains("\"subject\": \"\""), "{info}");
+    }
+}
+
+#[test]
 fn a_worker_gets_no_authority() {
     let home = Home::new();
     home.fine("gen secrets");

@@ -12,6 +12,7 @@ use pki::Role;
 use crate::context::{ContextFile, Contexts, Node};
 use crate::exit::usage;
 use crate::files::{self, Existing};
+use crate::login;
 use crate::output;
 use crate::secrets::Secrets;
 
@@ -70,7 +71,8 @@ pub(crate) struct Crt {
     /// What its holder may do
     #[arg(long, default_value = "admin")]
     role: ClientRole,
-    /// Who its holder is, as audit records show it [default: the user's login name]
+    /// Who its holder is, as audit records show it [default: your login name, from USER, LOGNAME or /etc/passwd; admin
+    /// where none has it]
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     subject: Option<String>,
     /// How many days it holds
@@ -157,13 +159,7 @@ fn client(crt: Crt, contexts: impl FnOnce() -> Result<ContextFile>, now: Timesta
         .iter()
         .map(|node| parse_node(node))
         .collect::<Result<Vec<_>>>()?;
-    let login = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-    let subject = match crt.subject {
-        Some(subject) => subject,
-        None => login()
-            .ok()
-            .context("the environment has no login name; say who the holder is with --subject")?,
-    };
+    let subject = crt.subject.unwrap_or_else(login::name);
     let lifetime = SignedDuration::from_hours(24 * i64::from(crt.days));
     let context =
         Secrets::load(&crt.secrets)?.client(&subject, crt.role.into(), lifetime, nodes, now)?;
