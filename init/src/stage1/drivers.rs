@@ -54,6 +54,13 @@ impl<'a> Drivers<'a> {
         self.insert_all(names.iter().map(String::as_str), request);
     }
 
+    /// Loads what makes use of the processor's features.
+    pub(super) fn load_for_processor(&self) {
+        let names = modules::processor_alias().map(|alias| self.database.names(&alias));
+        let names = names.unwrap_or_default();
+        self.insert_all(names.iter().map(String::as_str), "the processor");
+    }
+
     /// Loads one driver.
     pub(super) fn load_driver(&self, name: &str) {
         self.insert_all(std::iter::once(name), "a device present");

@@ -98,6 +98,8 @@ pub(super) fn open_device(
         ));
         return mount_root(device);
     };
+    // A hash is chosen when the device is opened; what comes later would never be used.
+    drivers.load_for_processor();
     drivers.load("dm-verity");
     let control = Control::open().map_err(OpenError::Verity)?;
     let opened =

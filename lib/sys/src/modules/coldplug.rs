@@ -8,6 +8,8 @@ use std::fs;
 use std::path::Path;
 
 const BUSES: &str = "/sys/bus";
+/// Where the kernel describes the processor; its cores stand on a bus, but without an alias.
+const PROCESSOR: &str = "/sys/devices/system/cpu";
 
 /// The aliases of all devices present. A device that vanishes meanwhile is left out.
 pub fn device_aliases() -> BTreeSet<String> {
@@ -17,7 +19,13 @@ pub fn device_aliases() -> BTreeSet<String> {
     }
     // The machine's own description stands on no bus.
     aliases.extend(read_alias(Path::new("/sys/class/dmi/id")));
+    aliases.extend(processor_alias());
     aliases
+}
+
+/// The alias of the processor, which names each of its features: drivers of ciphers and hashes bind to them.
+pub fn processor_alias() -> Option<String> {
+    read_alias(Path::new(PROCESSOR))
 }
 
 /// The aliases of the devices on one bus, such as `pci`; none when there is no such bus.

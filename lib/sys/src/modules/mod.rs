@@ -9,7 +9,7 @@ mod devname;
 mod insert;
 mod pattern;
 
-pub use coldplug::{bus_aliases, device_aliases};
+pub use coldplug::{bus_aliases, device_aliases, processor_alias};
 pub use database::Database;
 pub use devname::{DeviceNode, device_nodes};
 pub use insert::{InsertError, Outcome, insert, is_loaded};
