@@ -64,6 +64,18 @@ const TESTS: &[Need] = &[
     },
 ];
 
+/// What the campaigns need besides.
+const CAMPAIGNS: &[Need] = &[
+    Need {
+        file: "/usr/bin/faketime",
+        package: "faketime",
+    },
+    Need {
+        file: "/usr/share/i18n/locales/tr_TR",
+        package: "locales",
+    },
+];
+
 /// Installs what a local cluster needs and the host lacks.
 pub(crate) fn prepare_cluster() -> Result<()> {
     install(CLUSTER.iter())
@@ -72,6 +84,11 @@ pub(crate) fn prepare_cluster() -> Result<()> {
 /// Installs what the tests need and the host lacks.
 pub(crate) fn prepare_tests() -> Result<()> {
     install(CLUSTER.iter().chain(TESTS))
+}
+
+/// Installs what the campaigns need and the host lacks.
+pub(crate) fn prepare_campaigns() -> Result<()> {
+    install(CLUSTER.iter().chain(TESTS).chain(CAMPAIGNS))
 }
 
 fn install<'a>(needs: impl Iterator<Item = &'a Need>) -> Result<()> {

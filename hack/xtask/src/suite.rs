@@ -13,7 +13,11 @@ const LONG_FUZZING: &str = "300";
 
 /// Everything CI runs; `long` adds the campaigns.
 pub(crate) fn test(long: bool) -> Result<()> {
-    host::prepare_tests()?;
+    if long {
+        host::prepare_campaigns()?;
+    } else {
+        host::prepare_tests()?;
+    }
     let mut tests = cargo();
     tests.args([
         "test",

@@ -1,5 +1,6 @@
 //! The same commit built twice from source, in surroundings that differ in all that must not shape a byte: folder, umask,
-//! locale, time zone, number of processors. (The clock cannot be set without root; the builder is given its only time.)
+//! locale, time zone, number of processors, clock. The clock is wrong for what makes the image; compilers are built not to
+//! ask for it, and rustc does not start under a clock that is not the kernel's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ struct Surroundings {
     zone: &'static str,
     /// The processors a build may use, as `taskset` takes them.
     processors: &'static str,
+    /// How far the clock is off, as `faketime` takes it.
+    clock: &'static str,
 }
 
 const BOTH: [Surroundings; 2] = [
@@ -26,6 +29,7 @@ const BOTH: [Surroundings; 2] = [
         locale: "C",
         zone: "UTC",
         processors: "0-1",
+        clock: "+0",
     },
     Surroundings {
         folder: "another/place",
@@ -33,6 +37,7 @@ const BOTH: [Surroundings; 2] = [
         locale: "tr_TR.UTF-8",
         zone: "Pacific/Chatham",
         processors: "0",
+        clock: "+400d",
     },
 ];
 
@@ -42,9 +47,10 @@ pub(crate) fn build() -> Result<()> {
     if base.exists() {
         fs::remove_dir_all(&base).with_context(|| format!("clearing {}", base.display()))?;
     }
+    let locales = locales(&base)?;
     let sums = BOTH
         .iter()
-        .map(|surroundings| build_in(&base, surroundings))
+        .map(|surroundings| build_in(&base, &locales, surroundings))
         .collect::<Result<Vec<_>>>()?;
     let [one, another] = sums.as_slice() else {
         bail!("there are not two builds")
@@ -56,14 +62,29 @@ pub(crate) fn build() -> Result<()> {
     fs::remove_dir_all(&base).with_context(|| format!("clearing {}", base.display()))
 }
 
+/// Makes the locales that hosts seldom have: without them a build would quietly run in the plain one. Gives their folder.
+fn locales(base: &Path) -> Result<PathBuf> {
+    let folder = base.join("locales");
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    for Surroundings { locale, .. } in &BOTH {
+        if let Some((language, charset)) = locale.split_once('.') {
+            let mut make = program("localedef");
+            make.args(["--inputfile", language, "--charmap", charset]);
+            run(make.arg(folder.join(locale)))?;
+        }
+    }
+    Ok(folder)
+}
+
 /// Builds a clone of the commit; gives its checksums.
-fn build_in(base: &Path, surroundings: &Surroundings) -> Result<String> {
+fn build_in(base: &Path, locales: &Path, surroundings: &Surroundings) -> Result<String> {
     let Surroundings {
         folder,
         umask,
         locale,
         zone,
         processors,
+        clock,
     } = surroundings;
     let folder: PathBuf = base.join(folder);
     run(program("git")
@@ -72,13 +93,16 @@ fn build_in(base: &Path, surroundings: &Surroundings) -> Result<String> {
         .arg(&folder))?;
     // A mask can be set for oneself only, so a shell sets it and becomes the build.
     let script = format!(
-        "umask {umask} && exec taskset --cpu-list {processors} cargo xtask image --profile cloud"
+        "umask {umask} && cargo build --quiet --package garboard-xtask && \
+         CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='faketime -f {clock}' \
+         exec taskset --cpu-list {processors} target/debug/garboard-xtask image --profile cloud"
     );
     let mut build = program("sh");
     build
         .args(["-c", &script])
         .current_dir(&folder)
-        .env_remove("CARGO_TARGET_DIR");
+        .env_remove("CARGO_TARGET_DIR")
+        .env("LOCPATH", locales);
     run(build.env("LC_ALL", locale).env("TZ", zone))?;
     read(program("cat").arg(folder.join("_out/cloud/SHA256SUMS")))
 }
