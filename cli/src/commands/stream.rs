@@ -1,10 +1,13 @@
 //! `osctl logs`, `osctl dmesg` and `osctl events`: what flows from one node.
 
+use std::fmt::{self, Display, Formatter};
+
 use anyhow::Result;
 use api::v1alpha1::machine_service_client::MachineServiceClient;
 use api::v1alpha1::{DmesgRequest, DmesgResponse, EventsRequest, EventsResponse, LogsRequest};
 use clap::Args;
 use serde::Serialize;
+use tonic::Streaming;
 use tonic::transport::Channel;
 
 use crate::fleet::Session;
@@ -123,41 +126,26 @@ impl From<DmesgResponse> for Record {
     }
 }
 
+impl Display for Record {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (seconds, micros) = (self.microseconds / 1_000_000, self.microseconds % 1_000_000);
+        let message = output::printable(&self.message);
+        write!(f, "[{seconds:5}.{micros:06}] {message}")
+    }
+}
+
 /// The kernel log.
 pub(crate) async fn dmesg(session: &Session, extent: Extent, format: Format) -> Result<()> {
     let request = DmesgRequest {
         follow: extent.follow,
         tail_lines: extent.tail,
     };
-    session
-        .one(|_, channel| dmesg_of(session, channel, request, extent, format))
-        .await
-}
-
-async fn dmesg_of(
-    session: &Session,
-    channel: Channel,
-    request: DmesgRequest,
-    extent: Extent,
-    format: Format,
-) -> Result<()> {
-    let mut client = MachineServiceClient::new(channel);
-    let mut stream = session.within(client.dmesg(request)).await?.into_inner();
-    while let Some(record) = session.message(&mut stream, extent).await? {
-        let record = Record::from(record);
-        match format {
-            Format::Table => {
-                let (seconds, micros) = (
-                    record.microseconds / 1_000_000,
-                    record.microseconds % 1_000_000,
-                );
-                let message = output::printable(&record.message);
-                output::line(&format!("[{seconds:5}.{micros:06}] {message}"))?;
-            }
-            _ => output::entry(format, &record)?,
-        }
-    }
-    Ok(())
+    let show = |_, channel| async move {
+        let mut client = MachineServiceClient::new(channel);
+        let stream = session.within(client.dmesg(request)).await?.into_inner();
+        entries::<_, Record>(session, stream, extent, format).await
+    };
+    session.one(show).await
 }
 
 #[derive(Serialize)]
@@ -185,39 +173,42 @@ impl From<EventsResponse> for Event {
     }
 }
 
+impl Display for Event {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let time = &self.time;
+        let r#type = output::printable(&self.r#type);
+        let subject = output::printable(&self.subject);
+        let message = output::printable(&self.message);
+        write!(f, "{time}  {type:<10}  {subject:<16}  {message}")
+    }
+}
+
 /// What happened on the node.
 pub(crate) async fn events(session: &Session, extent: Extent, format: Format) -> Result<()> {
     let request = EventsRequest {
         follow: extent.follow,
         tail: extent.tail,
     };
-    session
-        .one(|_, channel| events_of(session, channel, request, extent, format))
-        .await
+    let show = |_, channel| async move {
+        let mut client = MachineServiceClient::new(channel);
+        let stream = session.within(client.events(request)).await?.into_inner();
+        entries::<_, Event>(session, stream, extent, format).await
+    };
+    session.one(show).await
 }
 
-async fn events_of(
+/// Shows what a stream brings, one line each for people.
+async fn entries<T, E: From<T> + Serialize + Display>(
     session: &Session,
-    channel: Channel,
-    request: EventsRequest,
+    mut stream: Streaming<T>,
     extent: Extent,
     format: Format,
 ) -> Result<()> {
-    let mut client = MachineServiceClient::new(channel);
-    let mut stream = session.within(client.events(request)).await?.into_inner();
-    while let Some(event) = session.message(&mut stream, extent).await? {
-        let event = Event::from(event);
+    while let Some(said) = session.message(&mut stream, extent).await? {
+        let entry = E::from(said);
         match format {
-            Format::Table => {
-                output::line(&format!(
-                    "{}  {:<10}  {:<16}  {}",
-                    event.time,
-                    event.r#type,
-                    output::printable(&event.subject),
-                    output::printable(&event.message)
-                ))?;
-            }
-            _ => output::entry(format, &event)?,
+            Format::Table => output::line(&entry.to_string())?,
+            _ => output::entry(format, &entry)?,
         }
     }
     Ok(())
@@ -232,6 +223,25 @@ pub(crate) fn time(time: &prost_types::Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_flows_is_a_line_each_for_people() {
+        let record = Record::from(DmesgResponse {
+            microseconds: 12_000_345,
+            message: b"eth0: up\x1b".to_vec(),
+            ..DmesgResponse::default()
+        });
+        assert_eq!(record.to_string(), "[   12.000345] eth0: up\\u{1b}");
+        let event = Event::from(EventsResponse {
+            time: Some(prost_types::Timestamp::default()),
+            r#type: "stage".into(),
+            subject: "machined".into(),
+            message: "booting".into(),
+            ..EventsResponse::default()
+        });
+        let line = "1970-01-01T00:00:00Z  stage       machined          booting";
+        assert_eq!(event.to_string(), line);
+    }
 
     #[test]
     fn lines_are_whole_however_they_come() {
