@@ -195,6 +195,16 @@ impl<C: Declare> Outputs<C> {
             .put(<C as Writes<S>>::NAMESPACE, put.id, put.spec, put.labels);
     }
 
+    /// Wants all these outputs, by id.
+    pub fn put_all<S: Spec>(&mut self, specs: impl IntoIterator<Item = (String, S)>)
+    where
+        C: Writes<S>,
+    {
+        for (id, spec) in specs {
+            self.put(id, spec);
+        }
+    }
+
     /// The same in another of its declared namespaces.
     ///
     /// # Errors

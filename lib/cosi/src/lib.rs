@@ -50,6 +50,7 @@ mod error;
 mod graph;
 pub mod remote;
 mod runtime;
+mod shared;
 mod stage;
 pub mod status;
 mod task;

@@ -19,6 +19,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::controller::Controller;
 use crate::declare::InputKind;
 use crate::graph::{Graph, Node, RegisterError};
+use crate::shared::Shared;
 use crate::status::{self, RuntimeStatus};
 use crate::task::Task;
 use crate::trigger::Trigger;
@@ -28,14 +29,6 @@ type TaskFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// The runtime was stopped; the only way it ends. No controller sees it as a success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
-
-/// What the tasks of a runtime share.
-pub(crate) struct Shared {
-    pub(crate) name: Arc<str>,
-    pub(crate) store: Store,
-    pub(crate) board: Arc<Board>,
-    pub(crate) clock: Arc<dyn Clock>,
-}
 
 /// Controllers on a store, ready to run.
 pub struct Runtime {

@@ -27,7 +27,7 @@ use crate::controller::{Controller, Outcome, Source};
 use crate::cx::{Cx, Outputs, View};
 use crate::dirty::Dirty;
 use crate::error::Error;
-use crate::runtime::Shared;
+use crate::shared::Shared;
 use crate::stage::Stage;
 use crate::status::{ControllerStatus, RunState};
 

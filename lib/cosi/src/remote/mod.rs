@@ -19,6 +19,8 @@
 //! Tasks: everything here runs inside the future of [`RemoteRuntime::run`]; dropping it ends all of it at an await
 //! point. Upstream sees each write whole or not at all.
 
+mod batches;
+mod bridge;
 mod link;
 mod mirror;
 mod push;
@@ -36,6 +38,7 @@ use crate::graph::{Graph, RegisterError};
 use crate::runtime::{Rest, Runtime, Stopped};
 use crate::trigger::Trigger;
 use crate::wire::Client;
+use bridge::Bridge;
 use link::Link;
 
 /// Controllers on the state of another process, ready to run.
@@ -91,7 +94,8 @@ impl RemoteRuntime {
     /// Cancelling: dropping the future stops them as `stop` does.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Stopped {
         let (first, connected) = oneshot::channel();
-        let link = Link::new(&self.runtime, self.client, self.upstream, first);
+        let bridge = Bridge::new(&self.runtime, self.client, self.upstream);
+        let link = Link::new(bridge, first);
         let controllers = async {
             // Fails only when the link is gone, and it is never.
             if connected.await.is_ok() {

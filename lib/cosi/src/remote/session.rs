@@ -13,7 +13,8 @@ use store::{Reference, Resource, Spec};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::link::{Batches, End, Link, Upstream};
+use super::batches::{Batches, End};
+use super::bridge::{Bridge, Upstream};
 use super::push::{Answer, Call, Told, perform, plan};
 use crate::backoff::Backoff;
 use crate::error::report;
@@ -24,7 +25,7 @@ use crate::wire::{ClientError, WireEvent};
 type Calls = Pin<Box<dyn Future<Output = Vec<Answer>> + Send>>;
 
 pub(crate) struct Session<'a> {
-    link: &'a mut Link,
+    bridge: &'a mut Bridge,
     /// Upstream's status, as it was when the contents were read.
     upstream: Upstream,
     calls: Option<Calls>,
@@ -36,10 +37,10 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(link: &'a mut Link, upstream: Upstream) -> Self {
-        let rests = link.shared.board.rests();
+    pub(crate) fn new(bridge: &'a mut Bridge, upstream: Upstream) -> Self {
+        let rests = bridge.shared.board.rests();
         Self {
-            link,
+            bridge,
             upstream,
             calls: None,
             refused: BTreeSet::new(),
@@ -55,7 +56,7 @@ impl<'a> Session<'a> {
         loop {
             self.begin_calls();
             let idle = self.calls.is_none();
-            let outbox = Arc::clone(&self.link.outbox);
+            let outbox = Arc::clone(&self.bridge.outbox);
             tokio::select! {
                 biased;
                 batch = batches.next() => match batch.unwrap_or(Err(End::Ended)) {
@@ -73,7 +74,7 @@ impl<'a> Session<'a> {
                     }
                 }
                 () = outbox.filled(), if idle => {}
-                // Fails only when the board is gone, and the link holds it.
+                // Fails only when the board is gone, and the bridge holds it.
                 _ = self.rests.changed(), if idle => {}
                 () = until(self.retry_at) => {
                     self.retry_at = None;
@@ -87,14 +88,14 @@ impl<'a> Session<'a> {
     fn take(&mut self, events: Vec<WireEvent>) -> Result<(), End> {
         let told = |event: &WireEvent| match event {
             WireEvent::Created(resource) | WireEvent::Updated { new: resource, .. } => {
-                self.link.is_news(resource, &self.upstream)
+                self.bridge.is_news(resource, &self.upstream)
             }
             _ => false,
         };
         let news = events.iter().any(told);
-        let now = self.link.shared.clock.now();
-        let touched = self.link.mirror.change(events, now);
-        self.link.outbox.add(touched);
+        let now = self.bridge.shared.clock.now();
+        let touched = self.bridge.mirror.change(events, now);
+        self.bridge.outbox.add(touched);
         if news { Err(End::News) } else { Ok(()) }
     }
 
@@ -104,11 +105,11 @@ impl<'a> Session<'a> {
             return;
         }
         // Before the outbox: a run fills it before it is counted as ended.
-        let at_rest = self.link.shared.board.is_at_rest();
-        let keys = self.link.outbox.take();
-        let snapshot = self.link.shared.store.snapshot();
+        let at_rest = self.bridge.shared.board.is_at_rest();
+        let keys = self.bridge.outbox.take();
+        let snapshot = self.bridge.shared.store.snapshot();
         let own = self.own_status();
-        let mirror = &self.link.mirror;
+        let mirror = &self.bridge.mirror;
         let mut calls: Vec<Call> = keys
             .iter()
             .filter(|key| **key != own)
@@ -125,7 +126,7 @@ impl<'a> Session<'a> {
         }
         if !calls.is_empty() {
             tracing::debug!(calls = calls.len(), "push");
-            self.calls = Some(Box::pin(perform(self.link.client.clone(), calls)));
+            self.calls = Some(Box::pin(perform(self.bridge.client.clone(), calls)));
         }
     }
 
@@ -136,8 +137,8 @@ impl<'a> Session<'a> {
             settled: true,
         };
         let mut resource = Resource::in_default(&*own.id, status);
-        resource.metadata.owner = Arc::clone(&self.link.shared.name);
-        match self.link.mirror.ours.get(own) {
+        resource.metadata.owner = Arc::clone(&self.bridge.shared.name);
+        match self.bridge.mirror.ours.get(own) {
             None => Some(Call::Create(resource)),
             Some(there) if there.spec.proto() == resource.spec.proto() => None,
             Some(there) => {
@@ -151,7 +152,7 @@ impl<'a> Session<'a> {
         Reference::new(
             status::NAMESPACE,
             RuntimeStatus::DEFINITION.ty,
-            Arc::clone(&self.link.shared.name),
+            Arc::clone(&self.bridge.shared.name),
         )
     }
 
@@ -159,15 +160,15 @@ impl<'a> Session<'a> {
     fn settle(&mut self, answers: Vec<Answer>) -> Result<(), End> {
         for Answer { reference, result } in answers {
             match result {
-                Ok(Told::Stored(resource)) => self.link.mirror.note(*resource, false),
+                Ok(Told::Stored(resource)) => self.bridge.mirror.note(*resource, false),
                 Ok(Told::Gone) => {
-                    self.link.mirror.ours.remove(&reference);
+                    self.bridge.mirror.ours.remove(&reference);
                 }
                 Ok(Told::Changed) => {}
                 Err(error) if error.is_unreachable() => return Err(End::Broken(error)),
                 Err(error) => {
                     if matches!(error, ClientError::NotFound(_)) {
-                        self.link.mirror.ours.remove(&reference);
+                        self.bridge.mirror.ours.remove(&reference);
                     }
                     tracing::warn!(%reference, error = %report(&error), "push refused");
                     self.refused.insert(reference);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use store::{Registry, Resource};
 use tonic::Streaming;
 
-use super::client::{ClientError, called};
 use super::convert;
+use super::error::{ClientError, called};
 use super::proto::{self, EventType};
 
 /// What happened to a watched resource.

@@ -8,6 +8,7 @@ pub mod access;
 mod client;
 mod codes;
 mod convert;
+mod error;
 mod events;
 pub mod proto;
 mod server;
@@ -15,8 +16,9 @@ mod socket;
 mod watching;
 
 pub use access::{Access, Call, Grants, Open, Verb, Writer};
-pub use client::{Client, ClientError, Query, Watch};
+pub use client::{Client, Query, Watch};
 pub use convert::{ConvertError, QueryError};
+pub use error::ClientError;
 pub use events::{Told, WatchStream, WireEvent};
 pub use server::{Server, Service};
 pub use socket::unix;
