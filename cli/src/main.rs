@@ -35,8 +35,8 @@ use crate::output::{Format, ReaderGone};
 
 /// Manages Garboard nodes and local clusters.
 #[derive(Debug, Parser)]
-#[command(name = "osctl", version = version::own(), propagate_version = true, term_width = 80)]
-#[command(after_help = "Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 there are changes.")]
+#[command(name = "osctl", version = version::own(), term_width = 80)]
+#[command(after_help = AFTERWARDS)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -44,14 +44,21 @@ struct Cli {
     command: Command,
 }
 
+/// What help ends with.
+const AFTERWARDS: &str = "\
+To begin: `osctl cluster create` makes a local cluster. For a machine of your
+own: `osctl gen secrets`, `osctl gen config`, `osctl apply --pairing`.
+
+Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 there are changes.";
+
 /// Where help lists the options of every command: after those of the one at hand.
 const EVERYWHERE: &str = "Options of every command";
 
 /// Options of every command.
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// Nodes to speak to, by name or address, several with commas [default: all nodes of the context; what changes
-    /// nodes wants them named where there are several]
+    /// The nodes to speak to, by their names in the context or by address; several are separated by commas [default: all
+    /// nodes of the context; to change one of several, name it]
     #[arg(short, long, global = true, value_name = "NODE", value_delimiter = ',', help_heading = EVERYWHERE)]
     nodes: Vec<String>,
     /// The context to use [default: the current one]
@@ -63,7 +70,7 @@ struct Global {
     /// How to write results
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table", help_heading = EVERYWHERE)]
     output: Format,
-    /// How many seconds a node has to answer; what is followed or watched may take longer
+    /// How many seconds a node has to answer; following and watching go on until interrupted
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30,
           value_parser = clap::value_parser!(u64).range(1..=86_400), help_heading = EVERYWHERE)]
     timeout: u64,
@@ -82,10 +89,13 @@ enum Command {
     Config(config::Command),
     /// Give nodes a config (short for `config apply`)
     Apply(config::Apply),
-    /// Make secrets, configs and certificates
+    /// Make secrets, configs and certificates, on this computer
     #[command(subcommand)]
     Gen(generate::Generate),
     /// Manage the clusters that osctl knows
+    ///
+    /// A context is one cluster as you reach it: the authority of its nodes, your certificate and key, and the nodes'
+    /// names and addresses.
     #[command(subcommand)]
     Context(contexts::Command),
     /// Show resources: what the node is, has and wants
@@ -95,32 +105,36 @@ enum Command {
     /// Manage local clusters of virtual machines
     #[command(subcommand)]
     Cluster(cluster::Command),
-    /// Show the log of a service
+    /// Show the log of a service of one node
     Logs {
-        /// The service, as `osctl services` lists it
+        /// The service's id, as `osctl services` lists it
         service: String,
         #[command(flatten)]
         extent: Extent,
     },
-    /// Show the kernel log
+    /// Show the kernel log of one node
     Dmesg {
         #[command(flatten)]
         extent: Extent,
     },
-    /// Show what happened on a node
+    /// Show what happened on one node
     Events {
         #[command(flatten)]
         extent: Extent,
     },
-    /// Restart nodes in order
+    /// Restart nodes cleanly
     Reboot {
-        /// Wait until each answers again, or waits in maintenance mode for a config
+        /// Wait until each has started again and answers, or waits in maintenance mode for a config
         #[arg(long)]
         wait: bool,
     },
-    /// Power nodes off in order
+    /// Power nodes off cleanly
     Shutdown,
-    /// Print the completion script of a shell
+    /// Print a script that lets a shell complete osctl's commands
+    ///
+    /// For bash, put this into ~/.bashrc: source <(osctl completion bash)
+    ///
+    /// For zsh, write it into a folder of $fpath as _osctl; for fish, into ~/.config/fish/completions/osctl.fish.
     Completion {
         /// The shell
         shell: Shell,

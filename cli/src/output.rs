@@ -18,7 +18,7 @@ pub(crate) enum Format {
     Table,
     /// YAML documents
     Yaml,
-    /// One JSON value; of what is followed, watched or read from a log one per line
+    /// One JSON value; one per line for `logs`, `dmesg`, `events` and `get --watch`
     Json,
 }
 

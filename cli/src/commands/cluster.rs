@@ -23,20 +23,20 @@ use crate::output::{self, Format};
 pub(crate) enum Command {
     /// Create a cluster, wait until its nodes answer, and make it the current context
     Create(Box<Create>),
-    /// End a cluster and remove everything of it
+    /// End a cluster: its machines, their disks and its context
     Destroy(Destroy),
-    /// Show a cluster, or list all
+    /// Show the machines of one cluster or of all
     Show {
-        /// Its name [default: list all]
+        /// The name of a cluster [default: all]
         #[arg(long)]
         name: Option<Name>,
     },
     /// Show what the machines of a cluster wrote to their consoles
     Logs {
-        /// Its name
+        /// The name of a cluster
         #[arg(long, default_value = "garboard")]
         name: Name,
-        /// One machine alone
+        /// The name of a machine [default: all of the cluster]
         machine: Option<Name>,
     },
 }
@@ -44,7 +44,7 @@ pub(crate) enum Command {
 /// Which cluster to destroy.
 #[derive(Debug, Args)]
 pub(crate) struct Destroy {
-    /// Its name
+    /// The name of a cluster
     #[arg(long, default_value = "garboard")]
     name: Name,
     /// All clusters of yours

@@ -23,7 +23,7 @@ use crate::output::{self, Format};
 /// What to do with configs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Give nodes a config: a running node by certificate, a new one by its pairing string
+    /// Give nodes a config: running nodes by your certificate, a new one by its pairing string
     Apply(Apply),
     /// Check a config without a node
     Validate {
@@ -33,7 +33,7 @@ pub(crate) enum Command {
     },
     /// Show the config a node runs
     Show {
-        /// Show secrets as well; asks for the admin role
+        /// Show secrets as well; needs the admin role
         #[arg(long)]
         reveal_secrets: bool,
     },
@@ -42,7 +42,7 @@ pub(crate) enum Command {
 /// A config to be applied.
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
-    /// The file of YAML documents; - reads standard input
+    /// The file of YAML documents, which are applied as a whole; - reads standard input
     #[arg(short, long)]
     file: PathBuf,
     /// The pairing string on the console of a node that waits in maintenance mode

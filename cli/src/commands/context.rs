@@ -19,7 +19,7 @@ pub(crate) enum Command {
     List,
     /// Choose the context that commands use
     Use {
-        /// Its name
+        /// The name of a context
         name: String,
     },
     /// Add a context from PEM files
@@ -32,9 +32,9 @@ pub(crate) enum Command {
         #[arg(long)]
         force: bool,
     },
-    /// Show who you are in a context, until when, and its nodes
+    /// Show who you are in a context, how long your certificate is valid, and the nodes
     Info {
-        /// Its name [default: the current one]
+        /// The name of a context [default: the current one]
         name: Option<String>,
     },
     /// Tell a context of a node: a new one, or the new name or address of one it knows
@@ -45,7 +45,7 @@ pub(crate) enum Command {
     },
     /// Remove a context; the cluster is not touched
     Remove {
-        /// Its name
+        /// The name of a context
         name: String,
     },
 }
@@ -53,21 +53,21 @@ pub(crate) enum Command {
 /// A context from PEM files.
 #[derive(Debug, Args)]
 pub(crate) struct Add {
-    /// Its name
+    /// What to call it
     name: String,
-    /// The nodes' authority
-    #[arg(long)]
+    /// The certificate of the authority of the nodes
+    #[arg(long, value_name = "FILE")]
     ca: PathBuf,
     /// Your certificate
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     crt: PathBuf,
     /// Your key
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// A node of the cluster; may be given several times
+    /// A node of the cluster by the name in its certificate; may be given several times
     #[arg(long = "node", value_name = "NAME=ADDRESS")]
     nodes: Vec<String>,
-    /// Replace a context of that name
+    /// Replace the context if it exists
     #[arg(long)]
     force: bool,
 }

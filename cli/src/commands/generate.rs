@@ -40,7 +40,7 @@ pub(crate) struct NodeConfig {
     /// The node's host name
     hostname: String,
     /// The file that `gen secrets` wrote
-    #[arg(long, default_value = "secrets.yaml")]
+    #[arg(long, value_name = "FILE", default_value = "secrets.yaml")]
     secrets: PathBuf,
     /// What the node will be
     #[arg(long, default_value = "control-plane")]
@@ -55,18 +55,20 @@ pub(crate) struct NodeConfig {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum NodeRole {
+    /// Holds the cluster's authority and issues certificates from it
     ControlPlane,
+    /// Holds a certificate of its own alone
     Worker,
 }
 
 /// A client certificate.
 #[derive(Debug, Args)]
 pub(crate) struct Crt {
-    /// The name of the context
+    /// The name of the context, as the holder will call it
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     name: String,
     /// The file that `gen secrets` wrote
-    #[arg(long, default_value = "secrets.yaml")]
+    #[arg(long, value_name = "FILE", default_value = "secrets.yaml")]
     secrets: PathBuf,
     /// What its holder may do
     #[arg(long, default_value = "admin")]
@@ -75,16 +77,17 @@ pub(crate) struct Crt {
     /// where none has it]
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     subject: Option<String>,
-    /// How many days it holds
+    /// How many days it is valid, up to 3650
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=3650))]
     days: u16,
-    /// A node of the cluster; may be given several times [default: those of the context that is replaced]
+    /// A node of the cluster by the name in its certificate; may be given several times [default: those of the context
+    /// that is replaced]
     #[arg(long = "node", value_name = "NAME=ADDRESS")]
     nodes: Vec<String>,
     /// Write a file for `osctl context merge` instead of adding to your contexts
     #[arg(long)]
     file: Option<PathBuf>,
-    /// Replace a file or context of that name
+    /// Replace the file or context if it exists
     #[arg(long)]
     force: bool,
 }

@@ -21,15 +21,15 @@ use crate::output::{self, Format};
 pub(crate) struct Get {
     /// The type, by any of its names; `osctl get rd` lists them
     r#type: String,
-    /// One resource alone
+    /// The id of one resource [default: all of the type]
     id: Option<String>,
-    /// Another namespace than the type's own
+    /// Look in this namespace [default: the type's own]
     #[arg(long)]
     namespace: Option<String>,
-    /// Only ids that match this regular expression
+    /// Only resources whose id matches this regular expression
     #[arg(long, value_name = "REGEX", conflicts_with = "id")]
     matching: Option<String>,
-    /// Go on with what changes, until interrupted
+    /// Keep showing what changes, until interrupted; for one node
     #[arg(short, long)]
     watch: bool,
 }

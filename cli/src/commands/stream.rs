@@ -16,10 +16,10 @@ use crate::output::{self, Format};
 /// How much of a stream is asked for.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Extent {
-    /// Go on with what comes, until interrupted
+    /// Keep showing what is added, until interrupted
     #[arg(short, long)]
     pub(crate) follow: bool,
-    /// Begin this many lines before the end
+    /// Begin with the last lines, this many [default: all there are]
     #[arg(long, value_name = "LINES")]
     tail: Option<u32>,
 }

@@ -39,10 +39,10 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 /// A local cluster to be.
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// Its name
+    /// What to call it
     #[arg(long, default_value = "garboard")]
     name: Name,
-    /// The folder of the image: `_out/cloud` after a build
+    /// The folder of the image, as `cargo xtask image` builds it
     #[arg(
         long,
         value_name = "DIR",
@@ -56,14 +56,14 @@ pub(crate) struct Create {
     /// UEFI firmware instead of BIOS
     #[arg(long)]
     uefi: bool,
-    /// How many control planes
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    /// How many control planes, 1 to 9
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
     control_planes: u8,
-    /// How many workers
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=50))]
+    /// How many workers, up to 50
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=50))]
     workers: u8,
-    /// Memory of each machine, in MiB
-    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(128..=1_048_576))]
+    /// Memory of each machine in MiB, 128 or more
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(128..=1_048_576))]
     memory: u32,
     /// Leave the machines in maintenance mode, to try pairing by hand
     #[arg(long)]
@@ -72,11 +72,11 @@ pub(crate) struct Create {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Medium {
-    /// The kernel, put into memory by QEMU itself; the root is a disk that all machines share
+    /// The kernel that QEMU loads itself, and the root on a disk that all machines share
     Direct,
-    /// The ISO image in a drive
+    /// The ISO image in a drive; needs --uefi
     Iso,
-    /// The network
+    /// The network, by PXE
     Pxe,
 }
 
