@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ::config::{Documents, Hostname};
 use cosi::{Error, Outcome, Outputs, Transform, View};
-use resources::config::{ACTIVE, MachineConfig};
+use resources::config::MachineConfig;
 use resources::net::{ConfigLayer, HOSTNAME, HostnameSpec, LAYERED};
 
 /// The kernel argument that names the node.
@@ -48,11 +48,8 @@ fn by_default(machine_id: &str) -> Option<Hostname> {
 
 impl Transform for Config {
     fn transform(&self, view: &View<Self>, out: &mut Outputs<Self>) -> Result<Outcome, Error> {
-        let config = view.get::<MachineConfig>(ACTIVE);
-        let documents = crate::config::documents(config.as_ref().map(|it| &*it.spec))?;
-        for (id, spec) in self.wanted(&documents) {
-            out.put(id, spec);
-        }
+        let documents = crate::config::documents(view)?;
+        out.put_all(self.wanted(&documents));
         Ok(Outcome::Done)
     }
 }

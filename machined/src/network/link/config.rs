@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ::config::Documents;
 use cosi::{Error, Outcome, Outputs, Transform, View};
-use resources::config::{ACTIVE, MachineConfig};
+use resources::config::MachineConfig;
 use resources::net::{ConfigLayer, LAYERED, LinkName, LinkSpec, LinkStatus};
 
 use crate::network::convert;
@@ -26,12 +26,12 @@ cosi::declare! {
 
 impl Transform for Config {
     fn transform(&self, view: &View<Self>, out: &mut Outputs<Self>) -> Result<Outcome, Error> {
-        let config = view.get::<MachineConfig>(ACTIVE);
-        let documents = crate::config::documents(config.as_ref().map(|it| &*it.spec))?;
+        let documents = crate::config::documents(view)?;
         let links = view.list::<LinkStatus>();
-        for (id, spec) in wanted(&documents, links.iter().map(|it| (it.id(), &*it.spec))) {
-            out.put(id, spec);
-        }
+        out.put_all(wanted(
+            &documents,
+            links.iter().map(|it| (it.id(), &*it.spec)),
+        ));
         Ok(Outcome::Done)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ::config::Documents;
 use cosi::{Error, Outcome, Outputs, Transform, View};
-use resources::config::{ACTIVE, MachineConfig};
+use resources::config::MachineConfig;
 use resources::net::{ConfigLayer, LAYERED, RouteSpec};
 
 use crate::network::convert;
@@ -22,11 +22,8 @@ cosi::declare! {
 
 impl Transform for Config {
     fn transform(&self, view: &View<Self>, out: &mut Outputs<Self>) -> Result<Outcome, Error> {
-        let config = view.get::<MachineConfig>(ACTIVE);
-        let documents = crate::config::documents(config.as_ref().map(|it| &*it.spec))?;
-        for (id, spec) in wanted(&documents) {
-            out.put(id, spec);
-        }
+        let documents = crate::config::documents(view)?;
+        out.put_all(wanted(&documents));
         Ok(Outcome::Done)
     }
 }

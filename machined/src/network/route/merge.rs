@@ -21,9 +21,7 @@ cosi::declare! {
 impl Transform for Merge {
     fn transform(&self, view: &View<Self>, out: &mut Outputs<Self>) -> Result<Outcome, Error> {
         let specs = view.list::<RouteSpec>();
-        for (id, spec) in merge(specs.iter().map(|it| (it.id(), &*it.spec))) {
-            out.put(id, spec);
-        }
+        out.put_all(merge(specs.iter().map(|it| (it.id(), &*it.spec))));
         Ok(Outcome::Done)
     }
 }
