@@ -1,5 +1,6 @@
 //! Connections to nodes: which nodes a command is for, and a channel to each.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,14 +80,30 @@ pub(crate) fn target(context: &Context, name: &str) -> Result<Target> {
 
 /// Adds the API's port where none is given: `host`, `host:port`, `::1`, `[::1]:port`.
 pub(crate) fn with_port(address: &str) -> Result<String> {
+    let whole = add_port(address)?;
+    check_name(host_of(&whole))?;
+    Ok(whole)
+}
+
+/// Refuses what no certificate could be for.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    match tls::server_name(name) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(usage(format!(
+            "{name:?} is neither a host name nor an address"
+        ))),
+    }
+}
+
+fn add_port(address: &str) -> Result<String> {
     if address.parse::<std::net::Ipv6Addr>().is_ok() {
         return Ok(format!("[{address}]:{}", api::PORT));
     }
     match address.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && !address.ends_with(']') => {
-            if port.parse::<u16>().is_err() {
+            if port.parse::<NonZeroU16>().is_err() {
                 return Err(usage(format!(
-                    "{address:?} is no node: the part after the colon must be a port"
+                    "{address:?} is no node: the part after the colon must be a port, 1 to 65535"
                 )));
             }
             Ok(address.to_owned())
@@ -204,8 +221,18 @@ mod tests {
                 (address, server_name)
             );
         }
-        assert!(target(&context(&[]), "host:port").is_err());
-        assert!(target(&context(&[]), "").is_err());
+        for wrong in [
+            "host:port",
+            "host:0",
+            "",
+            "a b",
+            "a b:50000",
+            "[::g]",
+            "-:1",
+        ] {
+            let error = target(&context(&[]), wrong).expect_err(wrong);
+            assert!(error.is::<crate::exit::WrongUsage>(), "{error}");
+        }
     }
 
     #[test]

@@ -82,7 +82,12 @@ impl ContextFile {
                 return Err(error).with_context(|| format!("reading {}", self.path.display()));
             }
         };
-        parse(&text).with_context(|| format!("reading contexts from {}", self.path.display()))
+        parse(&text).with_context(|| {
+            format!(
+                "{} is damaged; mend it, or move it away and begin a new one with `osctl context add` or `osctl gen crt`",
+                self.path.display()
+            )
+        })
     }
 
     /// Changes the contexts, while no other osctl does.
@@ -140,10 +145,18 @@ impl Context {
         self.nodes.insert(place, node);
     }
 
+    /// The client's certificate, read; `name` is the context's.
+    pub(crate) fn own_certificate(&self, name: &str) -> Result<Certificate> {
+        Certificate::from_pem(&self.certificate).with_context(|| {
+            format!(
+                "your certificate in context {name:?} is damaged; `osctl gen crt --name {name} --force` issues a new one"
+            )
+        })
+    }
+
     /// Refuses a certificate that no node would take now: nodes themselves say it less clearly.
     pub(crate) fn check(&self, name: &str, now: Timestamp) -> Result<()> {
-        let own = Certificate::from_pem(&self.certificate)
-            .with_context(|| format!("reading the certificate of context {name:?}"))?;
+        let own = self.own_certificate(name)?;
         if now > own.not_after {
             bail!(
                 "your certificate in context {name:?} ended at {}; `osctl gen crt --name {name} --force` issues a new one",

@@ -87,7 +87,19 @@ fn plain(cause: &(dyn Error + 'static)) -> String {
         Some(ErrorKind::UnexpectedEof) => "it hung up".to_owned(),
         // What the protocol says of a peer that leaves its questions whether it lives unanswered.
         Some(ErrorKind::BrokenPipe) => "it went silent".to_owned(),
-        _ => cause.to_string(),
+        Some(_) => without_number(&cause.to_string()).to_owned(),
+        None => cause.to_string(),
+    }
+}
+
+/// The words of the operating system without the number it has for them: `... (os error 2)`.
+fn without_number(text: &str) -> &str {
+    let numbered = text
+        .strip_suffix(')')
+        .and_then(|text| text.rsplit_once(" (os error "));
+    match numbered {
+        Some((words, number)) if number.parse::<i32>().is_ok() => words,
+        _ => text,
     }
 }
 
@@ -115,6 +127,7 @@ fn way_out(causes: &[&(dyn Error + 'static)]) -> Option<Cow<'static, str>> {
         }
         let known = tls(*cause)
             .and_then(about_tls)
+            .or_else(|| about_names(*cause))
             .or_else(|| about_io(kind(*cause)?));
         known.map(Cow::Borrowed)
     })
@@ -174,6 +187,14 @@ fn about_our_certificate(alert: AlertDescription) -> Option<&'static str> {
     }
 }
 
+/// The standard library has no kind for names that nobody knows, only words.
+fn about_names(cause: &(dyn Error + 'static)) -> Option<&'static str> {
+    let unknown = cause.to_string().contains("failed to lookup address");
+    unknown.then_some(
+        "neither the context nor the network knows that name; `osctl context info` lists the nodes of the context",
+    )
+}
+
 fn about_io(kind: ErrorKind) -> Option<&'static str> {
     match kind {
         ErrorKind::ConnectionRefused => {
@@ -189,6 +210,22 @@ fn about_io(kind: ErrorKind) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_systems_words_come_without_its_numbers() {
+        let missing = anyhow::Error::from(io::Error::from_raw_os_error(2)).context("reading a");
+        assert_eq!(sentence(&missing), "reading a: No such file or directory");
+        for kept in ["it failed (os error x)", "(os error 2) it was", "all well"] {
+            assert_eq!(without_number(kept), kept);
+        }
+    }
+
+    #[test]
+    fn a_name_that_nobody_knows_leads_to_those_that_are_known() {
+        let unknown = io::Error::other("failed to lookup address information: Name or service");
+        let told = sentence(&anyhow::Error::from(unknown).context("connecting to x:50000"));
+        assert!(told.contains("`osctl context info`"), "{told}");
+    }
 
     fn io_of(error: rustls::Error) -> anyhow::Error {
         anyhow::Error::from(io::Error::new(ErrorKind::InvalidData, error)).context("connecting")

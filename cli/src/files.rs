@@ -26,6 +26,9 @@ pub(crate) enum Existing {
 /// The file exists and may not be replaced, or cannot be written.
 pub(crate) fn write_secret(path: &Path, content: &str, existing: Existing) -> Result<()> {
     let failed = || format!("writing {}", path.display());
+    if path.is_dir() {
+        bail!("{} is a folder; name a file in it", path.display());
+    }
     if existing == Existing::Keep && path.symlink_metadata().is_ok() {
         bail!("{} exists; --force replaces it", path.display());
     }
@@ -135,6 +138,10 @@ mod tests {
             "{refused}"
         );
         assert_eq!(fs::read_to_string(&path).expect("read"), "one");
+
+        let folder_itself = write_secret(folder.path(), "two", Existing::Replace);
+        let refused = folder_itself.expect_err("refused").to_string();
+        assert!(refused.ends_with("is a folder; name a file in it"));
 
         write_secret(&path, "three", Existing::Replace).expect("replaced");
         assert_eq!(fs::read_to_string(&path).expect("read"), "three");

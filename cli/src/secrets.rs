@@ -1,8 +1,9 @@
 //! The secrets bundle of a cluster: the authority that everything else is issued from.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use config::{Documents, Hostname, KeyPair};
 use jiff::{SignedDuration, Timestamp};
 use pki::{Authority, Names, Role, Roles};
@@ -48,14 +49,15 @@ impl Secrets {
 
     /// Reads a bundle.
     pub(crate) fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| {
-            format!(
-                "reading secrets from {}; `osctl gen secrets` makes them",
+        let reading = || format!("reading secrets from {}", path.display());
+        let text = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => bail!(
+                "there is no {}: `osctl gen secrets` makes the secrets of a new cluster, --secrets names a file elsewhere",
                 path.display()
-            )
-        })?;
-        files::parse_secret(&text)
-            .with_context(|| format!("reading secrets from {}", path.display()))
+            ),
+            other => other.with_context(reading)?,
+        };
+        files::parse_secret(&text).with_context(reading)
     }
 
     /// The bundle as YAML.

@@ -222,6 +222,64 @@ fn keys_are_not_put_into_the_folder_at_hand_for_lack_of_a_home() {
 }
 
 #[test]
+fn every_mistake_is_one_line_with_the_way_out() {
+    let home = with_context("lab", "node-1=127.0.0.1:1");
+    fs::write(home.path().join("noise"), [0x80, 0xff, 0x00]).expect("a file");
+    for (command, code, told) in [
+        (
+            "gen config a --secrets gone",
+            1,
+            "there is no gone: `osctl gen secrets`",
+        ),
+        (
+            "gen secrets --force --file .",
+            1,
+            ". is a folder; name a file in it",
+        ),
+        (
+            "gen crt --name x --node a=b:0",
+            2,
+            "must be a port, 1 to 65535",
+        ),
+        (
+            "gen crt --name x --node a/b=c",
+            2,
+            "\"a/b\" is neither a host name",
+        ),
+        ("version -n a/b", 2, "\"a/b\" is neither a host name"),
+        ("version --contexts noise", 1, "noise"),
+        (
+            "version --contexts secrets.yaml",
+            1,
+            "secrets.yaml is damaged; mend it, or move it",
+        ),
+        (
+            "context merge secrets.yaml",
+            1,
+            "secrets.yaml is not a file that `osctl gen crt",
+        ),
+        (
+            "cluster create --image .",
+            1,
+            "no whole image in .: build one",
+        ),
+        (
+            "apply -f gone",
+            1,
+            "opening gone: No such file or directory\n",
+        ),
+    ] {
+        let complaint = home.fails(command, code);
+        assert!(complaint.contains(told), "{command}: {complaint}");
+        assert_eq!(complaint.lines().count(), 1, "{command}: {complaint}");
+    }
+    assert!(
+        home.fails("gen config a/b", 2)
+            .contains("a host name has only")
+    );
+}
+
+#[test]
 fn two_at_once_lose_no_context() {
     let home = Home::new();
     home.fine("gen secrets");

@@ -190,7 +190,11 @@ fn show(clusters: &Clusters, name: Option<&Name>, format: Format) -> Result<()> 
     if format != Format::Table {
         return output::value(format, &machines);
     }
-    output::line(&drawn(&machines).join("\n"))
+    output::line(&drawn(&machines).join("\n"))?;
+    if machines.is_empty() {
+        output::note("there are no clusters; `osctl cluster create` makes one");
+    }
+    Ok(())
 }
 
 fn drawn(machines: &[Machine]) -> Vec<String> {

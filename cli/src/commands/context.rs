@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use pki::Certificate;
 use serde::Serialize;
 
 use crate::commands::generate::parse_node;
@@ -82,13 +81,19 @@ pub(crate) fn run(
 ) -> Result<()> {
     match command {
         Command::List => list(&file.load()?, format),
-        Command::Use { name } => change(file, &name, |contexts, name| {
-            contexts.current = Some(name.to_owned())
-        }),
-        Command::Remove { name } => change(file, &name, |contexts, name| {
-            contexts.contexts.remove(name);
-            contexts.current.take_if(|current| current == name);
-        }),
+        Command::Use { name } => {
+            change(file, &name, |contexts, name| {
+                contexts.current = Some(name.to_owned());
+            })?;
+            output::line(&format!("the current context is {name}"))
+        }
+        Command::Remove { name } => {
+            change(file, &name, |contexts, name| {
+                contexts.contexts.remove(name);
+                contexts.current.take_if(|current| current == name);
+            })?;
+            output::line(&format!("removed context {name}"))
+        }
         Command::SetNode { node } => set_node(file, chosen, parse_node(&node)?),
         Command::Add(add) => {
             let force = add.force;
@@ -98,8 +103,12 @@ pub(crate) fn run(
         Command::Merge { file: other, force } => {
             let text = std::fs::read_to_string(&other)
                 .with_context(|| format!("reading {}", other.display()))?;
-            let made = context::parse(&text)
-                .with_context(|| format!("reading contexts from {}", other.display()))?;
+            let made = context::parse(&text).with_context(|| {
+                format!(
+                    "{} is not a file that `osctl gen crt --file` wrote",
+                    other.display()
+                )
+            })?;
             merge(file, made, force)
         }
         Command::Info { name } => info(file, name.as_deref().or(chosen), format, now),
@@ -144,7 +153,13 @@ fn list(contexts: &Contexts, format: Format) -> Result<()> {
             ]
         })
         .collect();
-    output::table(&["CURRENT", "NAME", "NODES"], &rows)
+    output::table(&["CURRENT", "NAME", "NODES"], &rows)?;
+    if rows.is_empty() {
+        output::note(
+            "there are no contexts; `osctl cluster create`, `osctl gen crt` and `osctl context add` make some",
+        );
+    }
+    Ok(())
 }
 
 fn change(file: &ContextFile, name: &str, change: impl FnOnce(&mut Contexts, &str)) -> Result<()> {
@@ -227,8 +242,7 @@ fn info(file: &ContextFile, name: Option<&str>, format: Format, now: Timestamp) 
         nodes: Vec<Node>,
     }
     let (name, context) = file.pick(name)?;
-    let own =
-        Certificate::from_pem(&context.certificate).context("reading the context's certificate")?;
+    let own = context.own_certificate(&name)?;
     let info = Info {
         name,
         subject: own.subject.clone(),

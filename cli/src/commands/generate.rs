@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use config::Hostname;
@@ -38,7 +38,7 @@ pub(crate) enum Generate {
 #[derive(Debug, Args)]
 pub(crate) struct NodeConfig {
     /// The node's host name
-    hostname: String,
+    hostname: Hostname,
     /// The file that `gen secrets` wrote
     #[arg(long, value_name = "FILE", default_value = "secrets.yaml")]
     secrets: PathBuf,
@@ -137,10 +137,7 @@ pub(crate) fn run(
 }
 
 fn node_config(node: NodeConfig, now: Timestamp) -> Result<()> {
-    let hostname: Hostname = node
-        .hostname
-        .parse()
-        .with_context(|| format!("host name {:?}", node.hostname))?;
+    let hostname = node.hostname;
     let role = match node.role {
         NodeRole::ControlPlane => config::Role::ControlPlane,
         NodeRole::Worker => config::Role::Worker,
@@ -193,6 +190,7 @@ pub(crate) fn parse_node(text: &str) -> Result<Node> {
     let Some((name, address)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
         return Err(usage(format!("{text:?} is not NAME=ADDRESS")));
     };
+    crate::connect::check_name(name)?;
     Ok(Node {
         name: name.to_owned(),
         address: crate::connect::with_port(address)?,

@@ -243,14 +243,13 @@ impl Create {
 
     /// A part of the image, as an absolute path.
     fn part(&self, name: &str) -> Result<PathBuf> {
-        let path = self.image.join(name);
+        let folder = self.image.display();
         let missing = || {
             format!(
-                "{} is no image: build one with `cargo xtask image`, or name its folder with --image",
-                path.display()
+                "there is no whole image in {folder}: build one with `cargo xtask image`, or name its folder with --image: {name}"
             )
         };
-        path.canonicalize().with_context(missing)
+        self.image.join(name).canonicalize().with_context(missing)
     }
 }
 
