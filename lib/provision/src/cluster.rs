@@ -103,7 +103,8 @@ impl Cluster {
         Console::new(self.console_log(vm))
     }
 
-    /// The socket that a machine's console reads from: what is written there is typed.
+    /// The socket of a machine's console: what is written there is typed. It has room for one at a time, who must read
+    /// too: everything that the machine says comes there, and when a few hundred bytes wait, it can say no more.
     pub fn console_input(&self, vm: &Name) -> PathBuf {
         self.path.join(format!("{}.console", stem(vm)))
     }
@@ -270,6 +271,16 @@ impl Cluster {
     /// When QEMU does not answer.
     pub fn reset(&mut self, vm: &Name) -> Result<(), ClusterError> {
         self.control(vm, "system_reset", json!({}))
+    }
+
+    /// Presses Ctrl, Alt and Delete on a machine's keyboard, and lets go of them.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn ctrl_alt_delete(&mut self, vm: &Name) -> Result<(), ClusterError> {
+        let key = |code| json!({"type": "qcode", "data": code});
+        let keys = ["ctrl", "alt", "delete"].map(key);
+        self.control(vm, "send-key", json!({ "keys": keys }))
     }
 
     /// Lets a machine's card lose its carrier, or find it again: unlike with [`Self::cut`], the card notices.
