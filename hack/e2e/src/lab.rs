@@ -17,6 +17,9 @@ const BOOT: Duration = Duration::from_secs(20);
 /// From one state of a running node to the next.
 const CHANGE: Duration = Duration::from_secs(8);
 
+/// One run of `osctl`, that of `cluster create` included: it gives up by itself long before.
+const RUN: Duration = Duration::from_secs(180);
+
 /// Folders of one test, and everything it starts in them. Dropping it ends all of that and prints the end of every
 /// console, which the test harness shows when the test fails.
 #[derive(Debug)]
@@ -71,9 +74,9 @@ impl Lab {
     /// Runs `osctl` in this lab.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// When it cannot be started, or does not end.
     pub fn osctl(&self, line: &str) -> Result<Said> {
-        osctl::run(self.home(), line.split_whitespace())
+        osctl::run(self.home(), line.split_whitespace(), self.patience(RUN))
     }
 
     /// Starts an `osctl` that goes on until it is dropped; one that is not read stands still when nobody takes what it says.

@@ -1,13 +1,15 @@
 //! Running `osctl` as a person would, in folders that belong to one test.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use provision::Deadline;
 
 use crate::places;
@@ -59,19 +61,38 @@ impl Said {
     }
 }
 
-/// Runs `osctl` with its home in a folder.
+/// Runs `osctl` with its home in a folder, and ends it when it takes too long.
 ///
 /// # Errors
-/// When it cannot be started.
-pub fn run<S: AsRef<OsStr>>(home: &Path, args: impl IntoIterator<Item = S>) -> Result<Said> {
+/// When it cannot be started, or had to be ended.
+pub fn run<S: AsRef<OsStr>>(
+    home: &Path,
+    args: impl IntoIterator<Item = S>,
+    limit: Duration,
+) -> Result<Said> {
     let mut command = command(home, args)?;
-    let output = command.output().context("running osctl")?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    // Files, not pipes: nobody has to read them while it runs.
+    let folder = tempfile::tempdir().context("making a folder")?;
+    let (out, err) = (folder.path().join("out"), folder.path().join("err"));
+    command
+        .stdout(fs::File::create(&out).context("making a file")?)
+        .stderr(fs::File::create(&err).context("making a file")?);
+    let mut child = command.spawn().context("running osctl")?;
+    let ended = Deadline::after(limit).until(|| child.try_wait().transpose());
+    if ended.is_none() {
+        child.kill().and_then(|()| child.wait()).ok();
+    }
+    let text = |file| fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let (line, out, err) = (line(&command), text(&out)?, text(&err)?);
+    let Some(status) = ended else {
+        bail!("{line} did not end within {limit:?}\n{out}{err}");
+    };
+    let code = status.context("waiting for osctl")?.code();
     Ok(Said {
-        line: line(&command),
-        code: output.status.code(),
-        out: text(&output.stdout),
-        err: text(&output.stderr),
+        line,
+        code,
+        out,
+        err,
     })
 }
 
@@ -134,10 +155,16 @@ impl Running {
     pub fn says(&self, wanted: &str, deadline: Deadline) -> Result<String> {
         loop {
             let left = deadline.left().unwrap_or_default();
-            let line = self.lines.recv_timeout(left);
-            let line = line.with_context(|| format!("{} did not say {wanted:?}", self.line))?;
-            if line.contains(wanted) {
-                return Ok(line);
+            match self.lines.recv_timeout(left) {
+                Ok(line) if line.contains(wanted) => return Ok(line),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    let limit = deadline.limit();
+                    bail!("{} did not say {wanted:?} within {limit:?}", self.line)
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    bail!("{} ended before it said {wanted:?}", self.line)
+                }
             }
         }
     }

@@ -81,7 +81,7 @@ fn strangers(lab: &Lab, api: SocketAddr) -> Result<()> {
 
     // The same way in works with a certificate that is right: what refuses below is what is meant.
     let right = authority.issue_client("right", admin, minutes(10), now)?;
-    ensure!(asks(tls::client(&nodes, &right)?, api).is_ok());
+    ensure!(asks(lab, tls::client(&nodes, &right)?, api).is_ok());
 
     let foreign =
         Authority::generate("garboard", now)?.issue_client("foreign", admin, minutes(10), now)?;
@@ -92,7 +92,7 @@ fn strangers(lab: &Lab, api: SocketAddr) -> Result<()> {
         ("late", tls::client(&nodes, &late)?),
         ("nobody", nobody),
     ] {
-        let error = asks(config, api)
+        let error = asks(lab, config, api)
             .err()
             .with_context(|| format!("{who} got an answer"))?;
         let why = format!("{error:#} {error:?}");
@@ -104,8 +104,8 @@ fn strangers(lab: &Lab, api: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-fn asks(config: Arc<ClientConfig>, api: SocketAddr) -> Result<()> {
-    client::block_on(async {
+fn asks(lab: &Lab, config: Arc<ClientConfig>, api: SocketAddr) -> Result<()> {
+    client::block_on(lab, async {
         let channel = client::channel(config, "node", api).await?;
         MachineServiceClient::new(channel)
             .version(VersionRequest {})

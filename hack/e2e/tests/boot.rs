@@ -25,12 +25,7 @@ fn reaches_running(image: &Image, medium: Medium, uefi: bool, nic: Nic) -> Resul
     let mut vm = image.vm(name("node")?, memory, medium, uefi)?;
     vm.nic = nic;
     let mut node = lab.node(image, vm)?;
-    let said = node.configure()?;
-    ensure!(
-        said.contains("\"running\"") || said.contains("running"),
-        "{said}"
-    );
-    Ok(())
+    node.configure().map(drop)
 }
 
 #[test]

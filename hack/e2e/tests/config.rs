@@ -102,9 +102,8 @@ fn first(lab: &Lab, node: &mut Node<'_>) -> Result<()> {
     ensure!(applied.contains("create Link `eth0`"), "{applied}");
     let name = node.name.clone();
     node.cluster.redirect(&name, ADDRESS)?;
-    let version = lab.osctl_until_fine("version -o json")?;
-    ensure!(version.contains("\"hostname\": \"node\""), "{version}");
-    Ok(())
+    let named = |said: &str| said.contains("\"hostname\": \"node\"");
+    lab.osctl_until("version -o json", named).map(drop)
 }
 
 /// A card that loses its carrier and finds it again is seen by who watches.
@@ -141,7 +140,7 @@ fn refused(lab: &Lab, api: SocketAddr) -> Result<()> {
         "the nearest name is missing: {why}"
     );
     let config = client::Secrets::read(lab)?.admin()?;
-    let status = client::block_on(async {
+    let status = client::block_on(lab, async {
         let mut calls = MachineServiceClient::new(client::channel(config, "node", api).await?);
         let documents = bad.into_bytes();
         let request = ApplyConfigRequest {

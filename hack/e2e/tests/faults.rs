@@ -42,8 +42,7 @@ fn daemons_are_killed_and_nothing_else_notices() -> Result<()> {
         stream.goes_on().context("machined was killed")?;
         loss::nothing_was_removed(&mut agent).context("machined was killed")?;
     }
-    let said = lab.osctl("version -o json")?.fine()?;
-    ensure!(said.contains("\"stage\": \"running\""), "{said}");
+    runs(&lab)?;
 
     node.after(|_, _| agent.ask("kill machined").map(drop))?;
     safe_mode(&lab, &mut node)?;
@@ -56,7 +55,9 @@ fn daemons_are_killed_and_nothing_else_notices() -> Result<()> {
     // All that silence meant something: the monitor listens.
     let name = node.name.clone();
     node.cluster.carrier(&name, false)?;
-    agent.event(lab.change_deadline(), |event| event.starts_with("NEWLINK"))?;
+    agent.event(lab.change_deadline(), |event| {
+        event.starts_with("NEWLINK") && !event.contains("LowerUp")
+    })?;
     Ok(())
 }
 
@@ -94,7 +95,7 @@ fn safe_mode(lab: &Lab, node: &mut Node<'_>) -> Result<()> {
         },
     )?;
     let pairing = facts.pairing.context("a pairing string")?;
-    let status = client::refused_by_waiting_node(node.api()?, pairing.as_str())?;
+    let status = client::refused_by_waiting_node(lab, node.api()?, pairing.as_str())?;
     ensure!(reason(status.message()), "{status:?}");
     Ok(())
 }
@@ -106,9 +107,12 @@ fn leaves_safe_mode(lab: &Lab, node: &mut Node<'_>) -> Result<()> {
         "apply --file node.yaml --nodes {api} --pairing {pairing}"
     ))?
     .fine()?;
-    let said = lab.osctl_until_fine("version -o json")?;
-    ensure!(said.contains("\"stage\": \"running\""), "{said}");
-    Ok(())
+    runs(lab)
+}
+
+fn runs(lab: &Lab) -> Result<()> {
+    let running = |said: &str| said.contains("\"stage\": \"running\"");
+    lab.osctl_until("version -o json", running).map(drop)
 }
 
 /// A connection through the node that carries numbered lines there and back.

@@ -1,5 +1,7 @@
 //! Several nodes at once.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use e2e::{Lab, places};
 
@@ -35,7 +37,9 @@ fn a_worker_joins_in_and_a_dead_node_does_not_hide_the_other() -> Result<()> {
 
     let mut cluster = lab.clusters().open(&"duo".parse()?)?;
     cluster.switch_off(&worker.parse()?)?;
-    let said = lab.osctl("version --timeout 10")?;
+    // Long enough for the one that answers; the other takes all of it.
+    let patience = lab.patience(Duration::from_secs(3)).as_secs();
+    let said = lab.osctl(&format!("version --timeout {patience}"))?;
     ensure!(
         said.out.contains(plane) && !said.out.contains(worker),
         "{said:?}"

@@ -59,7 +59,7 @@ fn ten_thousand_connections_and_those_who_never_read() -> Result<()> {
 fn deaf_readers(lab: &Lab, node: &Node<'_>) -> Result<()> {
     let secrets = client::Secrets::read(lab)?;
     let (config, api) = (secrets.admin()?, node.api()?);
-    client::block_on(async {
+    client::block_on(lab, async {
         let mut held = Vec::new();
         for _ in 0..DEAF {
             // Each on a connection of its own: what one connection may have at once is limited.

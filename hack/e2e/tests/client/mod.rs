@@ -22,17 +22,14 @@ use tokio_rustls::TlsConnector;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-/// How long a connection may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long a conversation may take: some do a lot, none waits for ever.
-const CONVERSATION: Duration = Duration::from_secs(300);
+/// How long a conversation may take on a processor that helps: some do a lot, none waits for ever.
+const CONVERSATION: Duration = Duration::from_secs(90);
 
 /// Calls a node that waits for its config as if it ran; gives how it refused.
-pub(crate) fn refused_by_waiting_node(api: SocketAddr, pairing: &str) -> Result<Status> {
+pub(crate) fn refused_by_waiting_node(lab: &Lab, api: SocketAddr, pairing: &str) -> Result<Status> {
     let pairing: PairingString = pairing.parse()?;
     let config = tls::pinned_client(pairing.pin)?;
-    block_on(async {
+    block_on(lab, async {
         let channel = channel(config, "node", api).await?;
         let answer = MachineServiceClient::new(channel)
             .version(VersionRequest {})
@@ -77,9 +74,10 @@ impl Secrets {
 }
 
 /// Runs one conversation, which has its time.
-pub(crate) fn block_on<T>(conversation: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) fn block_on<T>(lab: &Lab, conversation: impl Future<Output = Result<T>>) -> Result<T> {
+    let limit = lab.patience(CONVERSATION);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let ended = async { tokio::time::timeout(CONVERSATION, conversation).await };
+    let ended = async { tokio::time::timeout(limit, conversation).await };
     let ended = runtime.enable_all().build()?.block_on(ended);
     ended.context("the conversation takes too long")?
 }
@@ -99,8 +97,6 @@ pub(crate) async fn channel(
         }
     });
     // As little room as can be, for callers that do not read; for all others it makes no difference.
-    let endpoint = Endpoint::from_static("https://node")
-        .connect_timeout(PATIENCE)
-        .initial_stream_window_size(1024);
+    let endpoint = Endpoint::from_static("https://node").initial_stream_window_size(1024);
     Ok(endpoint.connect_with_connector(dial).await?)
 }
