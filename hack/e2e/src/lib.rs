@@ -16,5 +16,5 @@ pub mod slots;
 
 pub use agent::Agent;
 pub use lab::Lab;
-pub use node::{Node, Since};
+pub use node::{Keyboard, Node, Since};
 pub use osctl::{Running, Said};

@@ -1,7 +1,10 @@
 //! One machine of a lab: what its console shows and says, and what a person does with it first.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::os::unix::net::UnixStream;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use provision::spec::API_PORT;
@@ -82,6 +85,19 @@ impl<'a> Node<'a> {
         Ok(self.since(console))
     }
 
+    /// Somebody at its console who types.
+    ///
+    /// # Errors
+    /// When its console cannot be reached.
+    pub fn keyboard(&self) -> Result<Keyboard> {
+        let socket = self.cluster.console_input(&self.name);
+        let typed = UnixStream::connect(&socket).context("sitting down at a console")?;
+        let mut shown = typed.try_clone().context("a second end of a socket")?;
+        // One who did not read would keep the machine from saying anything. It ends with the keyboard or the machine.
+        thread::spawn(move || io::copy(&mut shown, &mut io::sink()));
+        Ok(Keyboard { typed })
+    }
+
     fn since(&self, console: Console) -> Since<'_> {
         Since {
             cluster: &self.cluster,
@@ -134,7 +150,9 @@ impl<'a> Node<'a> {
             "apply --file {name}.yaml --nodes {api} --pairing {pairing}"
         ))?
         .fine()?;
-        let said = lab.osctl_until_fine("version -o json")?;
+        let said = lab.osctl_until("version -o json", |said| {
+            said.contains("\"stage\": \"running\"")
+        })?;
         self.shows("running", lab.change_deadline(), |facts| {
             facts.stage.as_deref() == Some("running")
         })?;
@@ -184,5 +202,28 @@ impl Since<'_> {
         Ok(self
             .cluster
             .wait(console, self.name, &what, deadline, heard)?)
+    }
+}
+
+/// The keyboard at the console of a machine, until it is dropped. QEMU may lose what was typed right before that.
+#[derive(Debug)]
+pub struct Keyboard {
+    typed: UnixStream,
+}
+
+impl Keyboard {
+    /// Types.
+    ///
+    /// # Errors
+    /// When the machine has ended.
+    pub fn types(&mut self, keys: &[u8]) -> Result<()> {
+        io::Write::write_all(&mut self.typed, keys).context("typing on a console")
+    }
+}
+
+impl Drop for Keyboard {
+    fn drop(&mut self) {
+        // A machine that has ended has closed it already.
+        self.typed.shutdown(Shutdown::Both).ok();
     }
 }

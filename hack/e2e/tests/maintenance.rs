@@ -1,10 +1,11 @@
 //! What protects a node that has no config yet, and what it needs not to have.
 
+use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use e2e::{Lab, Node, places};
-use provision::{Deadline, Medium, VmSpec};
+use anyhow::{Context, Result, bail, ensure};
+use e2e::{Agent, Lab, Node, agent, places};
+use provision::{Boot, Deadline, Facts, Medium, VmSpec};
 
 const MEMORY: u32 = 512;
 
@@ -121,5 +122,84 @@ fn without_a_dhcp_answer_the_node_waits_and_takes_a_late_one() -> Result<()> {
     let facts = node.shows("given an address", late, |facts| facts.ipv4().is_some())?;
     ensure!(facts.ipv4() == node.cluster.vm(&name)?.lease);
     node.configure()?;
+    Ok(())
+}
+
+#[test]
+fn asked_for_on_the_command_line_it_waits_whatever_the_keyboard_says() -> Result<()> {
+    let lab = Lab::new(1)?;
+    let mut vm = direct()?;
+    agent::equip(&lab, &mut vm)?;
+    let Boot::Direct { cmdline, .. } = &mut vm.boot else {
+        bail!("this machine boots otherwise");
+    };
+    cmdline.push_str(" garboard.mode=maintenance");
+    let mut node = start(&lab, vm)?;
+    let mut agent = Agent::meet(&lab, &node)?;
+    let pairing = waits_as_asked(&lab, &mut node)?;
+    let process = agent.ask_one("pid machined")?;
+
+    // The echo says that the line has made of it what it makes of it.
+    let mut keyboard = node.keyboard()?;
+    node.after(|_, _| keyboard.types(b"\x03"))?
+        .says("^C", lab.change_deadline())?;
+    partial(&lab, &mut node, &pairing)?;
+    ensure!(
+        agent.ask_one("pid machined")? == process,
+        "Ctrl-C on the console ended machined"
+    );
+
+    let deadline = lab.boot_deadline();
+    let mut said = node.after(|cluster, name| Ok(cluster.ctrl_alt_delete(name)?))?;
+    // In order: the daemons are told, the disks are synced, and then it starts again.
+    said.says("init: syncing disks", deadline)?;
+    said.says("init: reboot at the end of everything", deadline)?;
+    said.says("reboot: Restarting system", deadline)?;
+    said.says("Linux version", deadline)?;
+    waits_as_asked(&lab, &mut node)?;
+    // A config that is given after it was asked to wait is run.
+    node.configure()?;
+    Ok(())
+}
+
+/// Waits until it is in maintenance for the kernel command line's sake; gives the pairing string.
+fn waits_as_asked(lab: &Lab, node: &mut Node<'_>) -> Result<String> {
+    let asked = |text: &String| text.contains("asked for on the kernel command line");
+    node.shows(
+        "waiting as it was asked to",
+        lab.boot_deadline(),
+        |facts: &Facts| facts.waiting.iter().any(asked),
+    )?;
+    node.pairing()
+}
+
+/// A config that says who the node is, but not who may call it, leaves it in maintenance with the way in that it had.
+fn partial(lab: &Lab, node: &mut Node<'_>, pairing: &str) -> Result<()> {
+    let api = node.api()?;
+    for (name, generation) in [("partial", 1), ("again", 2)] {
+        fs::write(
+            lab.home().join("partial.yaml"),
+            format!("apiVersion: garboard/v1alpha1\nkind: Hostname\nhostname: {name}\n"),
+        )?;
+        let applied = lab
+            .osctl(&format!(
+                "apply --file partial.yaml --nodes {api} --pairing {pairing}"
+            ))?
+            .fine()?;
+        ensure!(
+            applied.contains(&format!("applied generation {generation}")),
+            "{applied}"
+        );
+        let facts = node.shows(
+            "called by its new name and waiting",
+            lab.change_deadline(),
+            |facts| facts.name.as_deref() == Some(name) && facts.pairing.is_some(),
+        )?;
+        let shown = facts.pairing.as_ref().map(provision::Pairing::as_str);
+        ensure!(
+            shown == Some(pairing) && facts.stage.as_deref() == Some("maintenance"),
+            "not with the pairing string as before: {facts:?}"
+        );
+    }
     Ok(())
 }
