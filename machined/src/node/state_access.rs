@@ -45,6 +45,7 @@ fn networkd_grants() -> Grants {
         net::AddressSpec::DEFINITION.ty,
         net::RouteSpec::DEFINITION.ty,
         net::Dhcp4Spec::DEFINITION.ty,
+        net::Dhcp4Lease::DEFINITION.ty,
     ];
     let grants = reads
         .iter()

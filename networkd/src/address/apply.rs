@@ -2,9 +2,10 @@
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
 use netlink::Netlink;
-use resources::net::AddressSpec;
+use resources::net::{AddressSpec, Dhcp4Lease, Dhcp4Spec};
 
 use super::plan::{Op, plan};
+use crate::dhcp4::undecided;
 use crate::kernel::{Failures, Kernel};
 
 /// The controller.
@@ -14,6 +15,8 @@ pub struct AddressApply(pub Kernel);
 cosi::declare! {
     AddressApply as "network.address.apply" {
         reads AddressSpec;
+        reads Dhcp4Spec;
+        reads Dhcp4Lease;
     }
 }
 
@@ -30,7 +33,18 @@ impl Controller for AddressApply {
             .map(|s| (*s.spec).clone())
             .collect();
         let (links, observed) = (netlink.links().await?, netlink.addresses().await?);
-        let plan = plan(&wanted, &links, &observed, cx.deletions_allowed());
+        let mut plan = plan(&wanted, &links, &observed, cx.deletions_allowed());
+        let (dhcp, leases) = (cx.list::<Dhcp4Spec>(), cx.list::<Dhcp4Lease>());
+        let dhcp: Vec<_> = dhcp.iter().map(|s| (*s.spec).clone()).collect();
+        let leases = leases.iter().map(|l| (l.id(), &*l.spec));
+        let spared = undecided(&dhcp, leases, |link, lease| {
+            let leased = |s: &AddressSpec| s.link == *link && Some(s.address) == lease.address;
+            wanted.iter().any(leased)
+        });
+        plan.ops.retain(|op| match op {
+            Op::Remove(link, address) => address.address.is_ipv6() || !spared.contains(link),
+            Op::Put(..) => true,
+        });
         let mut failures = Failures::new(plan.waiting);
         for op in &plan.ops {
             failures.note(apply(netlink, op).await);

@@ -29,9 +29,11 @@ use super::message::{Mac, Reply, Request};
 use ask::backoff;
 
 /// Requests for an offer without an answer before asking everyone again: a minute's worth.
-const PATIENCE: u32 = 4;
+pub(super) const PATIENCE: u32 = 4;
 /// Requests for a remembered lease without an answer before its own times count again.
 const REBOOT_PATIENCE: u32 = 3;
+/// The error of a client whose link passes no packets.
+pub(super) const NO_CARRIER: &str = "no carrier";
 /// What may happen to a client.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -160,7 +162,7 @@ impl Client {
         let error = if self.carrier {
             self.error.clone()
         } else {
-            "no carrier".to_owned()
+            NO_CARRIER.to_owned()
         };
         Dhcp4Lease {
             phase,

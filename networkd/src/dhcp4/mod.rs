@@ -18,6 +18,7 @@ mod outputs;
 mod port;
 mod task;
 mod udp;
+mod undecided;
 mod value;
 
 pub use client::{Chance, Client, Event, Send, To};
@@ -25,3 +26,4 @@ pub use lease::Lease;
 pub use message::{Mac, MessageError, Reply, ReplyKind, Request, RequestKind, Terms, parse_reply};
 pub use outputs::{Outputs, outputs};
 pub use udp::{FrameError, build, parse_frame};
+pub use undecided::undecided;

@@ -2,9 +2,10 @@
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
 use netlink::Netlink;
-use resources::net::RouteSpec;
+use resources::net::{Dhcp4Lease, Dhcp4Spec, RouteSpec};
 
 use super::plan::{Observed, Op, plan};
+use crate::dhcp4::undecided;
 use crate::kernel::{Failures, Kernel};
 
 /// The controller.
@@ -14,6 +15,8 @@ pub struct RouteApply(pub Kernel);
 cosi::declare! {
     RouteApply as "network.route.apply" {
         reads RouteSpec;
+        reads Dhcp4Spec;
+        reads Dhcp4Lease;
     }
 }
 
@@ -29,12 +32,29 @@ impl Controller for RouteApply {
             .iter()
             .map(|s| (*s.spec).clone())
             .collect();
+        let links = netlink.links().await?;
         let observed = Observed {
-            links: &netlink.links().await?,
+            links: &links,
             addresses: &netlink.addresses().await?,
             routes: &netlink.routes().await?,
         };
-        let plan = plan(&wanted, observed, cx.deletions_allowed());
+        let mut plan = plan(&wanted, observed, cx.deletions_allowed());
+        let (dhcp, leases) = (cx.list::<Dhcp4Spec>(), cx.list::<Dhcp4Lease>());
+        let dhcp: Vec<_> = dhcp.iter().map(|s| (*s.spec).clone()).collect();
+        let leases = leases.iter().map(|l| (l.id(), &*l.spec));
+        let spared = undecided(&dhcp, leases, |link, lease| {
+            let source = lease.address.map(|it| it.address());
+            let leased = |r: &RouteSpec| r.link == *link && r.source == source;
+            (lease.routers.is_empty() && lease.routes.is_empty()) || wanted.iter().any(leased)
+        });
+        let is_spared = |index| {
+            let link = links.iter().find(|l| l.index == index);
+            link.is_some_and(|l| spared.iter().any(|name| name.as_str() == l.name))
+        };
+        plan.ops.retain(|op| match op {
+            Op::Remove(route) => route.destination.is_ipv6() || !is_spared(route.index),
+            Op::Add(..) | Op::Replace(_) => true,
+        });
         let mut failures = Failures::new(plan.waiting);
         for op in &plan.ops {
             failures.note(apply(netlink, op).await);

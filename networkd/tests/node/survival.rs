@@ -111,6 +111,48 @@ fn killing_either_daemon_removes_nothing() {
 }
 
 #[test]
+fn losing_both_daemons_at_once_takes_no_address_away() {
+    isolated(
+        "survival::losing_both_daemons_at_once_takes_no_address_away",
+        async || {
+            wire("10.77.0.1/24");
+            let _server = Dnsmasq::start(
+                "10.77.0.50,10.77.0.59,255.255.255.0,2m",
+                &["--dhcp-reply-delay=1"],
+            );
+            let upstream = Upstream::start(1, wanted());
+            let networkd = Networkd::start();
+            until("everything", || complete().then_some(())).await;
+            until("rest", || upstream.is_settled().then_some(())).await;
+            let monitor = Monitor::start();
+
+            networkd.kill();
+            upstream.kill();
+            let upstream = Upstream::start(2, wanted());
+            let _networkd = Networkd::start();
+            until("the lease in the new state", || upstream.leased()).await;
+            until("rest in the new epoch", || {
+                upstream.is_settled().then_some(())
+            })
+            .await;
+            ip("address add 203.0.113.9/32 dev lo");
+            ip("address del 203.0.113.9/32 dev lo");
+            until("the mark", || {
+                monitor.heard().contains("Deleted 1: lo").then_some(())
+            })
+            .await;
+            let heard = monitor.heard();
+            let removed: Vec<_> = heard
+                .lines()
+                .filter(|l| l.starts_with("Deleted") && l.contains("client0"))
+                .collect();
+            assert!(removed.is_empty(), "{removed:#?}");
+            assert!(complete(), "{}", state());
+        },
+    );
+}
+
+#[test]
 fn what_nobody_wants_goes_once_that_is_proven() {
     isolated(
         "survival::what_nobody_wants_goes_once_that_is_proven",
