@@ -4,6 +4,7 @@ use std::fs;
 
 use jiff::Timestamp;
 use resources::runtime::{GARBOARD, MachineStatus, THIS, Version};
+use store::meta::Namespace;
 use store::{CommitError, Registry, Resource, Store, Transaction};
 
 use crate::runtime::machine::Machine;
@@ -24,6 +25,10 @@ pub fn record(
     let mut transaction = Transaction::owned(WRITER).caused_outside("start");
     for definition in registry.definitions() {
         transaction = transaction.put(definition.to_spec().into_resource());
+    }
+    for (name, purpose) in resources::NAMESPACES {
+        let description = purpose.to_owned();
+        transaction = transaction.put(Resource::in_default(name, Namespace { description }));
     }
     let version = Version {
         version: env!("CARGO_PKG_VERSION").to_owned(),
