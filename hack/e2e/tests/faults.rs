@@ -4,6 +4,7 @@ mod client;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use e2e::{Agent, Lab, Node, agent, loss, places};
@@ -51,6 +52,8 @@ fn daemons_are_killed_and_nothing_else_notices() -> Result<()> {
     leaves_safe_mode(&lab, &mut node)?;
     stream.goes_on().context("after safe mode")?;
     loss::nothing_was_removed(&mut agent).context("after safe mode")?;
+
+    slow_cable(&lab, &mut node, &mut stream)?;
 
     // All that silence meant something: the monitor listens.
     let name = node.name.clone();
@@ -115,6 +118,33 @@ fn runs(lab: &Lab) -> Result<()> {
     lab.osctl_until("version -o json", running).map(drop)
 }
 
+/// Every answer takes longer than the slowest of them took before, until the cable is quick again.
+fn slow_cable(lab: &Lab, node: &mut Node<'_>, stream: &mut Numbered) -> Result<()> {
+    const TRIES: usize = 10;
+    let mut slowest = Duration::ZERO;
+    for _ in 0..TRIES {
+        slowest = slowest.max(stream.round_trip()?);
+    }
+    let name = node.name.clone();
+    node.cluster.delay(&name, slowest * 2)?;
+    for _ in 0..TRIES {
+        let took = stream.round_trip()?;
+        ensure!(
+            took > slowest,
+            "{took:?} on a slow cable, {slowest:?} on a quick one"
+        );
+    }
+    node.cluster.delay(&name, Duration::ZERO)?;
+    let quick = lab.change_deadline().until(|| {
+        let took = stream.round_trip();
+        took.map_or_else(
+            |error| Some(Err(error)),
+            |took| (took < slowest * 2).then_some(Ok(())),
+        )
+    });
+    quick.context("the cable stays slow")?
+}
+
 /// A connection through the node that carries numbered lines there and back.
 struct Numbered {
     stream: TcpStream,
@@ -132,21 +162,26 @@ impl Numbered {
     }
 
     fn goes_on(&mut self) -> Result<()> {
-        for _ in 0..100 {
-            self.number += 1;
-            let line = format!("line {}\n", self.number);
-            self.stream
-                .write_all(line.as_bytes())
-                .context("the connection broke")?;
-            let mut back = vec![0; line.len()];
-            self.stream
-                .read_exact(&mut back)
-                .with_context(|| format!("{line:?} did not come back"))?;
-            ensure!(
-                back == line.as_bytes(),
-                "another line came back for {line:?}"
-            );
-        }
-        Ok(())
+        (0..100).try_for_each(|_| self.round_trip().map(drop))
+    }
+
+    /// How long one line takes there and back.
+    fn round_trip(&mut self) -> Result<Duration> {
+        self.number += 1;
+        let line = format!("line {}\n", self.number);
+        let since = Instant::now();
+        self.stream
+            .write_all(line.as_bytes())
+            .context("the connection broke")?;
+        let mut back = vec![0; line.len()];
+        self.stream
+            .read_exact(&mut back)
+            .with_context(|| format!("{line:?} did not come back"))?;
+        let took = since.elapsed();
+        ensure!(
+            back == line.as_bytes(),
+            "another line came back for {line:?}"
+        );
+        Ok(took)
     }
 }

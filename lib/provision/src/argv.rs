@@ -65,6 +65,11 @@ pub(crate) fn hub_port(vm: &Name) -> String {
     format!("hub-{vm}")
 }
 
+/// The filter of a machine's port that holds its frames back.
+pub(crate) fn slow(vm: &Name) -> String {
+    format!("slow-{vm}")
+}
+
 /// The switch: a QEMU without a machine, whose hub joins one stream per machine and the way out.
 pub fn switch(cluster: &Name, folder: &Path, tftp: Option<&Path>, vms: &[Name]) -> Vec<OsString> {
     let mut argv = Argv::new(&format!("{cluster}-{SWITCH}"), folder, SWITCH);

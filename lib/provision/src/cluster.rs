@@ -190,6 +190,19 @@ impl Cluster {
         })
     }
 
+    /// Makes a machine's cable slow: its frames are held back in both directions and go on together, once per
+    /// `interval`. So a frame is late by up to that; who waits for the answer to one before he sends the next waits at
+    /// least that long for each. Zero makes the cable quick again, and longer than 71 minutes it never is. It lasts
+    /// as long as the cluster's network, whatever becomes of the machine.
+    ///
+    /// # Errors
+    /// When the network refuses.
+    pub fn delay(&mut self, vm: &Name, interval: Duration) -> Result<(), ClusterError> {
+        self.change(vm, |folder, _| {
+            Ok(Switch::connect(folder, soon())?.delay(vm, interval)?)
+        })
+    }
+
     /// Forwards one more port of a machine, to the address it was leased.
     ///
     /// # Errors

@@ -1,13 +1,16 @@
-//! The running network of a cluster: leases, forwards, pulled cables.
+//! The running network of a cluster: leases, forwards, pulled cables, slow ones.
+//!
+//! A cable is whole, pulled or slow; it does not lose one frame in ten. QEMU has filters that hold frames back, copy
+//! and redirect them, and none that loses some: a lossy cable would need a process of ours in the way of every frame.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::argv::{OUT, SWITCH, hub_port, stem};
+use crate::argv::{OUT, SWITCH, hub_port, slow, stem};
 use crate::deadline::Deadline;
 use crate::lease;
 use crate::name::Name;
@@ -152,6 +155,38 @@ impl<'a> Switch<'a> {
     pub(crate) fn plug(&mut self, vm: &Name, plugged: bool) -> Result<(), SwitchError> {
         let arguments = json!({"name": hub_port(vm), "up": plugged});
         self.qmp.execute("set_link", arguments)?;
+        Ok(())
+    }
+
+    /// Holds the frames of a machine back in both directions and lets them go together, once per `interval`; with zero
+    /// they pass at once again, those that were held first.
+    pub(crate) fn delay(&mut self, vm: &Name, interval: Duration) -> Result<(), SwitchError> {
+        let id = slow(vm);
+        // Asked, not remembered: a change that was interrupted leaves no note.
+        let objects = match self.qmp.execute("qom-list", json!({"path": "/objects"})) {
+            // There is no such folder before there was an object.
+            Err(QmpError::Refused { .. }) => Value::Null,
+            listed => listed?,
+        };
+        let named = |object: &Value| object.get("name").and_then(Value::as_str) == Some(&id);
+        if objects.as_array().is_some_and(|all| all.iter().any(named)) {
+            self.qmp.execute("object-del", json!({"id": id}))?;
+        }
+        if interval.is_zero() {
+            return Ok(());
+        }
+        // QEMU counts microseconds in 32 bits, and takes no zero.
+        let interval = u32::try_from(interval.as_micros())
+            .unwrap_or(u32::MAX)
+            .max(1);
+        let filter = json!({
+            "qom-type": "filter-buffer",
+            "id": id,
+            "netdev": stem(vm),
+            "queue": "all",
+            "interval": interval,
+        });
+        self.qmp.execute("object-add", filter)?;
         Ok(())
     }
 }
