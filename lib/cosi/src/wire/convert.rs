@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use store::codec::DecodeError;
 use store::{
     ErasedSpec, FromYamlError, IdQuery, LabelOp, LabelQuery, LabelTerm, Metadata, PatternError,
-    PhaseError, Registry, Resource, Selector, VersionError,
+    PhaseError, Reference, Registry, Resource, Selector, VersionError,
 };
 
 use super::proto;
@@ -25,14 +25,32 @@ pub enum ConvertError {
     #[error("the resource has no metadata")]
     NoMetadata,
     /// The version is not one.
-    #[error("version")]
-    Version(#[source] VersionError),
+    #[error("the version of {resource}")]
+    Version {
+        /// Whose.
+        resource: Reference,
+        /// What is wrong with it.
+        #[source]
+        source: VersionError,
+    },
     /// The phase is not one.
-    #[error("phase")]
-    Phase(#[source] PhaseError),
+    #[error("the phase of {resource}")]
+    Phase {
+        /// Whose.
+        resource: Reference,
+        /// What is wrong with it.
+        #[source]
+        source: PhaseError,
+    },
     /// A time is out of range.
-    #[error("time")]
-    Time(#[source] jiff::Error),
+    #[error("a time of {resource}")]
+    Time {
+        /// Whose.
+        resource: Reference,
+        /// What is wrong with it.
+        #[source]
+        source: jiff::Error,
+    },
     /// The bytes are not a spec of the type.
     #[error("spec of {ty}")]
     Spec {
@@ -43,8 +61,14 @@ pub enum ConvertError {
         source: DecodeError,
     },
     /// The YAML is not a spec of the type.
-    #[error("yaml")]
-    Yaml(#[source] FromYamlError),
+    #[error("the YAML spec of {ty}")]
+    Yaml {
+        /// The type.
+        ty: String,
+        /// What is wrong with it.
+        #[source]
+        source: FromYamlError,
+    },
 }
 
 /// Why a query cannot be run.
@@ -68,9 +92,9 @@ fn time(time: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds, nanos }
 }
 
-fn from_time(time: Option<prost_types::Timestamp>) -> Result<Timestamp, ConvertError> {
+fn from_time(time: Option<prost_types::Timestamp>) -> Result<Timestamp, jiff::Error> {
     time.map_or(Ok(Timestamp::UNIX_EPOCH), |time| {
-        Timestamp::new(time.seconds, time.nanos).map_err(ConvertError::Time)
+        Timestamp::new(time.seconds, time.nanos)
     })
 }
 
@@ -125,26 +149,42 @@ pub(crate) fn from_resource(
 
 /// Metadata from the wire.
 pub(crate) fn from_metadata(metadata: proto::Metadata) -> Result<Metadata, ConvertError> {
+    let reference = Reference::new(metadata.namespace, metadata.r#type, metadata.id);
+    let resource = || reference.clone();
     let version = match &*metadata.version {
         "" => store::Version::UNDEFINED,
-        text => text.parse().map_err(ConvertError::Version)?,
+        text => text.parse().map_err(|source| ConvertError::Version {
+            resource: resource(),
+            source,
+        })?,
     };
     let phase = match &*metadata.phase {
         "" => store::Phase::Running,
-        text => text.parse().map_err(ConvertError::Phase)?,
+        text => text.parse().map_err(|source| ConvertError::Phase {
+            resource: resource(),
+            source,
+        })?,
     };
+    let time = |time| {
+        from_time(time).map_err(|source| ConvertError::Time {
+            resource: resource(),
+            source,
+        })
+    };
+    let (created, updated) = (time(metadata.created)?, time(metadata.updated)?);
+    let Reference { namespace, ty, id } = reference;
     Ok(Metadata {
-        namespace: Arc::from(metadata.namespace),
-        ty: Arc::from(metadata.r#type),
-        id: Arc::from(metadata.id),
+        namespace,
+        ty,
+        id,
         version,
         owner: Arc::from(metadata.owner),
         phase,
         finalizers: metadata.finalizers.iter().collect(),
         labels: metadata.labels,
         annotations: metadata.annotations,
-        created: from_time(metadata.created)?,
-        updated: from_time(metadata.updated)?,
+        created,
+        updated,
     })
 }
 
@@ -154,7 +194,10 @@ fn from_spec(ty: &str, spec: proto::Spec, registry: &Registry) -> Result<ErasedS
         && !spec.yaml_spec.is_empty()
         && let Some(known) = registry.from_yaml(ty, &spec.yaml_spec)
     {
-        return known.map_err(ConvertError::Yaml);
+        return known.map_err(|source| ConvertError::Yaml {
+            ty: ty.to_owned(),
+            source,
+        });
     }
     registry
         .decode(ty, &spec.proto_spec, &spec.yaml_spec)

@@ -226,9 +226,15 @@ impl State for Server {
             .map_err(|error| malformed(Method::Update, &error))?;
         let phase: Option<Phase> = options
             .expected_phase
-            .map(|text| text.parse().map_err(convert::ConvertError::Phase))
+            .map(|text| text.parse())
             .transpose()
-            .map_err(|error| malformed(Method::Update, &error))?;
+            .map_err(|source| {
+                let resource = resource.reference();
+                malformed(
+                    Method::Update,
+                    &convert::ConvertError::Phase { resource, source },
+                )
+            })?;
         let Reference { namespace, ty, id } = resource.reference();
         let writer = self.check(
             Verb::Update,

@@ -351,7 +351,9 @@ async fn refusals_have_the_codes_clients_rely_on() {
         destroy(&world, "a", "me").await.unwrap();
 
         let odd = with(&resource("b", b""), |m| m.version = "seven".into());
-        assert_eq!(code(create(&world, odd, "").await), Code::InvalidArgument);
+        let refused = create(&world, odd, "").await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert!(refused.message().contains("/b"), "{refused}");
         let mut nothing = resource("b", b"");
         nothing.metadata = None;
         assert_eq!(
