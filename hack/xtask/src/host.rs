@@ -47,6 +47,10 @@ const CLUSTER: &[Need] = &[
 /// What the tests need besides.
 const TESTS: &[Need] = &[
     Need {
+        file: "/usr/bin/cpio",
+        package: "cpio",
+    },
+    Need {
         file: "/usr/bin/c++",
         package: "g++",
     },
