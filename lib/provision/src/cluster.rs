@@ -182,10 +182,10 @@ impl Cluster {
 
     fn plug(&mut self, vm: &Name, plugged: bool) -> Result<(), ClusterError> {
         self.change(vm, |folder, state| {
+            switch(folder, state)?.plug(vm, plugged)?;
             if let Some(vm) = state.vm_mut(vm) {
                 vm.spec.cut = !plugged;
             }
-            Switch::connect(folder, soon())?.plug(vm, plugged)?;
             Ok(())
         })
     }
@@ -198,8 +198,8 @@ impl Cluster {
     /// # Errors
     /// When the network refuses.
     pub fn delay(&mut self, vm: &Name, interval: Duration) -> Result<(), ClusterError> {
-        self.change(vm, |folder, _| {
-            Ok(Switch::connect(folder, soon())?.delay(vm, interval)?)
+        self.change(vm, |folder, state| {
+            Ok(switch(folder, state)?.delay(vm, interval)?)
         })
     }
 
@@ -209,7 +209,7 @@ impl Cluster {
     /// When the network refuses, or no port is free.
     pub fn forward(&mut self, vm: &Name, port: u16) -> Result<Forward, ClusterError> {
         self.change(vm, |folder, state| {
-            let mut switch = Switch::connect(folder, soon())?;
+            let mut switch = switch(folder, state)?;
             let lease = state.vm(vm).and_then(|vm| vm.lease);
             let to = lease.ok_or_else(|| ClusterError::NoLease { vm: vm.clone() })?;
             let forward = switch.forward(vm, port, to)?;
@@ -227,7 +227,7 @@ impl Cluster {
     /// When the network refuses.
     pub fn redirect(&mut self, vm: &Name, to: Ipv4Addr) -> Result<(), ClusterError> {
         self.change(vm, |folder, state| {
-            let mut switch = Switch::connect(folder, soon())?;
+            let mut switch = switch(folder, state)?;
             for forward in state.vm_mut(vm).into_iter().flat_map(|vm| &mut vm.forwards) {
                 *forward = switch.redirect(vm, *forward, to)?;
             }
@@ -264,6 +264,8 @@ impl Cluster {
             if state.vm(vm).is_some_and(Vm::alive) {
                 return Ok(());
             }
+            // A machine finds the network when it starts, or ends.
+            switch(folder, state)?;
             let launcher = Launcher {
                 host,
                 folder,
@@ -305,7 +307,10 @@ impl Cluster {
     }
 
     fn control(&mut self, vm: &Name, command: &str, arguments: Value) -> Result<(), ClusterError> {
-        self.change(vm, |folder, _| {
+        self.change(vm, |folder, state| {
+            if !state.vm(vm).is_some_and(Vm::alive) {
+                return Err(ClusterError::IsOff { vm: vm.clone() });
+            }
             let socket = format!("{}.qmp", stem(vm));
             Qmp::connect(folder, &socket, soon())
                 .and_then(|mut qmp| qmp.execute(command, arguments))
@@ -327,8 +332,21 @@ impl Cluster {
         let folder = Folder::lock(&self.path, soon())?;
         self.state = State::load(folder.path())?;
         let outcome = change(folder.path(), &mut self.state);
-        self.state.save(folder.path())?;
-        outcome
+        // What was done is noted however it ended; why it ended so matters more than that it cannot be noted.
+        let saved = self.state.save(folder.path());
+        let done = outcome?;
+        saved?;
+        Ok(done)
+    }
+}
+
+/// A connection to the network's process, which answers unless it is dead.
+fn switch<'a>(folder: &'a Path, state: &State) -> Result<Switch<'a>, ClusterError> {
+    match power(state.switch) {
+        Power::On => Ok(Switch::connect(folder, soon())?),
+        Power::Off => Err(ClusterError::NoNetwork {
+            cluster: state.name.clone(),
+        }),
     }
 }
 

@@ -82,7 +82,9 @@ pub enum ClustersError {
         source: FolderError,
     },
     /// Its notes.
-    #[error("the state of cluster {name} cannot be used")]
+    #[error(
+        "cluster {name} was not made to the end, or its notes are damaged; `osctl cluster destroy --name {name}` removes it"
+    )]
     State {
         /// The cluster.
         name: Name,
@@ -98,6 +100,20 @@ pub enum ClustersError {
         /// Why.
         #[source]
         source: LaunchError,
+    },
+    /// It did not start, and what had been started is not gone.
+    #[error(
+        "cluster {name} did not start, and is not gone either ({}); `osctl cluster destroy --name {name}` removes it",
+        chain(left)
+    )]
+    Left {
+        /// The cluster.
+        name: Name,
+        /// Why it did not start.
+        #[source]
+        source: Box<LaunchError>,
+        /// Why it is not gone.
+        left: Box<ClustersError>,
     },
     /// Its processes.
     #[error("the processes of cluster {name} cannot be ended")]
@@ -154,6 +170,8 @@ impl Clusters {
         })?;
         let mut names: Vec<Name> = entries
             .iter()
+            // A file that somebody has put there is none.
+            .filter(|entry| entry.path().is_dir())
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
             .collect();
         names.sort();
@@ -176,13 +194,17 @@ impl Clusters {
         })?;
         match launch(host, &folder, spec) {
             Ok(state) => Ok(Cluster::new(path, state)),
-            Err(source) => {
-                end(name, folder)?;
-                Err(ClustersError::Launch {
+            Err(source) => Err(match end(name, folder) {
+                Ok(_) => ClustersError::Launch {
                     name: name.clone(),
                     source,
-                })
-            }
+                },
+                Err(left) => ClustersError::Left {
+                    name: name.clone(),
+                    source: Box::new(source),
+                    left: Box::new(left),
+                },
+            }),
         }
     }
 
@@ -192,7 +214,8 @@ impl Clusters {
     /// When there is none of this name, or its state cannot be read.
     pub fn open(&self, name: &Name) -> Result<Cluster, ClustersError> {
         let path = self.root.join(name.as_str());
-        if !path.is_dir() {
+        // One that may not be looked into exists.
+        if matches!(path.try_exists(), Ok(false)) {
             return Err(ClustersError::Missing { name: name.clone() });
         }
         let state = State::load(&path).map_err(|source| ClustersError::State {
@@ -213,6 +236,12 @@ impl Clusters {
             Err(source) => Err(folder_error(name, source)),
         }
     }
+}
+
+/// An error with its causes, for one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
 }
 
 fn folder_error(name: &Name, source: FolderError) -> ClustersError {

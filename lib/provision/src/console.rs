@@ -1,7 +1,7 @@
 //! What a machine says on its serial console.
 //!
 //! A node draws facts about itself, all of them anew on every change, as lines that begin with `garboard:`. The kernel
-//! writes to the same wire at any moment, in the middle of such a line too: it is put together again ([`lines`]), and
+//! writes to the same wire at any moment, in the middle of such a line too: it is put together again (`lines`), and
 //! taken only when it is whole and right. Parsing is pure ([`Facts`]); [`Console`] reads the file that QEMU keeps.
 
 mod lines;

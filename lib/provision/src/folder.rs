@@ -74,7 +74,7 @@ impl Folder {
     /// Makes a new one, readable by its user only: consoles and sockets are nobody else's business.
     pub(crate) fn create(path: &Path, deadline: Deadline) -> Result<Self, FolderError> {
         match DirBuilder::new().mode(0o700).create(path) {
-            Ok(()) => Self::lock(path, deadline),
+            Ok(()) => Self::lock(path, deadline)?.fresh(),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(FolderError::Exists {
                     path: path.to_owned(),
@@ -82,6 +82,20 @@ impl Folder {
             }
             Err(source) => Err(FolderError::Create {
                 path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// This one if nobody else has begun with it: between its making and its locking it may have been removed, and made
+    /// and used by another creator.
+    fn fresh(self) -> Result<Self, FolderError> {
+        let empty = fs::read_dir(&self.path).map(|mut entries| entries.next().is_none());
+        match empty {
+            Ok(true) => Ok(self),
+            Ok(false) => Err(FolderError::Exists { path: self.path }),
+            Err(source) => Err(FolderError::Create {
+                path: self.path,
                 source,
             }),
         }
@@ -174,6 +188,18 @@ mod tests {
         fs::write(path.join("x"), "").unwrap();
         held.remove().unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn of_two_creators_of_one_name_one_has_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("demo");
+        let held = Folder::create(&path, now()).unwrap();
+        fs::write(path.join("state.json"), "").unwrap();
+        // A second one that made the folder too, before somebody removed it, and has waited for its lock.
+        drop(held);
+        let late = Folder::lock(&path, now()).and_then(Folder::fresh);
+        assert!(matches!(late, Err(FolderError::Exists { .. })));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Starting a cluster's processes, each written down before and after.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -175,12 +175,20 @@ impl Launcher<'_> {
     ) -> Result<Process, LaunchError> {
         // A socket that an earlier process left behind shall not be taken for this one's.
         drop(fs::remove_file(self.folder.join(format!("{stem}.qmp"))));
-        Process::start(&self.host.qemu, argv, self.folder, &self.log(stem)).map_err(|source| {
-            LaunchError::Process {
+        self.end_unnoted(stem)
+            .and_then(|()| Process::start(&self.host.qemu, argv, self.folder, &self.log(stem)))
+            .map_err(|source| LaunchError::Process {
                 what: what.to_owned(),
                 source,
-            }
-        })
+            })
+    }
+
+    /// Who died between starting a process and writing it down has left one behind.
+    fn end_unnoted(&self, stem: &str) -> Result<(), ProcessError> {
+        let file = self.folder.join(format!("{stem}.pid"));
+        Process::of_file(&file)?
+            .into_iter()
+            .try_for_each(|process| process.kill(self.deadline))
     }
 
     /// Waits until QEMU answers on its control socket, or has ended.
@@ -222,9 +230,13 @@ impl Launcher<'_> {
         if path.exists() {
             return Ok(());
         }
-        // Read and written, not copied: the template is read-only where it is installed, the copy must not be.
+        // Read and written, not copied: the template is read-only where it is installed, the copy must not be. Under its
+        // name when it is whole, since it is not made again: a full disk or a crash leaves a half.
+        let half = path.with_extension("vars.new");
         fs::read(&firmware.vars)
-            .and_then(|bytes| fs::write(&path, bytes))
+            .and_then(|bytes| fs::write(&half, bytes))
+            .and_then(|()| File::open(&half)?.sync_all())
+            .and_then(|()| fs::rename(&half, &path))
             .map_err(|source| LaunchError::Vars {
                 vm: vm.clone(),
                 vars: firmware.vars.clone(),

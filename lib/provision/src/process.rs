@@ -21,6 +21,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::deadline::Deadline;
 
+/// The kernel's name for the time since the host's last start.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+
+/// The host's start that processes are of: what was noted before the last one is gone, and its numbers and times may be
+/// those of others by now. None where the kernel does not say.
+pub(crate) fn boot() -> Option<String> {
+    let id = fs::read_to_string(BOOT).ok()?;
+    Some(id.trim().to_owned())
+}
+
 /// How long a process may be between two programs: far more than the kernel needs.
 const BECOMING: Duration = Duration::from_millis(500);
 
@@ -156,12 +166,21 @@ impl Process {
 
     /// Every process that was started with its `-pidfile` in this folder.
     pub(crate) fn of_folder(folder: &Path) -> Result<Vec<Self>, ProcessError> {
+        Self::with_pidfile(|file| file.parent() == Some(folder))
+    }
+
+    /// Every process that was started with this `-pidfile`.
+    pub(crate) fn of_file(file: &Path) -> Result<Vec<Self>, ProcessError> {
+        Self::with_pidfile(|found| found == file)
+    }
+
+    fn with_pidfile(wanted: impl Fn(&Path) -> bool) -> Result<Vec<Self>, ProcessError> {
         // One that is becoming another program has closed its lock already and has no command line yet, for some
         // microseconds; it is looked at again. One that hides its command line for good is not waited for.
         let deadline = Deadline::after(BECOMING);
         let mut found = Vec::new();
         deadline.try_until(|| {
-            let (processes, unsettled) = scan(folder).map_err(ProcessError::List)?;
+            let (processes, unsettled) = scan(&wanted).map_err(ProcessError::List)?;
             found = processes;
             Ok((!unsettled).then_some(()))
         })?;
@@ -169,8 +188,8 @@ impl Process {
     }
 }
 
-/// One look at all processes: those of the folder, and whether one is there that does not say yet what it is.
-fn scan(folder: &Path) -> io::Result<(Vec<Process>, bool)> {
+/// One look at all processes: those with a wanted file, and whether one is there that does not say yet what it is.
+fn scan(wanted: impl Fn(&Path) -> bool) -> io::Result<(Vec<Process>, bool)> {
     let mut found = Vec::new();
     let mut unsettled = false;
     for entry in fs::read_dir("/proc")? {
@@ -186,7 +205,7 @@ fn scan(folder: &Path) -> io::Result<(Vec<Process>, bool)> {
         let Ok(line) = fs::read(entry.path().join("cmdline")) else {
             continue;
         };
-        if belongs(&line, folder) {
+        if pidfile(&line).is_some_and(&wanted) {
             found.extend(Process::look(pid));
         } else if line.is_empty() {
             // Kernel threads and dead processes have no command line either, but no program too.
@@ -206,14 +225,11 @@ fn stat(text: &str) -> Option<(char, u64)> {
     Some((state, started))
 }
 
-/// Whether a command line, as `/proc/PID/cmdline` shows it, is that of a process of the cluster in this folder.
-fn belongs(line: &[u8], folder: &Path) -> bool {
+/// The file of a command line, as `/proc/PID/cmdline` shows it, that has a `-pidfile`.
+fn pidfile(line: &[u8]) -> Option<&Path> {
     let mut words = line.split(|byte| *byte == 0);
-    let mut after = words.by_ref().skip_while(|word| *word != b"-pidfile");
-    after.next().is_some()
-        && after
-            .next()
-            .is_some_and(|file| Path::new(OsStr::from_bytes(file)).parent() == Some(folder))
+    words.find(|word| *word == b"-pidfile")?;
+    Some(Path::new(OsStr::from_bytes(words.next()?)))
 }
 
 #[cfg(test)]
@@ -233,17 +249,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_folders_own_processes_belong() {
-        let folder = Path::new("/c/demo");
-        assert!(belongs(
-            b"qemu\0-name\0x\0-pidfile\0/c/demo/switch.pid\0",
-            folder
-        ));
-        assert!(!belongs(b"qemu\0-pidfile\0/c/demo2/switch.pid\0", folder));
-        assert!(!belongs(b"qemu\0-pidfile\0/c/demo/deeper/x.pid\0", folder));
-        assert!(!belongs(b"less\0/c/demo/console.log\0", folder));
-        assert!(!belongs(b"qemu\0-pidfile", folder));
-        assert!(!belongs(b"", folder));
+    fn only_what_follows_the_option_is_its_file() {
+        let file = |line: &'static [u8]| pidfile(line).and_then(Path::to_str);
+        let qemu = b"qemu\0-name\0x\0-pidfile\0/c/demo/switch.pid\0";
+        assert_eq!(file(qemu), Some("/c/demo/switch.pid"));
+        assert_eq!(file(b"less\0/c/demo/console.log\0"), None);
+        assert_eq!(file(b"qemu\0-pidfile"), None);
+        assert_eq!(file(b""), None);
     }
 
     #[test]
@@ -262,6 +274,11 @@ mod tests {
             (!found.is_empty()).then_some(found)
         });
         assert_eq!(found, Some(vec![process]));
+        let by_file = |name: &str| Process::of_file(&path.join(name)).unwrap();
+        assert_eq!(by_file("x.pid"), [process]);
+        assert_eq!(by_file("y.pid"), []);
+        let parent = path.parent().unwrap();
+        assert!(!Process::of_folder(parent).unwrap().contains(&process));
 
         let earlier = Process {
             started: process.started - 1,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::name::Name;
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::spec::{ClusterSpec, VmSpec};
 
 /// The file's name in the cluster's folder.
@@ -24,6 +24,9 @@ const FORMAT: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     format: u32,
+    /// The start of the host that the processes are of.
+    #[serde(default)]
+    boot: Option<String>,
     /// The cluster.
     pub name: Name,
     /// The folder that the network serves by TFTP.
@@ -122,6 +125,7 @@ impl State {
         }
         Ok(Self {
             format: FORMAT,
+            boot: process::boot(),
             name: spec.name.clone(),
             tftp: spec.tftp.clone(),
             switch: None,
@@ -136,16 +140,26 @@ impl State {
             path: path.clone(),
             source,
         })?;
-        let state: Self = serde_json::from_str(&text).map_err(|source| StateError::Parse {
+        let mut state: Self = serde_json::from_str(&text).map_err(|source| StateError::Parse {
             path: path.clone(),
             source,
         })?;
         if state.format == FORMAT {
+            state.forget_the_dead(process::boot());
             Ok(state)
         } else {
             let found = state.format;
             Err(StateError::Format { path, found })
         }
+    }
+
+    /// No process outlives the host: after its next start, number and time may fit somebody else's.
+    fn forget_the_dead(&mut self, boot: Option<String>) {
+        if self.boot.is_some() && self.boot != boot {
+            self.switch = None;
+            self.vms.iter_mut().for_each(|vm| vm.process = None);
+        }
+        self.boot = boot;
     }
 
     /// Writes the notes, whole or not at all.
@@ -238,6 +252,13 @@ mod tests {
         state.switch = Some(Process { pid: 7, started: 9 });
         state.save(folder.path()).unwrap();
         assert_eq!(State::load(folder.path()).unwrap(), state);
+
+        state.vms[0].process = state.switch;
+        state.boot = Some("before the last crash".into());
+        state.save(folder.path()).unwrap();
+        let after = State::load(folder.path()).unwrap();
+        assert_eq!((after.switch, after.vms[0].process), (None, None));
+        assert_eq!(after.boot, process::boot());
 
         state.format = 2;
         state.save(folder.path()).unwrap();

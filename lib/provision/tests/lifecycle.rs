@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 
 use provision::cluster::Power;
 use provision::clusters::ClustersError;
-use provision::{Boot, Bus, ClusterSpec, Clusters, Destroyed, Disk, Host, Name, VmSpec};
+use provision::process::Process;
+use provision::{
+    Boot, Bus, ClusterError, ClusterSpec, Clusters, Deadline, Destroyed, Disk, Host, Name, VmSpec,
+};
 
 /// Says to the test of this name in which folder it shall make a cluster and leave it.
 const CREATOR: &str = "GARBOARD_TEST_CREATOR";
@@ -151,6 +154,122 @@ fn sockets_work_however_long_the_path_is() {
     clusters.create(&Host::detect().unwrap(), &spec).unwrap();
     clusters.destroy(&name("deep")).unwrap();
     assert_eq!(processes(&root), Vec::<String>::new());
+}
+
+/// Ends a process that is not this program's child, or is; what it was noted as shows that it is gone.
+fn end(process: Process) {
+    let pid = process.pid.to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-KILL", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let gone = Deadline::after(Duration::from_secs(60)).until(|| (!process.alive()).then_some(()));
+    assert_eq!(gone, Some(()));
+}
+
+/// The state's file with something in it changed.
+fn edit(file: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let mut state = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    change(&mut state);
+    fs::write(file, state.to_string()).unwrap();
+}
+
+#[test]
+fn a_machine_that_nobody_wrote_down_does_not_run_beside_its_successor() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("clusters");
+    let clusters = Clusters::at(&root).unwrap();
+    let host = Host::detect().unwrap();
+    let spec = spec("unnoted", folder.path(), &["a"]);
+    let first = clusters.create(&host, &spec).unwrap().vms()[0].process;
+    edit(&root.join("unnoted/state.json"), |state| {
+        state["vms"][0]["process"] = serde_json::Value::Null;
+    });
+    let mut cluster = clusters.open(&name("unnoted")).unwrap();
+    assert_eq!(cluster.power(&name("a")).unwrap(), Power::Off);
+    cluster.switch_on(&host, &name("a")).unwrap();
+    assert!(!first.unwrap().alive());
+    assert_eq!(processes(&root).len(), 2);
+    clusters.destroy(&name("unnoted")).unwrap();
+}
+
+#[test]
+fn what_is_dead_is_said_to_be_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("clusters");
+    let clusters = Clusters::at(&root).unwrap();
+    let host = Host::detect().unwrap();
+    let spec = spec("dead", folder.path(), &["a"]);
+    let mut cluster = clusters.create(&host, &spec).unwrap();
+    let a = name("a");
+
+    end(cluster.vm(&a).unwrap().process.unwrap());
+    assert!(matches!(
+        cluster.carrier(&a, false),
+        Err(ClusterError::IsOff { .. })
+    ));
+    let notes = fs::read_to_string(root.join("dead/state.json")).unwrap();
+    let notes: serde_json::Value = serde_json::from_str(&notes).unwrap();
+    let switch: Process = serde_json::from_value(notes["switch"].clone()).unwrap();
+    end(switch);
+    assert_eq!(cluster.network(), Power::Off);
+    for outcome in [
+        cluster.cut(&a),
+        cluster.switch_on(&host, &a),
+        cluster.delay(&a, Duration::ZERO),
+    ] {
+        assert!(matches!(outcome, Err(ClusterError::NoNetwork { .. })));
+    }
+    assert!(!cluster.vm(&a).unwrap().spec.cut, "a cable that is not cut");
+
+    // As after a crash of the host: numbers that may be anybody's by now.
+    edit(&root.join("dead/state.json"), |state| {
+        let me = std::process::id();
+        let stat = fs::read_to_string(format!("/proc/{me}/stat")).unwrap();
+        let started = stat.rsplit(')').next().unwrap();
+        let started: u64 = started.split_whitespace().nth(19).unwrap().parse().unwrap();
+        state["switch"] = serde_json::json!({"pid": me, "started": started});
+    });
+    let mine = |clusters: &Clusters| clusters.open(&name("dead")).unwrap().network();
+    assert_eq!(mine(&clusters), Power::On, "this is how a process is known");
+    edit(&root.join("dead/state.json"), |state| {
+        state["boot"] = "another".into();
+    });
+    assert_eq!(mine(&clusters), Power::Off);
+
+    let destroyed = clusters.destroy(&name("dead")).unwrap();
+    assert_eq!(destroyed, Destroyed::Cluster { processes: 0 });
+}
+
+#[test]
+fn half_a_copy_of_the_firmwares_variables_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("clusters");
+    let clusters = Clusters::at(&root).unwrap();
+    let host = Host::detect().unwrap();
+    let mut spec = spec("half", folder.path(), &["a"]);
+    spec.vms[0].uefi = true;
+    let mut cluster = clusters.create(&host, &spec).unwrap();
+    cluster.switch_off(&name("a")).unwrap();
+    // As a crash in the middle of the copy leaves it.
+    let vars = root.join("half/vm-a.vars");
+    let whole = fs::metadata(&vars).unwrap().len();
+    fs::remove_file(&vars).unwrap();
+    fs::write(root.join("half/vm-a.vars.new"), "half").unwrap();
+    cluster.switch_on(&host, &name("a")).unwrap();
+    assert_eq!(fs::metadata(&vars).unwrap().len(), whole);
+    clusters.destroy(&name("half")).unwrap();
+}
+
+#[test]
+fn a_stray_file_is_no_cluster() {
+    let folder = tempfile::tempdir().unwrap();
+    let clusters = Clusters::at(folder.path()).unwrap();
+    fs::write(folder.path().join("notes"), "").unwrap();
+    assert_eq!(clusters.list().unwrap(), []);
 }
 
 /// Makes a cluster; in the folder of another test it leaves it for that test to remove.

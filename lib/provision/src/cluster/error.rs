@@ -28,6 +28,20 @@ pub enum ClusterError {
         /// The machine.
         vm: Name,
     },
+    /// The machine is off.
+    #[error("{vm} is off")]
+    IsOff {
+        /// The machine.
+        vm: Name,
+    },
+    /// The network's process is gone, as after a crash of the host.
+    #[error(
+        "the network of cluster {cluster} is gone, and its machines are cut off; destroy the cluster and create it anew"
+    )]
+    NoNetwork {
+        /// The cluster.
+        cluster: Name,
+    },
     /// The folder cannot be locked, or is gone.
     #[error("the cluster's folder cannot be used")]
     Folder(#[from] FolderError),
