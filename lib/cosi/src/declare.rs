@@ -1,6 +1,6 @@
 //! What a controller reads and writes, said in its type.
 //!
-//! [`declare!`](crate::declare) writes three things for a controller: the constants the runtime builds its graph from,
+//! [`declare!`](macro@crate::declare) writes three things for a controller: the constants the runtime builds its graph from,
 //! and the markers [`Reads`] and [`Writes`], without which reading or writing a kind does not compile. The namespace is
 //! data, so a namespace that was not declared is refused at run time.
 
@@ -90,7 +90,7 @@ impl Output {
     }
 }
 
-/// A controller's place in the graph; written by [`declare!`](crate::declare).
+/// A controller's place in the graph; written by [`declare!`](macro@crate::declare).
 pub trait Declare: Send + 'static {
     /// Its name: the owner of everything it writes, dotted, `network.address.merge`.
     const NAME: &'static str;
@@ -100,16 +100,16 @@ pub trait Declare: Send + 'static {
     const OUTPUTS: &'static [Output];
 }
 
-/// The controller declared `S` as an input; written by [`declare!`](crate::declare).
+/// The controller declared `S` as an input; written by [`declare!`](macro@crate::declare).
 pub trait Reads<S: Spec>: Declare {
     /// The first namespace it declared.
     const NAMESPACE: &'static str;
 }
 
-/// The controller may hold resources of `S` against destruction; written by [`declare!`](crate::declare).
+/// The controller may hold resources of `S` against destruction; written by [`declare!`](macro@crate::declare).
 pub trait Holds<S: Spec>: Reads<S> {}
 
-/// The controller declared `S` as an output; written by [`declare!`](crate::declare).
+/// The controller declared `S` as an output; written by [`declare!`](macro@crate::declare).
 pub trait Writes<S: Spec>: Declare {
     /// The first namespace it declared.
     const NAMESPACE: &'static str;

@@ -74,7 +74,7 @@ pub struct Target(Arc<Mutex<String>>);
 
 impl Target {
     /// Says what the call is about. Parts of it may come from the caller, so control characters are dropped and more than
-    /// [`TARGET_CHARACTERS`] cut.
+    /// `TARGET_CHARACTERS` cut.
     pub fn set(&self, target: impl AsRef<str>) {
         let text = target
             .as_ref()
