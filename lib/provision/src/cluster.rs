@@ -114,7 +114,9 @@ impl Cluster {
     /// # Errors
     /// When the machine has none, or is off.
     pub fn second_serial(&self, vm: &Name) -> Result<UnixStream, ClusterError> {
-        let connected = wire::connect(&self.path, &second_serial(vm), soon());
+        self.vm(vm)?;
+        let process = running(&self.state, vm)?;
+        let connected = wire::connect(&self.path, &second_serial(vm), process, soon());
         connected.map_err(|source| ClusterError::SecondSerial {
             vm: vm.clone(),
             source,
@@ -308,11 +310,9 @@ impl Cluster {
 
     fn control(&mut self, vm: &Name, command: &str, arguments: Value) -> Result<(), ClusterError> {
         self.change(vm, |folder, state| {
-            if !state.vm(vm).is_some_and(Vm::alive) {
-                return Err(ClusterError::IsOff { vm: vm.clone() });
-            }
+            let process = running(state, vm)?;
             let socket = format!("{}.qmp", stem(vm));
-            Qmp::connect(folder, &socket, soon())
+            Qmp::connect(folder, &socket, process, soon())
                 .and_then(|mut qmp| qmp.execute(command, arguments))
                 .map(drop)
                 .map_err(|source| ClusterError::Control {
@@ -342,12 +342,18 @@ impl Cluster {
 
 /// A connection to the network's process, which answers unless it is dead.
 fn switch<'a>(folder: &'a Path, state: &State) -> Result<Switch<'a>, ClusterError> {
-    match power(state.switch) {
-        Power::On => Ok(Switch::connect(folder, soon())?),
-        Power::Off => Err(ClusterError::NoNetwork {
-            cluster: state.name.clone(),
-        }),
-    }
+    let alive = state.switch.filter(|process| process.alive());
+    let process = alive.ok_or_else(|| ClusterError::NoNetwork {
+        cluster: state.name.clone(),
+    })?;
+    Ok(Switch::connect(folder, process, soon())?)
+}
+
+/// The process of a machine that is on.
+fn running(state: &State, vm: &Name) -> Result<Process, ClusterError> {
+    let process = state.vm(vm).and_then(|vm| vm.process);
+    let alive = process.filter(|process| process.alive());
+    alive.ok_or_else(|| ClusterError::IsOff { vm: vm.clone() })
 }
 
 fn power(process: Option<Process>) -> Power {

@@ -112,7 +112,7 @@ impl Launcher<'_> {
         state.save(self.folder)?;
         self.answering("the network", SWITCH, process)?;
 
-        let mut switch = Switch::connect(self.folder, self.deadline)?;
+        let mut switch = Switch::connect(self.folder, process, self.deadline)?;
         // QEMU 7.2 dies of a frame for a port that is not listening yet, and an offer goes to all ports: each is
         // unplugged until its own lease has shown that it listens.
         for vm in &state.vms {
@@ -194,20 +194,12 @@ impl Launcher<'_> {
     /// Waits until QEMU answers on its control socket, or has ended.
     fn answering(&self, what: &str, stem: &str, process: Process) -> Result<(), LaunchError> {
         let socket = format!("{stem}.qmp");
-        let path = self.folder.join(&socket);
-        self.deadline
-            .until(|| (path.exists() || !process.alive()).then_some(()));
-        // One that has ended already answers nobody; one that is ending breaks the conversation off.
-        let patience = if process.alive() {
-            self.deadline
-        } else {
-            Deadline::after(Duration::ZERO)
-        };
-        let connected = Qmp::connect(self.folder, &socket, patience);
+        let connected = Qmp::connect(self.folder, &socket, process, self.deadline);
         let said = || console::tail(&self.log(stem), TAIL);
         let what = || what.to_owned();
         match connected {
             Ok(_) => Ok(()),
+            // One that is ending breaks the conversation off.
             Err(_) if ends(process) => Err(LaunchError::Ended {
                 what: what(),
                 said: said(),

@@ -142,6 +142,28 @@ impl Process {
             .is_some_and(|(state, started)| started == self.started && !matches!(state, 'Z' | 'X'))
     }
 
+    /// Tries something of it until that works; gives the last error when the deadline passes or it has ended, after
+    /// which it never will.
+    pub(crate) fn ask<T>(
+        self,
+        deadline: Deadline,
+        mut attempt: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut last = io::Error::from(io::ErrorKind::TimedOut);
+        let outcome = deadline.until(|| {
+            // Looked at first: one that is gone after a failed attempt may have become ready, and ended, in between.
+            let alive = self.alive();
+            match attempt() {
+                Err(error) if alive => {
+                    last = error;
+                    None
+                }
+                outcome => Some(outcome),
+            }
+        });
+        outcome.unwrap_or(Err(last))
+    }
+
     /// Ends it at once and waits until it is gone.
     pub(crate) fn kill(self, deadline: Deadline) -> Result<(), ProcessError> {
         if !self.alive() {
@@ -288,8 +310,26 @@ mod tests {
         earlier.kill(soon()).unwrap();
         assert!(process.alive(), "another process of that number was killed");
 
+        let mut attempts = 0;
+        let answer = process.ask(soon(), || {
+            attempts += 1;
+            (attempts == 3)
+                .then_some("ready")
+                .ok_or_else(|| io::ErrorKind::NotFound.into())
+        });
+        assert_eq!(answer.unwrap(), "ready");
+
         process.kill(soon()).unwrap();
         assert!(!process.alive());
         assert_eq!(Process::of_folder(path).unwrap(), vec![]);
+
+        // Even with all the time in the world, the dead are asked once.
+        attempts = 0;
+        let answer = process.ask(Deadline::after(Duration::from_secs(3600)), || {
+            attempts += 1;
+            Err::<(), _>(io::ErrorKind::ConnectionRefused.into())
+        });
+        assert_eq!(answer.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(attempts, 1);
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::deadline::Deadline;
+use crate::process::Process;
 use crate::wire;
 
 /// An open control socket. Dropping it frees it for the next client; QEMU serves one at a time.
@@ -61,13 +62,14 @@ impl Qmp {
     pub(crate) fn connect(
         folder: &Path,
         socket: &str,
+        process: Process,
         deadline: Deadline,
     ) -> Result<Self, QmpError> {
-        let stream =
-            wire::connect(folder, socket, deadline).map_err(|source| QmpError::Connect {
-                socket: socket.to_owned(),
-                source,
-            })?;
+        let connected = wire::connect(folder, socket, process, deadline);
+        let stream = connected.map_err(|source| QmpError::Connect {
+            socket: socket.to_owned(),
+            source,
+        })?;
         let mut qmp = Self {
             stream: BufReader::new(stream),
             deadline,

@@ -14,6 +14,7 @@ use crate::argv::{OUT, SWITCH, hub_port, slow, stem};
 use crate::deadline::Deadline;
 use crate::lease;
 use crate::name::Name;
+use crate::process::Process;
 use crate::qmp::{Qmp, QmpError};
 use crate::state::{Forward, Vm};
 use crate::wire;
@@ -59,16 +60,22 @@ pub enum SwitchError {
 /// An open control connection to the network.
 pub(crate) struct Switch<'a> {
     folder: &'a Path,
+    process: Process,
     qmp: Qmp,
     deadline: Deadline,
 }
 
 impl<'a> Switch<'a> {
     /// Connects, waiting until the process answers.
-    pub(crate) fn connect(folder: &'a Path, deadline: Deadline) -> Result<Self, SwitchError> {
-        let qmp = Qmp::connect(folder, &format!("{SWITCH}.qmp"), deadline)?;
+    pub(crate) fn connect(
+        folder: &'a Path,
+        process: Process,
+        deadline: Deadline,
+    ) -> Result<Self, SwitchError> {
+        let qmp = Qmp::connect(folder, &format!("{SWITCH}.qmp"), process, deadline)?;
         Ok(Self {
             folder,
+            process,
             qmp,
             deadline,
         })
@@ -79,19 +86,16 @@ impl<'a> Switch<'a> {
     /// Asked again when there is no answer: the port begins to listen some time after the process answers.
     pub(crate) fn claim(&mut self, vm: &Vm) -> Result<Ipv4Addr, SwitchError> {
         let socket = format!("{}.net", stem(&vm.spec.name));
-        let mut last = io::Error::from(io::ErrorKind::TimedOut);
-        let ask = || {
+        let lease = self.process.ask(self.deadline, || {
             let mac = vm.mac_bytes().ok_or(io::ErrorKind::InvalidData)?;
             let once = self.deadline.at_most(CLAIM);
-            let mut stream = wire::connect(self.folder, &socket, once)?;
+            let mut stream = wire::connect(self.folder, &socket, self.process, once)?;
             lease::claim(&mut stream, mac, once)
-        };
-        self.deadline
-            .until(|| ask().map_err(|error| last = error).ok())
-            .ok_or_else(|| SwitchError::Lease {
-                vm: vm.spec.name.clone(),
-                source: last,
-            })
+        });
+        lease.map_err(|source| SwitchError::Lease {
+            vm: vm.spec.name.clone(),
+            source,
+        })
     }
 
     /// Forwards a port of a machine from a free port of this host.

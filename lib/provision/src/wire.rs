@@ -7,20 +7,19 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use crate::deadline::Deadline;
+use crate::process::Process;
 
-/// Connects, waiting until the socket is there and answers; gives the last error when the deadline passes.
-pub(crate) fn connect(folder: &Path, socket: &str, deadline: Deadline) -> io::Result<UnixStream> {
+/// Connects to a process, waiting until its socket is there and answers; gives the last error when the deadline passes or
+/// the process has ended: its socket's file stays, and refuses.
+pub(crate) fn connect(
+    folder: &Path,
+    socket: &str,
+    process: Process,
+    deadline: Deadline,
+) -> io::Result<UnixStream> {
     let open = File::open(folder)?;
     let path = format!("/proc/self/fd/{}/{socket}", open.as_raw_fd());
-    let mut last = io::Error::from(io::ErrorKind::TimedOut);
-    let stream = deadline.until(|| match UnixStream::connect(&path) {
-        Ok(stream) => Some(stream),
-        Err(error) => {
-            last = error;
-            None
-        }
-    });
-    stream.ok_or(last)
+    process.ask(deadline, || UnixStream::connect(&path))
 }
 
 /// Sets what is left of the deadline as the limit of the next read or write.

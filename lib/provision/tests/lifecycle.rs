@@ -128,11 +128,9 @@ fn what_does_not_start_says_why_and_leaves_nothing() {
     let mut spec = spec("broken", folder.path(), &["a", "b"]);
     // A folder exists, but is no disk.
     spec.vms[1].disks[0].file = folder.path().to_owned();
-    let started = Instant::now();
     let error = clusters
         .create(&Host::detect().unwrap(), &spec)
         .unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(30));
     let mut said = error.to_string();
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
