@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::api::v1alpha1 as v1;
 use ::api::v1alpha1::machine_service_client::MachineServiceClient;
@@ -11,14 +10,11 @@ use machined::api::{Limit, Limits};
 use pki::{Role, tls};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::fixture::{Cluster, DEADLINE, dial, serve, serve_within};
 
 const FLOOD: usize = 2500;
-
-/// No call may take longer while the flood stands. Generous: the test machine may be busy.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// How many of them the node has not closed. Given up ones are closed at once, so this settles.
 async fn still_open(held: &[TcpStream], at_most: usize) -> usize {
@@ -78,16 +74,17 @@ async fn silent_and_stuttering_connections_keep_nobody_out() {
             > 0
     );
 
-    let begun = Instant::now();
-    let channel = dial(served.address, cluster.client(Role::Reader))
+    let answers = async {
+        let channel = dial(served.address, cluster.client(Role::Reader)).await?;
+        let mut after = MachineServiceClient::new(channel);
+        after.version(v1::VersionRequest {}).await?;
+        before.version(v1::VersionRequest {}).await?;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    };
+    timeout(DEADLINE, answers)
         .await
+        .expect("the flood keeps nobody out")
         .unwrap();
-    MachineServiceClient::new(channel)
-        .version(v1::VersionRequest {})
-        .await
-        .unwrap();
-    before.version(v1::VersionRequest {}).await.unwrap();
-    assert!(begun.elapsed() < ANSWER, "{:?}", begun.elapsed());
     drop((silent, stuttering));
 }
 
@@ -125,7 +122,7 @@ async fn anonymous_connections_do_not_keep_out_who_pairs() {
         documents: b"kind: Machine".to_vec(),
         ..Default::default()
     };
-    timeout(ANSWER, paired.apply_config(upload))
+    timeout(DEADLINE, paired.apply_config(upload))
         .await
         .unwrap()
         .unwrap();
