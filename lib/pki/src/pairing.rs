@@ -141,7 +141,7 @@ pub enum PairingError {
     },
     /// Too few or too many.
     #[error(
-        "the pairing string has {found} characters instead of {expected}; type all of it, as the console shows it"
+        "the pairing string is {expected} characters long, not {found}; type all of it, as the console shows it"
     )]
     Length {
         /// How many there are, dashes and spaces not counted.

@@ -34,10 +34,7 @@ impl Controller for AddressApply {
             .collect();
         let (links, observed) = (netlink.links().await?, netlink.addresses().await?);
         let mut plan = plan(&wanted, &links, &observed, cx.deletions_allowed());
-        let (dhcp, leases) = (cx.list::<Dhcp4Spec>(), cx.list::<Dhcp4Lease>());
-        let dhcp: Vec<_> = dhcp.iter().map(|s| (*s.spec).clone()).collect();
-        let leases = leases.iter().map(|l| (l.id(), &*l.spec));
-        let spared = undecided(&dhcp, leases, |link, lease| {
+        let spared = undecided(cx, |link, lease| {
             let leased = |s: &AddressSpec| s.link == *link && Some(s.address) == lease.address;
             wanted.iter().any(leased)
         });

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use cosi::{Cx, Reads};
 use resources::net::{Dhcp4Lease, Dhcp4Spec, LinkName};
 
 use super::client::{NO_CARRIER, PATIENCE};
@@ -13,7 +14,16 @@ use super::client::{NO_CARRIER, PATIENCE};
 /// The links with DHCP where what a former life leased must not be taken for unwanted: no server has spoken yet, or what it
 /// said is not `back` as merged specs.
 #[must_use]
-pub fn undecided<'a>(
+pub fn undecided<C: Reads<Dhcp4Spec> + Reads<Dhcp4Lease>>(
+    cx: &Cx<'_, C>,
+    back: impl Fn(&LinkName, &Dhcp4Lease) -> bool,
+) -> BTreeSet<LinkName> {
+    let (specs, leases) = (cx.list::<Dhcp4Spec>(), cx.list::<Dhcp4Lease>());
+    let specs: Vec<_> = specs.iter().map(|s| (*s.spec).clone()).collect();
+    decide(&specs, leases.iter().map(|l| (l.id(), &*l.spec)), back)
+}
+
+fn decide<'a>(
     wanted: &[Dhcp4Spec],
     leases: impl IntoIterator<Item = (&'a str, &'a Dhcp4Lease)>,
     back: impl Fn(&LinkName, &Dhcp4Lease) -> bool,
@@ -51,7 +61,7 @@ mod tests {
 
     /// Whether a link with DHCP and this lease is undecided.
     fn with(lease: &Dhcp4Lease, back: bool) -> bool {
-        !undecided(&[spec("eth0", true)], [("eth0", lease)], |_, _| back).is_empty()
+        !decide(&[spec("eth0", true)], [("eth0", lease)], |_, _| back).is_empty()
     }
 
     #[test]
@@ -93,7 +103,7 @@ mod tests {
             error: "refused".into(),
             ..Dhcp4Lease::default()
         };
-        let undecided = undecided(&wanted, [("eth2", &lease), ("eth3", &lease)], |_, _| true);
+        let undecided = decide(&wanted, [("eth2", &lease), ("eth3", &lease)], |_, _| true);
         assert_eq!(
             Vec::from_iter(undecided),
             ["eth0".parse::<LinkName>().unwrap()]

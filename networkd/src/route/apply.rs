@@ -39,10 +39,7 @@ impl Controller for RouteApply {
             routes: &netlink.routes().await?,
         };
         let mut plan = plan(&wanted, observed, cx.deletions_allowed());
-        let (dhcp, leases) = (cx.list::<Dhcp4Spec>(), cx.list::<Dhcp4Lease>());
-        let dhcp: Vec<_> = dhcp.iter().map(|s| (*s.spec).clone()).collect();
-        let leases = leases.iter().map(|l| (l.id(), &*l.spec));
-        let spared = undecided(&dhcp, leases, |link, lease| {
+        let spared = undecided(cx, |link, lease| {
             let source = lease.address.map(|it| it.address());
             let leased = |r: &RouteSpec| r.link == *link && r.source == source;
             (lease.routers.is_empty() && lease.routes.is_empty()) || wanted.iter().any(leased)
