@@ -52,6 +52,33 @@ fn a_cluster_that_cannot_be_is_refused_before_it_is_begun() {
 }
 
 #[test]
+fn a_damaged_cluster_hides_no_other() {
+    let home = Home::new();
+    let clusters = home.path().join(".local/share/garboard/clusters");
+    for (name, notes) in [
+        ("bad", "{"),
+        (
+            "good",
+            r#"{"format": 1, "name": "good", "tftp": null, "switch": null, "vms": []}"#,
+        ),
+    ] {
+        fs::create_dir_all(clusters.join(name)).unwrap();
+        fs::write(clusters.join(name).join("state.json"), notes).unwrap();
+    }
+    home.fine("cluster show --name good");
+    let all = home.run("cluster show");
+    assert_eq!(all.status.code(), Some(1));
+    assert!(text(&all.stdout).starts_with("CLUSTER"));
+    let complaint = text(&all.stderr);
+    assert!(complaint.contains("osctl: bad: "), "{complaint}");
+    assert!(complaint.contains("1 of 2 clusters"), "{complaint}");
+    let alone = home.fails("cluster show --name bad", 1);
+    assert!(alone.contains("is not a cluster's state"), "{alone}");
+    home.fine("cluster destroy --all");
+    assert_eq!(fs::read_dir(&clusters).unwrap().count(), 0);
+}
+
+#[test]
 fn a_damaged_file_of_keys_is_told_without_a_piece_of_a_key() {
     let home = with_context("lab", "node-1=10.0.0.5");
     let contexts = ".config/garboard/contexts.yaml";

@@ -9,6 +9,7 @@ mod progress;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use provision::console::without_escapes;
+use provision::state::Vm;
 use provision::{Cluster, Clusters, Destroyed, Name};
 use serde::Serialize;
 
@@ -161,40 +162,62 @@ struct Machine {
 }
 
 fn show(clusters: &Clusters, name: Option<&Name>, format: Format) -> Result<()> {
+    let name_given = name.is_some();
     let names = match name {
         Some(name) => vec![name.clone()],
         None => clusters.list().context("listing your clusters")?,
     };
     let mut machines = Vec::new();
+    let mut damaged = 0;
     for name in &names {
-        let cluster = clusters.open(name)?;
-        for vm in cluster.vms() {
-            let vm_name = &vm.spec.name;
-            machines.push(Machine {
-                cluster: name.to_string(),
-                name: vm_name.to_string(),
-                power: format!("{:?}", cluster.power(vm_name)?).to_lowercase(),
-                address: vm
-                    .lease
-                    .map(|address| address.to_string())
-                    .unwrap_or_default(),
-                api: vm
-                    .endpoint(provision::spec::API_PORT)
-                    .map(|address| address.to_string())
-                    .unwrap_or_default(),
-                memory: vm.spec.memory,
-                console: cluster.console_log(vm_name).display().to_string(),
-            });
+        match machines_of(clusters, name) {
+            Ok(of_cluster) => machines.extend(of_cluster),
+            Err(error) if name_given => return Err(error),
+            // One that cannot be read does not hide the others.
+            Err(error) => {
+                output::note(&format!("osctl: {name}: {}", sentence(&error)));
+                damaged += 1;
+            }
         }
     }
-    if format != Format::Table {
-        return output::value(format, &machines);
+    if format == Format::Table {
+        output::line(&drawn(&machines).join("\n"))?;
+    } else {
+        output::value(format, &machines)?;
     }
-    output::line(&drawn(&machines).join("\n"))?;
-    if machines.is_empty() {
-        output::note("there are no clusters; `osctl cluster create` makes one");
+    match damaged {
+        0 if machines.is_empty() && format == Format::Table => {
+            output::note("there are no clusters; `osctl cluster create` makes one");
+            Ok(())
+        }
+        0 => Ok(()),
+        damaged => bail!(
+            "{damaged} of {} could not be read; `osctl cluster destroy NAME` removes what is left of one",
+            output::counted(names.len(), "cluster")
+        ),
     }
-    Ok(())
+}
+
+fn machines_of(clusters: &Clusters, name: &Name) -> Result<Vec<Machine>> {
+    let cluster = clusters.open(name)?;
+    let machine = |vm: &Vm| {
+        let vm_name = &vm.spec.name;
+        let api = vm.endpoint(provision::spec::API_PORT);
+        Ok(Machine {
+            cluster: name.to_string(),
+            name: vm_name.to_string(),
+            power: format!("{:?}", cluster.power(vm_name)?).to_lowercase(),
+            address: vm
+                .lease
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            api: api.as_ref().map(ToString::to_string).unwrap_or_default(),
+            memory: vm.spec.memory,
+            console: cluster.console_log(vm_name).display().to_string(),
+        })
+    };
+    cluster.vms().iter().map(machine).collect()
 }
 
 fn drawn(machines: &[Machine]) -> Vec<String> {
