@@ -24,36 +24,14 @@ pub fn device(link: &str) -> Device {
     }
 }
 
-/// The innermost PCI address on the way to the device, else the device's own name.
+/// The PCI address of the device, else the device's own name.
 fn place(real: &Path) -> String {
-    let mut parts = real
-        .components()
-        .rev()
-        .filter_map(|c| c.as_os_str().to_str());
-    parts
-        .find(|p| is_pci(p))
-        .map(str::to_owned)
-        .or_else(|| last(real))
-        .unwrap_or_default()
+    let address = sys::pci::address(real).map(str::to_owned);
+    address.or_else(|| last(real)).unwrap_or_default()
 }
 
 fn last(path: &Path) -> Option<String> {
     path.file_name().and_then(|n| n.to_str()).map(str::to_owned)
-}
-
-/// `0000:00:02.0`: domain, bus, device and function in hexadecimal.
-fn is_pci(part: &str) -> bool {
-    let hex = |t: &str, n: usize| t.len() >= n && t.bytes().all(|b| b.is_ascii_hexdigit());
-    let mut fields = part.split(':');
-    let (Some(domain), Some(bus), Some(rest), None) =
-        (fields.next(), fields.next(), fields.next(), fields.next())
-    else {
-        return false;
-    };
-    rest.split_once('.')
-        .is_some_and(|(device, function)| hex(device, 2) && hex(function, 1))
-        && hex(domain, 4)
-        && hex(bus, 2)
 }
 
 #[cfg(test)]
@@ -61,19 +39,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pci_address_behind_virtio_is_the_place() {
+    fn a_device_on_no_pci_bus_is_known_by_its_name() {
+        let place = |path| place(Path::new(path));
         assert_eq!(
-            place(Path::new("/sys/devices/pci0000:00/0000:00:02.0/virtio0")),
+            place("/sys/devices/pci0000:00/0000:00:02.0/virtio0"),
             "0000:00:02.0"
         );
         assert_eq!(
-            place(Path::new(
-                "/sys/devices/pci0000:00/0000:00:1c.0/0000:03:00.1"
-            )),
-            "0000:03:00.1"
-        );
-        assert_eq!(
-            place(Path::new("/sys/devices/platform/fd580000.ethernet")),
+            place("/sys/devices/platform/fd580000.ethernet"),
             "fd580000.ethernet"
         );
     }
