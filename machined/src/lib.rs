@@ -4,6 +4,7 @@
 //! changes the network through networkd alone, and what it starts outlives it.
 
 pub mod api;
+pub mod block;
 pub mod config;
 pub mod network;
 pub mod node;

@@ -11,10 +11,12 @@ use pki::Identity;
 use pki::pairing::PairingString;
 use store::{CommitError, Registry, RegistryError, Store};
 use sys::link::{DaemonEnd, Greeting, Start};
+use sys::uevent::Listener;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
 use crate::api::{Endpoint, Pairing, RemoteAccess, Server};
+use crate::block;
 use crate::config::{Disk, DiskError, Generations};
 use crate::network;
 use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Order};
@@ -53,6 +55,9 @@ pub enum StartError {
     /// The facts.
     #[error("writing facts")]
     Facts(#[source] CommitError),
+    /// The kernel's announcements.
+    #[error("listening for devices")]
+    Devices(#[source] nix::Error),
     /// The config.
     #[error("the config")]
     Config(#[source] HeadError),
@@ -192,6 +197,7 @@ fn api(
         endpoint,
         events: Arc::clone(events),
         console,
+        devices: Listener::open().map_err(StartError::Devices)?,
     };
     register(controllers, parts, host).map_err(StartError::Controllers)?;
     Ok(Api {
@@ -212,6 +218,8 @@ pub struct Parts {
     pub events: Arc<Events>,
     /// The console.
     pub console: ConsoleController,
+    /// The kernel's announcements of devices.
+    pub devices: Listener,
 }
 
 /// Registers every controller of this daemon.
@@ -227,6 +235,7 @@ pub fn register(
     controllers.register(ServingController::new(parts.identity, parts.endpoint))?;
     controllers.register(EventController::new(parts.events))?;
     controllers.register(parts.console)?;
+    block::register(controllers, parts.devices)?;
     network::register(controllers, host)
 }
 

@@ -31,6 +31,7 @@ fn graph() -> String {
         endpoint: watch::Sender::new(Arc::new(endpoint)),
         events: Arc::new(Events::default()),
         identity,
+        devices: sys::uevent::Listener::open().expect("the kernel's announcements"),
     };
     let host = Host {
         folder: Path::new("/run/garboard"),

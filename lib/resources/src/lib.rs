@@ -2,6 +2,7 @@
 //!
 //! One area per module, one type per file. Only what a type says and what its resources are called; no logic.
 
+pub mod block;
 pub mod config;
 pub mod net;
 pub mod runtime;
@@ -9,7 +10,8 @@ pub mod runtime;
 use store::{Registry, RegistryError};
 
 /// The namespaces that resources live in, and what each is for: what a node says when it is asked for its namespaces.
-pub const NAMESPACES: [(&str, &str); 5] = [
+pub const NAMESPACES: [(&str, &str); 6] = [
+    (block::NAMESPACE, "the disks of the node"),
     (config::NAMESPACE, "the machine config"),
     (
         store::meta::META,
@@ -29,6 +31,7 @@ pub const NAMESPACES: [(&str, &str); 5] = [
 /// When a type is known already; the types of this crate do not clash among themselves.
 pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
     registry
+        .register::<block::Disk>()?
         .register::<config::MachineConfig>()?
         .register::<net::AddressSpec>()?
         .register::<net::AddressStatus>()?

@@ -26,6 +26,6 @@ use tokio::io::unix::AsyncFd;
     deprecated,
     reason = "its successor is unsafe, for types whose descriptor changes; ours own one for their whole life"
 )]
-fn readable<T: AsRawFd>(inner: T) -> io::Result<AsyncFd<T>> {
+pub(crate) fn readable<T: AsRawFd>(inner: T) -> io::Result<AsyncFd<T>> {
     AsyncFd::with_interest(inner, Interest::READABLE)
 }

@@ -1,0 +1,4 @@
+//! Disks: what sysfs says of them, as resources.
+
+pub mod status;
+mod sysfs;
