@@ -25,7 +25,23 @@ fn reaches_running(image: &Image, medium: Medium, uefi: bool, nic: Nic) -> Resul
     let mut vm = image.vm(name("node")?, memory, medium, uefi)?;
     vm.nic = nic;
     let mut node = lab.node(image, vm)?;
-    node.configure().map(drop)
+    node.configure()?;
+    if let Some(bus) = bus(medium) {
+        let attached = format!(r#""bus": "{bus}""#);
+        lab.osctl_until("get disks -o json", |said| said.contains(&attached))?;
+    }
+    Ok(())
+}
+
+/// What the node calls the bus of the disk it boots from.
+fn bus(medium: Medium) -> Option<&'static str> {
+    match medium {
+        Medium::Direct | Medium::Iso(Bus::Virtio) => Some("virtio"),
+        Medium::Iso(Bus::Cdrom | Bus::Ahci) => Some("ata"),
+        Medium::Iso(Bus::Usb) => Some("usb"),
+        Medium::Iso(Bus::Nvme) => Some("nvme"),
+        Medium::Pxe => None,
+    }
 }
 
 #[test]
