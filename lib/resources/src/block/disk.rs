@@ -39,7 +39,6 @@ pub enum Bus {
         ("BUS", "bus"),
         ("MODEL", "model"),
         ("SERIAL", "serial"),
-        ("READ ONLY", "readOnly"),
     )
 )]
 pub struct Disk {
