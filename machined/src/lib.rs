@@ -6,6 +6,7 @@
 pub mod api;
 pub mod block;
 pub mod config;
+pub mod inspect;
 pub mod network;
 pub mod node;
 pub mod runtime;

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use crate::api::{Endpoint, Pairing, RemoteAccess, Server};
 use crate::block;
 use crate::config::{Disk, DiskError, Generations};
+use crate::inspect::Inspect;
 use crate::network;
 use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Order};
 use crate::runtime::console::Consoles;
@@ -190,7 +191,8 @@ fn api(
     let state =
         cosi::wire::Server::new(store.clone(), Arc::clone(registry), RemoteAccess).into_service();
     let server = Server::new(Arc::new(node), Arc::new(pairing), served.clone())
-        .mount(state, cosi::wire::proto::FILE_DESCRIPTOR_SET);
+        .mount(state, cosi::wire::proto::FILE_DESCRIPTOR_SET)
+        .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET);
 
     let parts = Parts {
         identity,

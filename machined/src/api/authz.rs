@@ -56,6 +56,13 @@ pub const AUTHZ: &[Row] = &[
     row("/cosi.resource.State/Teardown", READ_ONLY),
     row("/cosi.resource.State/TeardownAndDestroy", READ_ONLY),
     row(
+        "/garboard.machine.v1alpha1.InspectService/Processes",
+        READERS,
+    ),
+    row("/garboard.machine.v1alpha1.InspectService/Memory", READERS),
+    row("/garboard.machine.v1alpha1.InspectService/Mounts", READERS),
+    row("/garboard.machine.v1alpha1.InspectService/Sockets", READERS),
+    row(
         "/garboard.machine.v1alpha1.MachineService/Version",
         ANY_ROLE,
     ),

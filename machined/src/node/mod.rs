@@ -220,7 +220,7 @@ impl Node for LocalNode {
 }
 
 /// A time on the wire.
-fn wire_time(time: Timestamp) -> prost_types::Timestamp {
+pub(crate) fn wire_time(time: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp {
         seconds: time.as_second(),
         nanos: time.subsec_nanosecond(),

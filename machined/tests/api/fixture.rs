@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use machined::api::{
     Answers, Caller, Endpoint, Failure, Limits, Node, Pairing, Record, RemoteAccess, Server, Sink,
 };
+use machined::inspect::Inspect;
 use pki::pairing::{PairingSecret, PairingString};
 use pki::{Authority, CLIENT_LIFETIME, Identity, Names, Role, Roles, SERVING_LIFETIME, Trust, tls};
 use rustls::ClientConfig;
@@ -290,6 +291,7 @@ pub(crate) fn serve_within(endpoint: Option<Endpoint>, limits: Limits) -> Served
     let shown = pairing.shown();
     let server = Server::new(Arc::clone(&node), pairing, endpoint.subscribe())
         .mount(state(), cosi::wire::proto::FILE_DESCRIPTOR_SET)
+        .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .sink(records.clone())
         .limits(limits);
     let server = tokio::spawn(async move {

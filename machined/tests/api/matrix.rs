@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ::api::v1alpha1 as v1;
+use ::api::v1alpha1::inspect_service_client::InspectServiceClient;
 use ::api::v1alpha1::machine_service_client::MachineServiceClient;
 use ::api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
 use cosi::wire::proto;
@@ -17,6 +18,7 @@ use tonic::{Code, Status};
 use super::fixture::{Cluster, Served, dial, serve};
 
 const MACHINE: &str = "/garboard.machine.v1alpha1.MachineService/";
+const INSPECT: &str = "/garboard.machine.v1alpha1.InspectService/";
 const STATE: &str = "/cosi.resource.State/";
 const MAINTENANCE: &str = "/garboard.machine.v1alpha1.MaintenanceService/";
 
@@ -26,6 +28,8 @@ async fn call(channel: Channel, path: &str) -> Option<Result<(), Status>> {
         call_machine(MachineServiceClient::new(channel), method).await
     } else if let Some(method) = path.strip_prefix(MAINTENANCE) {
         call_maintenance(MaintenanceServiceClient::new(channel), method).await
+    } else if let Some(method) = path.strip_prefix(INSPECT) {
+        call_inspect(InspectServiceClient::new(channel), method).await
     } else {
         call_state(StateClient::new(channel), path.strip_prefix(STATE)?).await
     }
@@ -54,6 +58,19 @@ async fn call_machine(
         "Logs" => client.logs(v1::LogsRequest::default()).await.map(drop),
         "Dmesg" => client.dmesg(v1::DmesgRequest::default()).await.map(drop),
         "Events" => client.events(v1::EventsRequest::default()).await.map(drop),
+        _ => return None,
+    })
+}
+
+async fn call_inspect(
+    mut client: InspectServiceClient<Channel>,
+    method: &str,
+) -> Option<Result<(), Status>> {
+    Some(match method {
+        "Processes" => client.processes(v1::ProcessesRequest {}).await.map(drop),
+        "Memory" => client.memory(v1::MemoryRequest {}).await.map(drop),
+        "Mounts" => client.mounts(v1::MountsRequest {}).await.map(drop),
+        "Sockets" => client.sockets(v1::SocketsRequest {}).await.map(drop),
         _ => return None,
     })
 }
