@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod generate;
 pub(crate) mod get;
+pub(crate) mod inspect;
 pub(crate) mod power;
 pub(crate) mod stream;
 pub(crate) mod version;

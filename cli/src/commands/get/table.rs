@@ -7,6 +7,8 @@
 use store::Resource;
 use store::meta::{PrintColumn, ResourceDefinition};
 
+use crate::output;
+
 /// The headings of a type's own columns.
 pub(super) fn headings(definition: &ResourceDefinition) -> impl Iterator<Item = &str> {
     definition
@@ -30,25 +32,8 @@ pub(super) fn cells(definition: &ResourceDefinition, resource: &Resource) -> Vec
 fn readable(column: &PrintColumn, value: String) -> String {
     let field = column.json_path.rsplit('.').next().unwrap_or_default();
     match value.parse() {
-        Ok(count) if field == "bytes" || field.ends_with("Bytes") => size(count),
+        Ok(count) if field == "bytes" || field.ends_with("Bytes") => output::size(count),
         _ => value,
-    }
-}
-
-/// An amount of memory in the largest unit there is one of, rounded down to a tenth.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    let mut unit = "B";
-    let mut tenths = u128::from(bytes) * 10;
-    for larger in UNITS {
-        if tenths < 10_240 {
-            break;
-        }
-        (tenths, unit) = (tenths / 1024, larger);
-    }
-    match (tenths / 10, tenths % 10) {
-        (whole, 0) => format!("{whole} {unit}"),
-        (whole, tenth) => format!("{whole}.{tenth} {unit}"),
     }
 }
 

@@ -85,7 +85,7 @@ fn bytes_read_as_people_say_them() {
         (16_433_610_752, "15.3 GiB"),
         (u64::MAX, "16777215.9 TiB"),
     ] {
-        assert_eq!(size(bytes), text);
+        assert_eq!(output::size(bytes), text);
     }
     let column = |json_path: &str| PrintColumn {
         name: String::new(),
