@@ -18,7 +18,7 @@ use rustls::ClientConfig;
 const MEMORY: u32 = 512;
 
 /// What a role asks for, and whether it is given.
-const SAMPLE: [(&str, &str, bool); 13] = [
+const SAMPLE: [(&str, &str, bool); 18] = [
     ("admin", "apply --dry-run --file node.yaml", true),
     ("admin", "config show --reveal-secrets", true),
     ("operator", "logs machined", true),
@@ -27,11 +27,16 @@ const SAMPLE: [(&str, &str, bool); 13] = [
     ("reader", "get links", true),
     ("reader", "config show", true),
     ("reader", "dmesg", true),
+    ("reader", "processes --sort memory", true),
+    ("reader", "memory", true),
+    ("reader", "mounts", true),
+    ("reader", "netstat --listening", true),
     ("reader", "config show --reveal-secrets", false),
     ("reader", "reboot", false),
     ("reader", "shutdown", false),
     ("etcd-backup", "version", true),
     ("etcd-backup", "get links", false),
+    ("etcd-backup", "processes", false),
 ];
 
 #[test]
@@ -67,9 +72,28 @@ fn everybody_may_what_the_table_says() -> Result<()> {
         shown.contains("kind: ApiTrust") && !shown.contains("PRIVATE KEY"),
         "{shown}"
     );
+    inside(&lab)?;
     strangers(&lab, api)?;
     let said = lab.osctl("version -o json")?.fine()?;
     ensure!(said.contains("running"), "{said}");
+    Ok(())
+}
+
+/// What a reader sees of the node's inside is this node's.
+fn inside(lab: &Lab) -> Result<()> {
+    for (command, wanted) in [
+        ("processes", r#""command": "machined""#),
+        ("processes", r#""command": "networkd""#),
+        ("mounts", r#""filesystem": "squashfs""#),
+        ("netstat --listening", r#"50000""#),
+        ("netstat --listening", r#""command": "machined""#),
+        ("memory", r#""totalBytes""#),
+    ] {
+        let said = lab
+            .osctl(&format!("{command} -o json --context as-reader"))?
+            .fine()?;
+        ensure!(said.contains(wanted), "{command}: no {wanted} in {said}");
+    }
     Ok(())
 }
 
