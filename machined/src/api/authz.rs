@@ -63,6 +63,12 @@ pub const AUTHZ: &[Row] = &[
     row("/garboard.machine.v1alpha1.InspectService/Mounts", READERS),
     row("/garboard.machine.v1alpha1.InspectService/Sockets", READERS),
     row(
+        "/garboard.machine.v1alpha1.InspectService/ListFiles",
+        OPERATORS,
+    ),
+    // Files of the node hold its keys.
+    row("/garboard.machine.v1alpha1.InspectService/ReadFile", ADMINS),
+    row(
         "/garboard.machine.v1alpha1.MachineService/Version",
         ANY_ROLE,
     ),

@@ -3,6 +3,7 @@
 //! Everything is read from `/proc` when it is asked for, on a blocking thread; nothing is kept, and nothing here changes the
 //! node. What disappears while it is read is left out: a list of processes is old as soon as it is made.
 
+mod files;
 mod memory;
 mod mounts;
 mod processes;
@@ -10,9 +11,12 @@ mod sockets;
 
 use ::api::v1alpha1 as v1;
 use ::api::v1alpha1::inspect_service_server::{InspectService, InspectServiceServer};
+use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use procfs::ProcError;
 use tonic::{Request, Response, Status};
+
+use crate::api::Target;
 
 /// The kernel's numbers could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +56,18 @@ async fn read<T: Send + 'static>(
         .map_err(|error| Status::internal(cosi::report(&error)))
 }
 
+/// Names the target of a call for its audit record.
+fn about<T>(request: &Request<T>, target: &str) {
+    if let Some(record) = request.extensions().get::<Target>() {
+        record.set(target);
+    }
+}
+
 #[tonic::async_trait]
 impl InspectService for Inspect {
+    type ListFilesStream = BoxStream<'static, Result<v1::ListFilesResponse, Status>>;
+    type ReadFileStream = BoxStream<'static, Result<v1::ReadFileResponse, Status>>;
+
     async fn processes(
         &self,
         _: Request<v1::ProcessesRequest>,
@@ -80,5 +94,22 @@ impl InspectService for Inspect {
         _: Request<v1::SocketsRequest>,
     ) -> Result<Response<v1::SocketsResponse>, Status> {
         read(sockets::read).await
+    }
+
+    async fn list_files(
+        &self,
+        request: Request<v1::ListFilesRequest>,
+    ) -> Result<Response<Self::ListFilesStream>, Status> {
+        about(&request, &request.get_ref().path);
+        let v1::ListFilesRequest { path, depth } = request.into_inner();
+        Ok(Response::new(files::list(path, depth).await?))
+    }
+
+    async fn read_file(
+        &self,
+        request: Request<v1::ReadFileRequest>,
+    ) -> Result<Response<Self::ReadFileStream>, Status> {
+        about(&request, &request.get_ref().path);
+        Ok(Response::new(files::read(request.into_inner().path).await?))
     }
 }

@@ -70,6 +70,19 @@ async fn call_inspect(
         "Processes" => client.processes(v1::ProcessesRequest {}).await.map(drop),
         "Memory" => client.memory(v1::MemoryRequest {}).await.map(drop),
         "Mounts" => client.mounts(v1::MountsRequest {}).await.map(drop),
+        "ListFiles" => client
+            .list_files(v1::ListFilesRequest {
+                path: "/".to_owned(),
+                depth: 1,
+            })
+            .await
+            .map(drop),
+        "ReadFile" => client
+            .read_file(v1::ReadFileRequest {
+                path: "/proc/version".to_owned(),
+            })
+            .await
+            .map(drop),
         "Sockets" => client.sockets(v1::SocketsRequest {}).await.map(drop),
         _ => return None,
     })
