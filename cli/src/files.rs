@@ -92,7 +92,8 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-fn half_name(path: &Path) -> PathBuf {
+/// The name that a file has until it is whole.
+pub(crate) fn half_name(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.half", std::process::id()));
     path.with_file_name(name)

@@ -12,6 +12,7 @@ mod fleet;
 mod login;
 mod names;
 mod output;
+mod progress;
 mod secrets;
 mod tries;
 
@@ -26,7 +27,7 @@ use jiff::Timestamp;
 
 use crate::commands::stream::Extent;
 use crate::commands::{
-    cluster, config, context as contexts, generate, get, inspect, power, stream, version,
+    cluster, config, context as contexts, copy, generate, get, inspect, power, stream, version,
 };
 use crate::context::ContextFile;
 use crate::exit::{Changes, Interrupted, WrongUsage};
@@ -122,25 +123,10 @@ enum Command {
         #[command(flatten)]
         extent: Extent,
     },
-    /// Show the processes of nodes
-    Processes {
-        /// In which order
-        #[arg(long, value_name = "ORDER", default_value = "pid")]
-        sort: inspect::Order,
-        /// Show the threads of the kernel too
-        #[arg(long)]
-        kernel: bool,
-    },
-    /// Show what the memory of nodes is used for
-    Memory,
-    /// Show the filesystems of nodes and how full they are
-    Mounts,
-    /// Show the TCP and UDP sockets of nodes, and whose they are
-    Netstat {
-        /// Show only those that wait for anybody
-        #[arg(short, long)]
-        listening: bool,
-    },
+    #[command(flatten)]
+    Inspect(inspect::Command),
+    #[command(flatten)]
+    Copy(copy::Command),
     /// Restart nodes cleanly
     Reboot {
         /// Wait until each has started again and answers, or waits in maintenance mode for a config
@@ -243,12 +229,8 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
         }
         Command::Dmesg { extent } => stream::dmesg(&session()?, extent, format).await,
         Command::Events { extent } => stream::events(&session()?, extent, format).await,
-        Command::Processes { sort, kernel } => {
-            inspect::processes(&session()?, sort, kernel, format).await
-        }
-        Command::Memory => inspect::memory(&session()?, format).await,
-        Command::Mounts => inspect::mounts(&session()?, format).await,
-        Command::Netstat { listening } => inspect::netstat(&session()?, listening, format).await,
+        Command::Inspect(command) => inspect::run(&session()?, command, format).await,
+        Command::Copy(command) => copy::run(&session()?, command).await,
         Command::Reboot { wait } => power::reboot(&session()?, wait, format).await,
         Command::Shutdown => power::shutdown(&session()?, format).await,
         Command::Completion { shell } => completion(shell),

@@ -7,13 +7,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::output;
 
 /// One thing that goes through several steps.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
     /// Begins; nothing is shown yet.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         if !output::is_terminal() {
             return Self { bar: None };
         }
@@ -25,15 +25,22 @@ impl Progress {
     }
 
     /// Says what is being done now.
-    pub(super) fn step(&self, text: String) {
+    pub(crate) fn step(&self, text: String) {
         match &self.bar {
             Some(bar) => bar.set_message(text),
             None => output::note(&text),
         }
     }
 
+    /// Says how far it is, to whoever watches; nobody else wants every number.
+    pub(crate) fn tell(&self, text: String) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text);
+        }
+    }
+
     /// Says what is done, for good.
-    pub(super) fn done(&self, text: &str) {
+    pub(crate) fn done(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
             None => output::note(text),

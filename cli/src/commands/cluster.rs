@@ -4,7 +4,6 @@
 //! config, wait until the node answers with mutual TLS.
 
 mod create;
-mod progress;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};

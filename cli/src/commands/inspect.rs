@@ -1,18 +1,30 @@
-//! `osctl processes`, `memory`, `mounts`, `netstat`: what nodes are busy with at this moment.
+//! `osctl processes`, `memory`, `mounts`, `netstat`, `ls`: what nodes are busy with at this moment.
 
-use std::cmp::Reverse;
+mod file;
+mod memory;
+mod mount;
+mod process;
+mod socket;
+
 use std::future::Future;
 
 use anyhow::Result;
 use api::v1alpha1 as v1;
 use api::v1alpha1::inspect_service_client::InspectServiceClient;
-use clap::ValueEnum;
+use clap::Subcommand;
+use futures_util::TryStreamExt;
 use serde::Serialize;
 use tonic::Status;
 use tonic::transport::Channel;
 
+use file::File;
+use memory::Memory;
+use mount::Mount;
+use process::{Order, Process, arrange};
+use socket::Socket;
+
 use crate::fleet::Session;
-use crate::output::{self, Format, size};
+use crate::output::{self, Format};
 
 type Client = InspectServiceClient<Channel>;
 
@@ -21,17 +33,6 @@ trait Row: Serialize {
     const HEADINGS: &'static [&'static str];
 
     fn cells(&self) -> Vec<String>;
-}
-
-/// The order of processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Order {
-    /// By number
-    Pid,
-    /// The busiest since their start first
-    Cpu,
-    /// The largest in memory first
-    Memory,
 }
 
 /// Asks the nodes, and shows what they say line by line.
@@ -73,305 +74,96 @@ fn drawn<R: Row>(rows: &[(String, &R)], of_one: bool) -> Vec<String> {
     output::drawn(&headings, &rows.iter().map(cells).collect::<Vec<_>>())
 }
 
-/// `osctl processes`.
-pub(crate) async fn processes(
-    session: &Session,
-    order: Order,
-    kernel: bool,
-    format: Format,
-) -> Result<()> {
-    show(session, format, |mut client| async move {
-        let answer = client.processes(v1::ProcessesRequest {}).await?;
-        let all = answer.into_inner().processes.into_iter();
-        let mut rows: Vec<_> = all
-            .map(Process::from)
-            .filter(|process| kernel || !process.is_of_kernel())
-            .collect();
-        arrange(&mut rows, order);
-        Ok(rows)
-    })
-    .await
+/// What there is to look at.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the processes of nodes
+    Processes {
+        /// In which order
+        #[arg(long, value_name = "ORDER", default_value = "pid")]
+        sort: Order,
+        /// Show the threads of the kernel too
+        #[arg(long)]
+        kernel: bool,
+    },
+    /// Show what the memory of nodes is used for
+    Memory,
+    /// Show the filesystems of nodes and how full they are
+    Mounts,
+    /// Show the TCP and UDP sockets of nodes, and whose they are
+    Netstat {
+        /// Show only those that wait for anybody
+        #[arg(short, long)]
+        listening: bool,
+    },
+    /// List the files of nodes
+    Ls {
+        /// A folder, or one file
+        #[arg(default_value = "/")]
+        path: String,
+        /// How many folders deep
+        #[arg(long, value_name = "FOLDERS", default_value_t = 1,
+              value_parser = clap::value_parser!(u32).range(1..))]
+        depth: u32,
+    },
 }
 
-/// `osctl memory`.
-pub(crate) async fn memory(session: &Session, format: Format) -> Result<()> {
-    show(session, format, |mut client| async move {
-        let answer = client.memory(v1::MemoryRequest {}).await?;
-        Ok(vec![Memory::from(answer.into_inner())])
-    })
-    .await
-}
-
-/// `osctl mounts`.
-pub(crate) async fn mounts(session: &Session, format: Format) -> Result<()> {
-    show(session, format, |mut client| async move {
-        let answer = client.mounts(v1::MountsRequest {}).await?;
-        let mounts = answer.into_inner().mounts.into_iter();
-        Ok(mounts.map(Mount::from).collect())
-    })
-    .await
-}
-
-/// `osctl netstat`.
-pub(crate) async fn netstat(session: &Session, listening: bool, format: Format) -> Result<()> {
-    show(session, format, |mut client| async move {
-        let answer = client.sockets(v1::SocketsRequest {}).await?;
-        let sockets = answer.into_inner().sockets.into_iter().map(Socket::from);
-        Ok(sockets
-            .filter(|socket| !listening || socket.listens())
-            .collect())
-    })
-    .await
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Process {
-    pid: u32,
-    parent: u32,
-    state: String,
-    threads: u32,
-    cpu_seconds: f64,
-    virtual_bytes: u64,
-    resident_bytes: u64,
-    command: String,
-    arguments: Vec<String>,
-    started: String,
-}
-
-impl From<v1::Process> for Process {
-    fn from(said: v1::Process) -> Self {
-        let cpu = std::time::Duration::from_micros(said.cpu_microseconds);
-        let started = said.started.as_ref().map(super::stream::time);
-        Self {
-            pid: said.pid,
-            parent: said.parent,
-            state: said.state,
-            threads: said.threads,
-            cpu_seconds: cpu.as_secs_f64(),
-            virtual_bytes: said.virtual_bytes,
-            resident_bytes: said.resident_bytes,
-            command: said.command,
-            arguments: said.arguments,
-            started: started.unwrap_or_default(),
+/// Asks the nodes, and shows what they say.
+pub(crate) async fn run(session: &Session, command: Command, format: Format) -> Result<()> {
+    match command {
+        Command::Processes { sort, kernel } => {
+            let call = |client| processes(client, sort, kernel);
+            show(session, format, call).await
+        }
+        Command::Memory => show(session, format, memory).await,
+        Command::Mounts => show(session, format, mounts).await,
+        Command::Netstat { listening } => {
+            show(session, format, |client| sockets(client, listening)).await
+        }
+        Command::Ls { path, depth } => {
+            let call = |client| files(client, path.clone(), depth);
+            show(session, format, call).await
         }
     }
 }
 
-impl Process {
-    /// Threads of the kernel have no command line; neither have the dead, which somebody forgot to collect.
-    fn is_of_kernel(&self) -> bool {
-        self.arguments.is_empty() && self.state != "Z"
-    }
-
-    fn line(&self) -> String {
-        if self.arguments.is_empty() {
-            format!("[{}]", self.command)
-        } else {
-            self.arguments.join(" ")
-        }
-    }
+async fn processes(mut client: Client, order: Order, kernel: bool) -> Result<Vec<Process>, Status> {
+    let answer = client.processes(v1::ProcessesRequest {}).await?;
+    let all = answer.into_inner().processes.into_iter().map(Process::from);
+    let mut rows: Vec<_> = all
+        .filter(|process| kernel || !process.is_of_kernel())
+        .collect();
+    arrange(&mut rows, order);
+    Ok(rows)
 }
 
-fn arrange(processes: &mut [Process], order: Order) {
-    match order {
-        Order::Pid => processes.sort_by_key(|process| process.pid),
-        Order::Cpu => processes.sort_by(|a, b| b.cpu_seconds.total_cmp(&a.cpu_seconds)),
-        Order::Memory => processes.sort_by_key(|process| Reverse(process.resident_bytes)),
-    }
+async fn memory(mut client: Client) -> Result<Vec<Memory>, Status> {
+    let answer = client.memory(v1::MemoryRequest {}).await?;
+    Ok(vec![answer.into_inner().into()])
 }
 
-impl Row for Process {
-    const HEADINGS: &'static [&'static str] =
-        &["PID", "STATE", "THREADS", "CPU TIME", "MEMORY", "COMMAND"];
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.pid.to_string(),
-            self.state.clone(),
-            self.threads.to_string(),
-            format!("{:.2} s", self.cpu_seconds),
-            size(self.resident_bytes),
-            self.line(),
-        ]
-    }
+async fn mounts(mut client: Client) -> Result<Vec<Mount>, Status> {
+    let answer = client.mounts(v1::MountsRequest {}).await?;
+    let mounts = answer.into_inner().mounts.into_iter();
+    Ok(mounts.map(Mount::from).collect())
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Memory {
-    total_bytes: u64,
-    available_bytes: u64,
-    free_bytes: u64,
-    cached_bytes: u64,
-    buffer_bytes: u64,
-    shared_bytes: u64,
-    dirty_bytes: u64,
-    slab_reclaimable_bytes: u64,
-    slab_bytes: u64,
+async fn sockets(mut client: Client, listening: bool) -> Result<Vec<Socket>, Status> {
+    let answer = client.sockets(v1::SocketsRequest {}).await?;
+    let all = answer.into_inner().sockets.into_iter().map(Socket::from);
+    Ok(all
+        .filter(|socket| !listening || socket.listens())
+        .collect())
 }
 
-impl From<v1::MemoryResponse> for Memory {
-    fn from(said: v1::MemoryResponse) -> Self {
-        Self {
-            total_bytes: said.total_bytes,
-            available_bytes: said.available_bytes,
-            free_bytes: said.free_bytes,
-            cached_bytes: said.cached_bytes,
-            buffer_bytes: said.buffer_bytes,
-            shared_bytes: said.shared_bytes,
-            dirty_bytes: said.dirty_bytes,
-            slab_reclaimable_bytes: said.slab_reclaimable_bytes,
-            slab_bytes: said.slab_bytes,
-        }
-    }
+async fn files(mut client: Client, path: String, depth: u32) -> Result<Vec<File>, Status> {
+    let asked = v1::ListFilesRequest {
+        path: path.clone(),
+        depth,
+    };
+    let answer = client.list_files(asked).await?;
+    let named = |said| File::of(&path, said);
+    let mut files: Vec<_> = answer.into_inner().map_ok(named).try_collect().await?;
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
 }
-
-impl Row for Memory {
-    const HEADINGS: &'static [&'static str] =
-        &["TOTAL", "AVAILABLE", "FREE", "CACHED", "SHARED", "KERNEL"];
-
-    fn cells(&self) -> Vec<String> {
-        let kernel = self.slab_bytes.saturating_add(self.slab_reclaimable_bytes);
-        [
-            self.total_bytes,
-            self.available_bytes,
-            self.free_bytes,
-            self.cached_bytes,
-            self.shared_bytes,
-            kernel,
-        ]
-        .map(size)
-        .to_vec()
-    }
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Mount {
-    target: String,
-    source: String,
-    filesystem: String,
-    options: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Usage>,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Usage {
-    total_bytes: u64,
-    used_bytes: u64,
-    available_bytes: u64,
-    inodes: u64,
-    used_inodes: u64,
-}
-
-impl From<v1::Mount> for Mount {
-    fn from(said: v1::Mount) -> Self {
-        Self {
-            target: said.target,
-            source: said.source,
-            filesystem: said.filesystem,
-            options: said.options,
-            usage: said.usage.map(|usage| Usage {
-                total_bytes: usage.total_bytes,
-                used_bytes: usage.used_bytes,
-                available_bytes: usage.available_bytes,
-                inodes: usage.inodes,
-                used_inodes: usage.used_inodes,
-            }),
-        }
-    }
-}
-
-impl Usage {
-    /// Of what programs can have, in whole percent, rounded up as df does: full is never called less.
-    fn percent(self) -> u64 {
-        let reachable = u128::from(self.used_bytes) + u128::from(self.available_bytes);
-        let percent = (u128::from(self.used_bytes) * 100).div_ceil(reachable.max(1));
-        u64::try_from(percent).unwrap_or(100)
-    }
-}
-
-impl Row for Mount {
-    const HEADINGS: &'static [&'static str] =
-        &["TARGET", "SOURCE", "TYPE", "SIZE", "AVAILABLE", "USE"];
-
-    fn cells(&self) -> Vec<String> {
-        let [total, available, percent] = match self.usage {
-            Some(usage) => [
-                size(usage.total_bytes),
-                size(usage.available_bytes),
-                format!("{}%", usage.percent()),
-            ],
-            None => Default::default(),
-        };
-        vec![
-            self.target.clone(),
-            self.source.clone(),
-            self.filesystem.clone(),
-            total,
-            available,
-            percent,
-        ]
-    }
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Socket {
-    protocol: String,
-    local: String,
-    remote: String,
-    state: String,
-    uid: u32,
-    receive_bytes: u32,
-    send_bytes: u32,
-    pid: u32,
-    command: String,
-}
-
-impl From<v1::Socket> for Socket {
-    fn from(said: v1::Socket) -> Self {
-        Self {
-            protocol: said.protocol,
-            local: said.local,
-            remote: said.remote,
-            state: said.state,
-            uid: said.uid,
-            receive_bytes: said.receive_bytes,
-            send_bytes: said.send_bytes,
-            pid: said.pid,
-            command: said.command,
-        }
-    }
-}
-
-impl Socket {
-    /// Whether it waits for anybody: UDP has no word for it but no peer either.
-    fn listens(&self) -> bool {
-        self.state == "listen" || (self.state.is_empty() && self.remote.ends_with(":0"))
-    }
-}
-
-impl Row for Socket {
-    const HEADINGS: &'static [&'static str] = &["PROTOCOL", "LOCAL", "REMOTE", "STATE", "PROCESS"];
-
-    fn cells(&self) -> Vec<String> {
-        let process = match self.pid {
-            0 => String::new(),
-            pid => format!("{pid}/{}", self.command),
-        };
-        vec![
-            self.protocol.clone(),
-            self.local.clone(),
-            self.remote.clone(),
-            self.state.clone(),
-            process,
-        ]
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -4,6 +4,7 @@
 mod client;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -18,10 +19,13 @@ use rustls::ClientConfig;
 const MEMORY: u32 = 512;
 
 /// What a role asks for, and whether it is given.
-const SAMPLE: [(&str, &str, bool); 18] = [
+const SAMPLE: [(&str, &str, bool); 22] = [
     ("admin", "apply --dry-run --file node.yaml", true),
     ("admin", "config show --reveal-secrets", true),
     ("operator", "logs machined", true),
+    ("admin", "read /etc/os-release", true),
+    ("operator", "ls /etc", true),
+    ("operator", "read /etc/os-release", false),
     ("operator", "apply --dry-run --file node.yaml", false),
     ("operator", "config show --reveal-secrets", false),
     ("reader", "get links", true),
@@ -31,6 +35,7 @@ const SAMPLE: [(&str, &str, bool); 18] = [
     ("reader", "memory", true),
     ("reader", "mounts", true),
     ("reader", "netstat --listening", true),
+    ("reader", "ls /etc", false),
     ("reader", "config show --reveal-secrets", false),
     ("reader", "reboot", false),
     ("reader", "shutdown", false),
@@ -73,6 +78,7 @@ fn everybody_may_what_the_table_says() -> Result<()> {
         "{shown}"
     );
     inside(&lab)?;
+    files(&lab)?;
     strangers(&lab, api)?;
     let said = lab.osctl("version -o json")?.fine()?;
     ensure!(said.contains("running"), "{said}");
@@ -94,6 +100,36 @@ fn inside(lab: &Lab) -> Result<()> {
             .fine()?;
         ensure!(said.contains(wanted), "{command}: no {wanted} in {said}");
     }
+    Ok(())
+}
+
+/// A folder comes as it is, links included, and a file as reading it says.
+fn files(lab: &Lab) -> Result<()> {
+    let context = "--context as-admin";
+    let listed = lab.osctl(&format!("ls /etc {context}"))?.fine()?;
+    ensure!(listed.contains("os-release"), "{listed}");
+    lab.osctl(&format!("cp /etc copied {context}"))?.fine()?;
+    let read = lab
+        .osctl(&format!("read /etc/os-release {context}"))?
+        .fine()?;
+    let link = std::fs::read_link(lab.home().join("copied/os-release"))?;
+    ensure!(link == Path::new("../usr/lib/os-release"), "{link:?}");
+    lab.osctl(&format!("cp /usr/lib/os-release . {context}"))?
+        .fine()?;
+    ensure!(std::fs::read_to_string(lab.home().join("os-release"))? == read);
+    ensure!(read.contains("Garboard"), "{read}");
+    lab.osctl(&format!("cp /proc/version . {context}"))?
+        .fine()?;
+    let version = std::fs::read_to_string(lab.home().join("version"))?;
+    ensure!(version.starts_with("Linux version"), "{version}");
+    let again = lab
+        .osctl(&format!("cp /proc/version . {context}"))?
+        .refused()?;
+    ensure!(again.contains("exists"), "{again}");
+    let folder = lab.osctl(&format!("read /etc {context}"))?.refused()?;
+    ensure!(folder.contains("osctl ls /etc"), "{folder}");
+    let missing = lab.osctl(&format!("cp /no/where . {context}"))?.refused()?;
+    ensure!(missing.contains("there is no /no/where"), "{missing}");
     Ok(())
 }
 

@@ -13,7 +13,6 @@ use pki::pairing::PairingString;
 use provision::spec::{API_PORT, Boot, Bus, ClusterSpec, Disk, VmSpec};
 use provision::{Cluster, Clusters, Deadline, Host, Name};
 
-use super::progress::Progress;
 use crate::commands::config::{give, request};
 use crate::connect::{self, Target};
 use crate::context::{Context, ContextFile, Contexts, Node};
@@ -22,6 +21,7 @@ use crate::explain::sentence;
 use crate::files::{self, Existing};
 use crate::fleet::within;
 use crate::output;
+use crate::progress::Progress;
 use crate::secrets::Secrets;
 
 /// The client certificate of a local cluster holds as long as a person may want to play with it.
