@@ -15,7 +15,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::context::{Context, Node};
 use crate::exit::usage;
-use crate::names::OtherNames;
+use crate::names::{OtherNames, host_of};
 
 /// Where a command goes, and the name that the certificate there must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,10 +113,16 @@ fn add_port(address: &str) -> Result<String> {
     }
 }
 
-/// The host of `HOST:PORT`, without the brackets of IPv6.
-pub(crate) fn host_of(address: &str) -> &str {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    host.trim_start_matches('[').trim_end_matches(']')
+/// A node as the command line names it, `NAME=ADDRESS`.
+pub(crate) fn parse_node(text: &str) -> Result<Node> {
+    let Some((name, address)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+        return Err(usage(format!("{text:?} is not NAME=ADDRESS")));
+    };
+    check_name(name)?;
+    Ok(Node {
+        name: name.to_owned(),
+        address: with_port(address)?,
+    })
 }
 
 /// Opens a channel to a node with the context's identity; both sides prove themselves.

@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use rustls::{AlertDescription, CertificateError};
 use tonic::Status;
 
+use crate::causes::{causes, refusal, refused, tls};
 use crate::names::OtherNames;
 
 /// An error with its causes as one line; a node's own words come as they are.
@@ -38,28 +39,6 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
 /// Whether a call failed because the node shows a certificate of nobody we know, as one in maintenance mode does.
 pub(crate) fn is_stranger(error: &anyhow::Error) -> bool {
     refusal(error) == Some(&CertificateError::UnknownIssuer)
-}
-
-/// Why the certificate of a node was refused, if that is what went wrong.
-pub(crate) fn refusal(error: &anyhow::Error) -> Option<&CertificateError> {
-    causes(error).into_iter().find_map(refused)
-}
-
-/// All causes, the outermost first. An I/O error shows what it wraps to a downcast only, not as its source.
-fn causes(error: &anyhow::Error) -> Vec<&(dyn Error + 'static)> {
-    let mut causes: Vec<&(dyn Error + 'static)> = Vec::new();
-    let mut next: Option<&(dyn Error + 'static)> = Some(error.as_ref());
-    while let Some(cause) = next {
-        causes.push(cause);
-        let inner = cause
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        next = match inner {
-            Some(inner) => Some(inner),
-            None => cause.source(),
-        };
-    }
-    causes
 }
 
 /// The node's answer, if this is one; some libraries keep it in a box.
@@ -131,18 +110,6 @@ fn way_out(causes: &[&(dyn Error + 'static)]) -> Option<Cow<'static, str>> {
             .or_else(|| about_io(kind(*cause)?));
         known.map(Cow::Borrowed)
     })
-}
-
-fn tls<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    cause.downcast_ref()
-}
-
-/// Why TLS refused a certificate, if that is what went wrong.
-fn refused<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a CertificateError> {
-    match tls(cause) {
-        Some(rustls::Error::InvalidCertificate(why)) => Some(why),
-        _ => None,
-    }
 }
 
 fn about_tls(error: &rustls::Error) -> Option<&'static str> {

@@ -7,10 +7,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use tonic::Status;
 use tonic::transport::Channel;
-use tonic::{Status, Streaming};
 
-use crate::commands::stream::Extent;
 use crate::connect::{self, Target};
 use crate::context::{Context, ContextFile};
 use crate::exit::usage;
@@ -114,18 +113,6 @@ impl Session {
         answer: impl Future<Output = Result<T, Status>>,
     ) -> Result<T> {
         within(self.patience, async { Ok(answer.await?) }).await
-    }
-
-    /// The next message of a stream: what is there already must come in time, what is yet to happen need not.
-    pub(crate) async fn message<T>(
-        &self,
-        stream: &mut Streaming<T>,
-        extent: Extent,
-    ) -> Result<Option<T>> {
-        if extent.follow {
-            return Ok(stream.message().await?);
-        }
-        self.within(stream.message()).await
     }
 
     /// Calls the one node that the command is for, which only shows something: it ends as well when nobody reads that

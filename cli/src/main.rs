@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 there are changes.
 
+mod causes;
 mod commands;
 mod connect;
 mod context;

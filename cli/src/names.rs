@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rustls::CertificateError;
 
-use crate::explain;
+use crate::causes::refusal;
 
 /// The certificate of a node has not the name it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub(crate) struct OtherNames {
 impl OtherNames {
     /// Why a connection to `address` failed, if this is why.
     pub(crate) fn of(error: &anyhow::Error, asked: &str, address: &str) -> Option<Self> {
-        let has = match explain::refusal(error)? {
+        let has = match refusal(error)? {
             CertificateError::NotValidForNameContext { presented, .. } => {
                 presented.iter().map(|name| bare(name)).collect()
             }
@@ -52,7 +52,7 @@ impl OtherNames {
                 "if that is the node you mean, `osctl context set-node {name}={address}` tells your context its name"
             ));
         }
-        let host = crate::connect::host_of(address);
+        let host = host_of(address);
         if self.asked != host && self.has.iter().any(|name| name == host) {
             ways.push(format!("`-n {address}` asks whoever answers there"));
         }
@@ -63,6 +63,12 @@ impl OtherNames {
         ways.push("otherwise compare the address".to_owned());
         ways.join("; ")
     }
+}
+
+/// The host of `HOST:PORT`, without the brackets of IPv6.
+pub(crate) fn host_of(address: &str) -> &str {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 /// Whether a name is a node's own, and neither an address nor what every node calls itself.
@@ -108,7 +114,7 @@ mod tests {
         ];
         let error = anyhow::Error::from(of("old", "127.0.0.1:40001", &names));
         assert_eq!(
-            explain::sentence(&error),
+            crate::explain::sentence(&error),
             "the certificate there is not for old, but for localhost, new, 127.0.0.1, ::1 (if that is the node you \
              mean, `osctl context set-node new=127.0.0.1:40001` tells your context its name; `-n 127.0.0.1:40001` \
              asks whoever answers there; otherwise compare the address)"

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::commands::generate::parse_node;
+use crate::connect::parse_node;
 use crate::context::{self, Context, ContextFile, Contexts, Node};
 use crate::output::{self, Format};
 

@@ -9,8 +9,8 @@ use config::Hostname;
 use jiff::{SignedDuration, Timestamp};
 use pki::Role;
 
-use crate::context::{ContextFile, Contexts, Node};
-use crate::exit::usage;
+use crate::connect::parse_node;
+use crate::context::{ContextFile, Contexts};
 use crate::files::{self, Existing};
 use crate::login;
 use crate::output;
@@ -184,17 +184,6 @@ fn client(crt: Crt, contexts: impl FnOnce() -> Result<ContextFile>, now: Timesta
             super::context::merge(&contexts, made, crt.force)
         }
     }
-}
-
-pub(crate) fn parse_node(text: &str) -> Result<Node> {
-    let Some((name, address)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-        return Err(usage(format!("{text:?} is not NAME=ADDRESS")));
-    };
-    crate::connect::check_name(name)?;
-    Ok(Node {
-        name: name.to_owned(),
-        address: crate::connect::with_port(address)?,
-    })
 }
 
 fn existing(force: bool) -> Existing {

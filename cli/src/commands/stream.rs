@@ -51,7 +51,7 @@ async fn logs_of(
     let mut client = MachineServiceClient::new(channel);
     let mut stream = session.within(client.logs(request)).await?.into_inner();
     let mut lines = Lines::default();
-    while let Some(chunk) = session.message(&mut stream, extent).await? {
+    while let Some(chunk) = next(session, &mut stream, extent).await? {
         if format == Format::Table {
             output::raw(&chunk.data)?;
             continue;
@@ -64,6 +64,18 @@ async fn logs_of(
         Some(line) => output::entry(format, &Line { line }),
         None => Ok(()),
     }
+}
+
+/// The next message: what is there already must come in time, what is yet to happen need not.
+async fn next<T>(
+    session: &Session,
+    stream: &mut Streaming<T>,
+    extent: Extent,
+) -> Result<Option<T>> {
+    if extent.follow {
+        return Ok(stream.message().await?);
+    }
+    session.within(stream.message()).await
 }
 
 #[derive(Serialize)]
@@ -204,7 +216,7 @@ async fn entries<T, E: From<T> + Serialize + Display>(
     extent: Extent,
     format: Format,
 ) -> Result<()> {
-    while let Some(said) = session.message(&mut stream, extent).await? {
+    while let Some(said) = next(session, &mut stream, extent).await? {
         let entry = E::from(said);
         match format {
             Format::Table => output::line(&entry.to_string())?,
