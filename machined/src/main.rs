@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use machined::start::{self, Machined, StartError};
-use machined::tasks::Fault;
+use machined::tasks::{self, Fault};
 use sys::link::{DaemonEnd, Greeting, LinkError};
 use thiserror::Error;
 use tracing::error;
@@ -53,7 +53,7 @@ fn life() -> Result<(), Fatal> {
         .map_err(Fatal::Runtime)?;
     let lived = runtime.block_on(async {
         let machined = Machined::start(Path::new(RUN), link, greeting).map_err(Fatal::Start)?;
-        machined.serve().await.map_err(Fatal::Serve)
+        tasks::serve(machined).await.map_err(Fatal::Serve)
     });
     // A console that somebody has stopped may hold its thread for ever.
     runtime.shutdown_background();

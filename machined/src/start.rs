@@ -1,6 +1,6 @@
 //! Puts the daemon together and runs it: the one place that knows all parts.
 //!
-//! Tasks: every one is a branch of [`Machined::serve`], which ends when the machine goes down. None is detached.
+//! Tasks: every one is a branch of [`tasks::serve`](crate::tasks::serve), which ends when the machine goes down. None is detached.
 
 use std::io;
 use std::path::Path;
@@ -32,7 +32,6 @@ use crate::runtime::pairing::{Kept, PairingError};
 use crate::runtime::serving::apply::ServingController;
 use crate::runtime::sockets::{SocketError, Sockets};
 use crate::runtime::stage::status::StageController;
-use crate::tasks::{self, Fault};
 
 /// Why the daemon cannot start. init starts it again, and after five times in safe mode.
 #[derive(Debug, Error)]
@@ -148,14 +147,6 @@ impl Machined {
             endpoint: api.endpoint,
             pairing: api.pairing,
         })
-    }
-
-    /// Serves until the machine goes down, or until this process is to end because init waits for it.
-    ///
-    /// # Errors
-    /// A part that the node cannot do without has ended.
-    pub async fn serve(self) -> Result<(), Fault> {
-        tasks::serve(self).await
     }
 }
 

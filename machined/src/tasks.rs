@@ -55,7 +55,10 @@ pub enum Fault {
 }
 
 /// Runs the daemon until the machine goes down, or until init waits for this process to end.
-pub(crate) async fn serve(machined: Machined) -> Result<(), Fault> {
+///
+/// # Errors
+/// A part that the node cannot do without has ended.
+pub async fn serve(machined: Machined) -> Result<(), Fault> {
     let Machined {
         store,
         registry,
