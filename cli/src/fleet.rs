@@ -69,6 +69,27 @@ impl Session {
         .await
     }
 
+    /// As [`each`](Self::each), for what takes as long as it takes: every wait in it has its own end.
+    pub(crate) async fn each_in_its_own_time<T, F>(
+        &self,
+        call: impl Fn(String, Channel) -> F,
+    ) -> Result<Answers<T>>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let targets = connect::targets(&self.context, &self.asked)?;
+        let names = targets
+            .into_iter()
+            .map(|target| (target.name.clone(), target));
+        let connect = |_, target: Target| async move {
+            connect::connect(&self.context, &target, self.patience).await
+        };
+        let connected = Answers::new(names.collect(), Vec::new())
+            .then(connect)
+            .await;
+        Ok(connected.then(call).await)
+    }
+
     async fn each_of<T, F>(
         &self,
         targets: Vec<Target>,

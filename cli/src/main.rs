@@ -28,7 +28,8 @@ use jiff::Timestamp;
 
 use crate::commands::stream::Extent;
 use crate::commands::{
-    cluster, config, context as contexts, copy, generate, get, inspect, power, stream, version,
+    cluster, config, context as contexts, copy, generate, get, inspect, power, stream, support,
+    version,
 };
 use crate::context::ContextFile;
 use crate::exit::{Changes, Interrupted, WrongUsage};
@@ -128,6 +129,8 @@ enum Command {
     Inspect(inspect::Command),
     #[command(flatten)]
     Copy(copy::Command),
+    /// Collect what tells the state of nodes into one file, without secrets
+    Support(support::Support),
     /// Restart nodes cleanly
     Reboot {
         /// Wait until each has started again and answers, or waits in maintenance mode for a config
@@ -232,6 +235,7 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
         Command::Events { extent } => stream::events(&session()?, extent, format).await,
         Command::Inspect(command) => inspect::run(&session()?, command, format).await,
         Command::Copy(command) => copy::run(&session()?, command).await,
+        Command::Support(bundle) => support::run(&session()?, &bundle, Timestamp::now()).await,
         Command::Reboot { wait } => power::reboot(&session()?, wait, format).await,
         Command::Shutdown => power::shutdown(&session()?, format).await,
         Command::Completion { shell } => completion(shell),

@@ -8,7 +8,7 @@ mod socket;
 
 use std::future::Future;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use api::v1alpha1 as v1;
 use api::v1alpha1::inspect_service_client::InspectServiceClient;
 use clap::Subcommand;
@@ -125,6 +125,35 @@ pub(crate) async fn run(session: &Session, command: Command, format: Format) -> 
             show(session, format, call).await
         }
     }
+}
+
+/// What `everything` can look at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Look {
+    Processes,
+    Memory,
+    Mounts,
+    Sockets,
+}
+
+/// All that there is to look at without naming something, and what to call it.
+pub(crate) const EVERYTHING: [(&str, Look); 4] = [
+    ("processes", Look::Processes),
+    ("memory", Look::Memory),
+    ("mounts", Look::Mounts),
+    ("sockets", Look::Sockets),
+];
+
+/// One answer, whole and as YAML.
+pub(crate) async fn everything(channel: Channel, look: Look) -> Result<Vec<u8>> {
+    let client = Client::new(channel).max_decoding_message_size(api::MAX_RESPONSE);
+    let text = match look {
+        Look::Processes => serde_yaml::to_string(&processes(client, Order::Pid, true).await?),
+        Look::Memory => serde_yaml::to_string(&memory(client).await?),
+        Look::Mounts => serde_yaml::to_string(&mounts(client).await?),
+        Look::Sockets => serde_yaml::to_string(&sockets(client, false).await?),
+    };
+    Ok(text.context("writing YAML")?.into_bytes())
 }
 
 async fn processes(mut client: Client, order: Order, kernel: bool) -> Result<Vec<Process>, Status> {

@@ -9,4 +9,5 @@ pub(crate) mod get;
 pub(crate) mod inspect;
 pub(crate) mod power;
 pub(crate) mod stream;
+pub(crate) mod support;
 pub(crate) mod version;

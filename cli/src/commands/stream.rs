@@ -13,6 +13,8 @@ use tonic::transport::Channel;
 use crate::fleet::Session;
 use crate::output::{self, Format};
 
+type Client = MachineServiceClient<Channel>;
+
 /// How much of a stream is asked for.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Extent {
@@ -64,6 +66,42 @@ async fn logs_of(
         Some(line) => output::entry(format, &Line { line }),
         None => Ok(()),
     }
+}
+
+/// All that a service has written and that is kept.
+pub(crate) async fn whole_log(mut client: Client, service: String) -> Result<Vec<u8>> {
+    let request = LogsRequest {
+        service,
+        ..LogsRequest::default()
+    };
+    let mut stream = client.logs(request).await?.into_inner();
+    let mut log = Vec::new();
+    while let Some(chunk) = stream.message().await? {
+        log.extend(chunk.data);
+    }
+    Ok(log)
+}
+
+/// The kernel log as far as it is kept.
+pub(crate) async fn all_of_dmesg(mut client: Client) -> Result<Vec<u8>> {
+    let stream = client.dmesg(DmesgRequest::default()).await?.into_inner();
+    lines::<_, Record>(stream).await
+}
+
+/// The events as far as they are kept.
+pub(crate) async fn all_events(mut client: Client) -> Result<Vec<u8>> {
+    let stream = client.events(EventsRequest::default()).await?.into_inner();
+    lines::<_, Event>(stream).await
+}
+
+/// What a stream brings until it ends, one line each.
+async fn lines<T, E: From<T> + Display>(mut stream: Streaming<T>) -> Result<Vec<u8>> {
+    let mut lines = String::new();
+    while let Some(said) = stream.message().await? {
+        lines.push_str(&E::from(said).to_string());
+        lines.push('\n');
+    }
+    Ok(lines.into_bytes())
 }
 
 /// The next message: what is there already must come in time, what is yet to happen need not.

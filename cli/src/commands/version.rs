@@ -13,7 +13,7 @@ use crate::output::{self, Format};
 /// What a node said of itself.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Version {
+pub(crate) struct Version {
     version: String,
     revision: String,
     built: String,

@@ -5,6 +5,7 @@ mod client;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -79,6 +80,7 @@ fn everybody_may_what_the_table_says() -> Result<()> {
     );
     inside(&lab)?;
     files(&lab)?;
+    support(&lab)?;
     strangers(&lab, api)?;
     let said = lab.osctl("version -o json")?.fine()?;
     ensure!(said.contains("running"), "{said}");
@@ -131,6 +133,42 @@ fn files(lab: &Lab) -> Result<()> {
     let missing = lab.osctl(&format!("cp /no/where . {context}"))?.refused()?;
     ensure!(missing.contains("there is no /no/where"), "{missing}");
     Ok(())
+}
+
+/// Whoever may read can collect what helps others to help, and no secret is in it.
+fn support(lab: &Lab) -> Result<()> {
+    let bundle = "support bundle.tar.gz --context as-reader";
+    let said = lab.osctl(bundle)?.fine()?;
+    ensure!(said.contains("wrote bundle.tar.gz"), "{said}");
+    let listed = unpacked(lab, "-tzf")?;
+    for part in [
+        "config.yaml",
+        "dmesg.log",
+        "events.log",
+        "logs/machined.log",
+        "logs/networkd.log",
+        "processes.yaml",
+        "resources/linkstatuses.net.garboard.yaml",
+        "version.yaml",
+    ] {
+        let wanted = format!("support/node/{part}\n");
+        ensure!(listed.contains(&wanted), "no {part} in {listed}");
+    }
+    ensure!(!listed.contains("errors.txt"), "{listed}");
+    let all = unpacked(lab, "-xzOf")?;
+    ensure!(all.contains("kind: ApiTrust") && !all.contains("PRIVATE KEY"));
+    ensure!(lab.osctl(bundle)?.refused()?.contains("exists"));
+    Ok(())
+}
+
+/// What tar says of the bundle.
+fn unpacked(lab: &Lab, how: &str) -> Result<String> {
+    let said = Command::new("tar")
+        .args([how, "bundle.tar.gz"])
+        .current_dir(lab.home())
+        .output()?;
+    ensure!(said.status.success(), "tar {how}: {}", said.status);
+    Ok(String::from_utf8_lossy(&said.stdout).into_owned())
 }
 
 /// Whom the node does not know at all gets no answer, whatever he claims to be.
