@@ -28,8 +28,8 @@ use jiff::Timestamp;
 
 use crate::commands::stream::Extent;
 use crate::commands::{
-    cluster, config, context as contexts, copy, generate, get, inspect, power, stream, support,
-    version,
+    cluster, config, context as contexts, copy, dashboard, generate, get, inspect, power, stream,
+    support, version,
 };
 use crate::context::ContextFile;
 use crate::exit::{Changes, Interrupted, WrongUsage};
@@ -108,6 +108,8 @@ enum Command {
     /// Manage local clusters of virtual machines
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// Show nodes at a glance, drawn anew while you look
+    Dashboard,
     /// Show the log of a service of one node
     Logs {
         /// The service's id, as `osctl services` lists it
@@ -224,6 +226,7 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
         }
         Command::Get(get) => get::run(&session()?, get, format).await,
         Command::Services => get::run(&session()?, get::Get::all("services"), format).await,
+        Command::Dashboard => dashboard::run(&session()?).await,
         Command::Cluster(command) => {
             let file = file()?;
             local(command, file, format).await

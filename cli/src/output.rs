@@ -65,6 +65,14 @@ pub(crate) fn printable(text: &str) -> String {
     safe
 }
 
+/// An enumeration's value as its one word, as every output shows it.
+pub(crate) fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
 /// How many there are of something.
 pub(crate) fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };

@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod copy;
+pub(crate) mod dashboard;
 pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod inspect;

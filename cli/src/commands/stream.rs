@@ -94,6 +94,20 @@ pub(crate) async fn all_events(mut client: Client) -> Result<Vec<u8>> {
     lines::<_, Event>(stream).await
 }
 
+/// The last events, a line each.
+pub(crate) async fn last_events(mut client: Client, count: u32) -> Result<Vec<String>> {
+    let request = EventsRequest {
+        tail: Some(count),
+        ..EventsRequest::default()
+    };
+    let mut stream = client.events(request).await?.into_inner();
+    let mut events = Vec::new();
+    while let Some(said) = stream.message().await? {
+        events.push(Event::from(said).to_string());
+    }
+    Ok(events)
+}
+
 /// What a stream brings until it ends, one line each.
 async fn lines<T, E: From<T> + Display>(mut stream: Streaming<T>) -> Result<Vec<u8>> {
     let mut lines = String::new();

@@ -13,8 +13,10 @@ pub mod node;
 pub mod osctl;
 pub mod places;
 pub mod slots;
+pub mod terminal;
 
 pub use agent::Agent;
 pub use lab::Lab;
 pub use node::{Keyboard, Node, Since};
 pub use osctl::{Running, Said};
+pub use terminal::Terminal;

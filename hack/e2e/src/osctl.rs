@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -101,13 +101,20 @@ fn command<S: AsRef<OsStr>>(home: &Path, args: impl IntoIterator<Item = S>) -> R
     command
         .args(args)
         .current_dir(home)
-        .env("HOME", home)
-        // Build machines often run without one.
-        .env("USER", "tester")
-        .env("XDG_DATA_HOME", home.join("data"))
-        .env("XDG_CONFIG_HOME", home.join("config"))
+        .envs(surroundings(home))
         .env_remove("GARBOARD_CONTEXTS");
     Ok(command)
+}
+
+/// What tells `osctl` that its home is this folder.
+pub(crate) fn surroundings(home: &Path) -> [(&'static str, PathBuf); 4] {
+    [
+        ("HOME", home.to_owned()),
+        // Build machines often run without one.
+        ("USER", "tester".into()),
+        ("XDG_DATA_HOME", home.join("data")),
+        ("XDG_CONFIG_HOME", home.join("config")),
+    ]
 }
 
 fn line(command: &Command) -> String {

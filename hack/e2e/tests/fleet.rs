@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Lab, places};
+use e2e::{Lab, Terminal, places};
 
 #[test]
 fn a_worker_joins_in_and_a_dead_node_does_not_hide_the_other() -> Result<()> {
@@ -49,5 +49,13 @@ fn a_worker_joins_in_and_a_dead_node_does_not_hide_the_other() -> Result<()> {
         complaint.contains(worker) && complaint.contains("1 of 2"),
         "{complaint}"
     );
+
+    // The one that is off keeps the dashboard from nothing.
+    let line = format!("dashboard --timeout {patience}");
+    let terminal = Terminal::start(lab.home(), &line)?;
+    terminal.shows(&[plane, "machined", "silent"], lab.change_deadline())?;
+    terminal.ends_by("q", lab.change_deadline())?;
+    let blind = lab.osctl("dashboard")?.refused()?;
+    ensure!(blind.contains("needs a terminal"), "{blind}");
     Ok(())
 }
