@@ -3,6 +3,12 @@
 //! The hardening group follows the Kernel Self Protection Project. What that project recommends and
 //! this image leaves out stands in [`LEFT_OUT`], so that nobody has to guess whether it was forgotten.
 
+use anyhow::{Result, ensure};
+
+/// How many bytes a user may add. The kernel takes 2047 on x86 and drops the rest without a word; ours
+/// stay below 1000, and a boot loader adds what it loaded, ISOLINUX 47.
+const EXTRA: usize = 1000;
+
 /// An argument and why it is there.
 pub type Reason = (&'static str, &'static str);
 
@@ -85,6 +91,24 @@ pub const LEFT_OUT: &[Reason] = &[
     ),
 ];
 
+/// Checks what a user adds.
+///
+/// # Errors
+/// When it is more than the kernel takes, or would end a line in a boot loader's settings.
+pub fn extra(text: &str) -> Result<String> {
+    let text = text.trim();
+    ensure!(
+        text.len() <= EXTRA,
+        "{} bytes are more than the {EXTRA} that fit beside the image's own arguments",
+        text.len()
+    );
+    ensure!(
+        !text.chars().any(char::is_control),
+        "kernel arguments are one line without control characters"
+    );
+    Ok(text.to_owned())
+}
+
 /// The whole command line for the image whose root hash is `root`.
 #[must_use]
 pub fn line(root: &str, extra: Option<&str>) -> String {
@@ -115,8 +139,17 @@ mod tests {
             assert!(!reason.is_empty());
         }
         assert!(line.ends_with(" garboard.root=abc console=ttyS1"), "{line}");
-        // The kernel's own limit on x86 is 2048 bytes.
-        assert!(line.len() < 1024, "{}", line.len());
+        let ours = super::line(&"a".repeat(64), None);
+        assert!(ours.len() < 2047 - EXTRA - 47, "{}", ours.len());
+    }
+
+    #[test]
+    fn words_that_would_be_lost_are_refused() {
+        assert_eq!(extra(" a=b c\n").unwrap(), "a=b c");
+        assert!(extra("a\nTIMEOUT 1").is_err());
+        assert!(extra(&"a".repeat(EXTRA)).is_ok());
+        let error = extra(&"a".repeat(EXTRA + 1)).unwrap_err().to_string();
+        assert!(error.contains("1001 bytes"), "{error}");
     }
 
     #[test]

@@ -63,7 +63,7 @@ struct Build {
     #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "SECONDS")]
     source_date_epoch: Option<u64>,
     /// More kernel arguments.
-    #[arg(long, value_name = "ARGS")]
+    #[arg(long, value_name = "ARGS", value_parser = image::args::extra)]
     cmdline: Option<String>,
     /// Crates in the binaries, for the bill of materials: what
     /// `cargo tree --edges normal --prefix none --format '{p}|{l}'` prints.
