@@ -50,7 +50,7 @@ pub struct Inputs<'a> {
 pub enum What {
     /// Kernel, initramfs and root, as files.
     Direct,
-    /// An ISO for UEFI.
+    /// An ISO for BIOS and UEFI.
     Iso,
     /// A folder for network boot.
     Pxe,
@@ -122,11 +122,13 @@ fn media(inputs: &Inputs<'_>, parts: &Parts) -> Result<()> {
     if matches!(inputs.what, What::Iso | What::All) {
         step("ISO", || {
             let stub = unpack_set(inputs.lock, inputs.fetcher, "stub")?.join(STUB);
+            let loader = unpack_set(inputs.lock, inputs.fetcher, "bios")?;
             let release = content::os_release(inputs.version, inputs.profile.name(), inputs.epoch);
             let unified = media::unified(parts, &stub, &release)?;
             media::iso(
                 parts,
                 &unified,
+                &loader,
                 inputs.epoch,
                 &parts.folder.join("garboard.iso"),
             )

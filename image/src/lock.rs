@@ -97,6 +97,11 @@ pub const SETS: &[Set] = &[
         closure: false,
     },
     Set {
+        name: "bios",
+        roots: &["isolinux", "syslinux-common"],
+        closure: false,
+    },
+    Set {
         name: "tools",
         roots: &["squashfs-tools-ng", "xorriso", "mtools", "kmod"],
         closure: true,

@@ -1,11 +1,13 @@
-//! The ways to boot the parts: an ISO for UEFI, and a folder for network boot.
+//! The ways to boot the parts: an ISO for BIOS and UEFI, and a folder for network boot.
 //!
-//! The ISO's EFI partition is a FAT image among its files, named in the boot catalogue for optical
-//! drives and in a partition table for sticks; a BIOS entry can go before it without moving anything.
+//! The ISO starts in four ways: as a disc by its boot catalogue, as a stick or disk by its boot sector
+//! and partition table. BIOS finds ISOLINUX, which reads kernel and initramfs from the ISO's files;
+//! UEFI finds a FAT partition behind them, with the unified kernel image. Both pass the same command
+//! line (docs/adr/0006).
 
 use std::fs::{self, File};
 use std::io::{BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -18,11 +20,23 @@ use crate::tree::{Source, Tree};
 /// Label of the ISO, by which the initramfs finds it.
 const LABEL: &str = "GARBOARD";
 
-/// The EFI partition's file on the ISO.
-const EFI_IMAGE: &str = "efi.img";
+/// Type of an EFI partition.
+const EFI_TYPE: &str = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
+
+/// Where the loader's packages have its program, the rest of it, and the boot sector for disks.
+const LOADER: &str = "usr/lib/ISOLINUX/isolinux.bin";
+const LOADER_REST: &str = "usr/lib/syslinux/modules/bios/ldlinux.c32";
+const LOADER_SECTOR: &str = "usr/lib/ISOLINUX/isohdpfx.bin";
+
+/// The loader's folder on the ISO: the first in which it looks for its settings.
+const LOADER_FOLDER: &str = "boot/isolinux";
 
 /// Serial number of the FAT file system: "GRBD".
 const FAT_SERIAL: &str = "47524244";
+
+/// The parts' names, in their folder and on the media.
+const KERNEL: &str = "vmlinuz";
+const INITRAMFS: &str = "initramfs";
 
 /// Room in the FAT image beside the one file: tables and folders.
 const FAT_ROOM: u64 = 1 << 20;
@@ -36,7 +50,7 @@ pub fn unified(parts: &Parts, stub: &Path, os_release: &str) -> Result<Vec<u8>> 
         let path = parts.folder.join(name);
         fs::read(&path).with_context(|| format!("reading {}", path.display()))
     };
-    let (linux, initramfs) = (read("vmlinuz")?, read("initramfs")?);
+    let (linux, initramfs) = (read(KERNEL)?, read(INITRAMFS)?);
     let stub = fs::read(stub).with_context(|| format!("reading {}", stub.display()))?;
     let section = |name, data| Section {
         name,
@@ -59,37 +73,66 @@ pub fn unified(parts: &Parts, stub: &Path, os_release: &str) -> Result<Vec<u8>> 
     pe::append(&stub, &sections).context("appending to the stub")
 }
 
-/// Writes the ISO around a unified kernel image.
+/// Writes the ISO around a unified kernel image; `loader` is the folder of the unpacked BIOS loader.
 ///
 /// # Errors
 /// When a tool fails or the disk is full.
-pub fn iso(parts: &Parts, unified: &[u8], epoch: u64, out: &Path) -> Result<()> {
+pub fn iso(parts: &Parts, unified: &[u8], loader: &Path, epoch: u64, out: &Path) -> Result<()> {
     let work = tempfile::tempdir().context("making a work folder")?;
-    let tree = work.path().join("tree");
-    fs::create_dir(&tree).context("making the ISO's tree")?;
-    write_fat(
-        &parts.tools,
-        unified,
-        epoch,
-        work.path(),
-        &tree.join(EFI_IMAGE),
-    )?;
-    let root = parts.folder.join("rootfs.img");
-    fs::copy(&root, tree.join("rootfs.img")).context("copying the root")?;
+    let (tree, fat) = (work.path().join("tree"), work.path().join("efi.img"));
+    write_fat(&parts.tools, unified, epoch, work.path(), &fat)?;
+    write_tree(parts, loader, &tree)?;
     let mut command = parts.tools.command("usr/bin/xorriso", "xorriso");
     command.args(["-no_rc", "-as", "mkisofs", "-quiet", "-r"]);
     command.args(["-V", LABEL, "-p", LABEL]);
     // Without this the files' own times get in, though the epoch is in the environment.
     command.arg("--set_all_file_dates").arg(format!("={epoch}"));
     command.arg("-o").arg(out);
-    // A size of one means "to the end of the medium": the field counts to 32 MiB only, and a size
-    // that has wrapped around cuts the file system off.
-    command.args(["-e", EFI_IMAGE, "-no-emul-boot", "-boot-load-size", "1"]);
-    // The same bytes as a partition, for sticks and disks.
+    // BIOS, disc: four sectors are loaded, which get to know where the rest lies.
     command
-        .args(["-efi-boot-part", "--efi-boot-image"])
-        .arg(&tree);
+        .arg("-b")
+        .arg(format!("{LOADER_FOLDER}/isolinux.bin"));
+    command.args(["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"]);
+    // BIOS, disk. Some want an active partition, which the table of a GPT disk would not have, and some
+    // refuse one that starts at the table itself.
+    command
+        .arg("-isohybrid-mbr")
+        .arg(loader.join(LOADER_SECTOR));
+    command.args(["--mbr-force-bootable", "-partition_offset", "16"]);
+    // UEFI: one partition for disks, and the same bytes in the catalogue for discs.
+    command.args(["-append_partition", "2", EFI_TYPE]).arg(&fat);
+    command.args(["-appended_part_as_gpt", "-eltorito-alt-boot"]);
+    command.args(["-e", "--interval:appended_partition_2:all::"]);
+    command.arg("-no-emul-boot").arg(&tree);
     run(command, "xorriso").map(drop)
+}
+
+/// Lays out what is in the ISO's file system: the root, and what the BIOS loader reads.
+fn write_tree(parts: &Parts, loader: &Path, tree: &Path) -> Result<()> {
+    let folder = tree.join(LOADER_FOLDER);
+    fs::create_dir_all(&folder).context("making the ISO's tree")?;
+    let copy = |from: PathBuf, to: PathBuf| {
+        let copied = fs::copy(&from, to).map(drop);
+        copied.with_context(|| format!("copying {}", from.display()))
+    };
+    copy(parts.folder.join("rootfs.img"), tree.join("rootfs.img"))?;
+    for name in [KERNEL, INITRAMFS] {
+        copy(parts.folder.join(name), tree.join("boot").join(name))?;
+    }
+    copy(loader.join(LOADER), folder.join("isolinux.bin"))?;
+    copy(loader.join(LOADER_REST), folder.join("ldlinux.c32"))?;
+    let settings = settings(&parts.cmdline);
+    fs::write(folder.join("isolinux.cfg"), settings).context("writing the loader's settings")
+}
+
+/// What the BIOS loader does: boot at once, whatever key is held down, and say so on the first serial
+/// port as well, at the speed that the kernel takes by default. It sets `BOOT_IMAGE=` before the command
+/// line and `initrd=` behind it.
+fn settings(cmdline: &str) -> String {
+    format!(
+        "SERIAL 0 9600\nPROMPT 0\nNOESCAPE 1\nDEFAULT garboard\nLABEL garboard\n\
+         LINUX /boot/{KERNEL}\nINITRD /boot/{INITRAMFS}\nAPPEND {cmdline}\n"
+    )
 }
 
 fn write_fat(tools: &Tools, program: &[u8], epoch: u64, work: &Path, fat: &Path) -> Result<()> {
@@ -127,10 +170,10 @@ fn write_fat(tools: &Tools, program: &[u8], epoch: u64, work: &Path, fat: &Path)
 /// When a part cannot be read or the disk is full.
 pub fn pxe(parts: &Parts, out: &Path) -> Result<()> {
     fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
-    fs::copy(parts.folder.join("vmlinuz"), out.join("vmlinuz")).context("copying the kernel")?;
-    let path = out.join("initramfs");
+    fs::copy(parts.folder.join(KERNEL), out.join(KERNEL)).context("copying the kernel")?;
+    let path = out.join(INITRAMFS);
     let mut file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
-    let initramfs = File::open(parts.folder.join("initramfs")).context("opening the initramfs")?;
+    let initramfs = File::open(parts.folder.join(INITRAMFS)).context("opening the initramfs")?;
     let length = std::io::copy(&mut BufReader::new(initramfs), &mut file)
         .context("copying the initramfs")?;
     // The kernel takes any number of archives; an unpacked one begins at a multiple of four.
@@ -151,5 +194,23 @@ pub fn pxe(parts: &Parts, out: &Path) -> Result<()> {
 
 /// The iPXE script. `initrd=` is what EFI builds of iPXE from before 2020 need and others ignore.
 fn script(cmdline: &str) -> String {
-    format!("#!ipxe\nkernel vmlinuz initrd=initramfs {cmdline}\ninitrd initramfs\nboot\n")
+    format!("#!ipxe\nkernel {KERNEL} initrd={INITRAMFS} {cmdline}\ninitrd {INITRAMFS}\nboot\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_loader_passes_the_whole_command_line_and_waits_for_nobody() {
+        let bios = settings("console=ttyS0 a=b");
+        let lines: Vec<&str> = bios.lines().collect();
+        assert!(lines.contains(&"APPEND console=ttyS0 a=b"), "{bios}");
+        assert!(
+            lines.contains(&"PROMPT 0") && lines.contains(&"NOESCAPE 1"),
+            "{bios}"
+        );
+        let network = script("console=ttyS0 a=b");
+        assert!(network.contains(" console=ttyS0 a=b\n"), "{network}");
+    }
 }

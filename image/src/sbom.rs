@@ -1,6 +1,6 @@
 //! The bill of materials: what an image was made from, as SPDX 2.3.
 //!
-//! Lists the locked packages whose bytes are in the image (kernel, stub, the libc in our binaries)
+//! Lists the locked packages whose bytes are in the image (kernel, stub, loader, the libc in our binaries)
 //! and the crates that were linked. Programs that only helped to build are in the lock, not here.
 
 use anyhow::{Context, Result, ensure};
@@ -45,6 +45,7 @@ pub fn document(lock: &Lock, subject: &Subject<'_>, crates: &str) -> Result<Valu
     })];
     let mut relations = vec![relation("SPDXRef-DOCUMENT", "DESCRIBES", image)];
     let mut parts = vec![lock.only(subject.profile.kernel_set())?, lock.only("stub")?];
+    parts.extend(lock.set("bios")?);
     if subject.profile.has_firmware() {
         parts.extend(lock.set("firmware")?);
         parts.extend(lock.set("microcode")?);
@@ -169,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_document_names_kernel_libc_and_crates() {
+    fn the_document_names_kernel_loader_libc_and_crates() {
         let lock = Lock::load(None).unwrap();
         let subject = Subject {
             version: "1.2.3",
@@ -183,6 +184,7 @@ mod tests {
         let text = document.to_string();
         for wanted in [
             "-cloud-amd64",
+            "pkg:deb/debian/isolinux@",
             "libc6-dev",
             "pkg:cargo/tokio@1.54.1",
             "1970-01-01T00:00:00Z",
@@ -194,7 +196,7 @@ mod tests {
             "a path of the host is in the document"
         );
         let packages = document["packages"].as_array().unwrap();
-        assert_eq!(packages.len(), 1 + 2 + 2 + 2);
+        assert_eq!(packages.len(), 1 + 2 + 2 + 2 + 2);
         // Every relation points to something that is there, once.
         let ids: Vec<&str> = packages
             .iter()
