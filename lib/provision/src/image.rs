@@ -52,9 +52,6 @@ pub enum ImageError {
         #[source]
         source: io::Error,
     },
-    /// The ISO has no BIOS entry.
-    #[error("the ISO starts under UEFI only: ask for UEFI too")]
-    NeedsUefi,
 }
 
 impl Image {
@@ -105,7 +102,7 @@ impl Image {
     /// A machine that starts from this image.
     ///
     /// # Errors
-    /// When the image was not built for this medium, or the medium cannot start like that.
+    /// When the image was not built for this medium.
     pub fn vm(
         &self,
         name: Name,
@@ -119,7 +116,6 @@ impl Image {
                 initramfs: self.file(INITRAMFS)?,
                 cmdline: self.cmdline()?,
             },
-            Medium::Iso(_) if !uefi => return Err(ImageError::NeedsUefi),
             Medium::Iso(bus) => Boot::Iso {
                 image: self.file(ISO)?,
                 bus,
@@ -173,11 +169,7 @@ mod tests {
         assert!(matches!(vm.boot, Boot::Direct { cmdline, .. } if cmdline == "console=ttyS0 a=b"));
         assert_eq!(vm.disks.len(), 1);
         let iso = Medium::Iso(Bus::Cdrom);
-        assert!(matches!(
-            image.vm(name(), 256, iso, false),
-            Err(ImageError::NeedsUefi)
-        ));
-        let error = image.vm(name(), 256, iso, true).unwrap_err();
+        let error = image.vm(name(), 256, iso, false).unwrap_err();
         assert!(error.to_string().contains(ISO), "{error}");
         let error = image.vm(name(), 256, Medium::Pxe, false).unwrap_err();
         assert!(error.to_string().contains(PXE), "{error}");

@@ -16,7 +16,6 @@ use provision::{Cluster, Clusters, Deadline, Host, Name};
 use crate::commands::config::{give, request};
 use crate::connect::{self, Target};
 use crate::context::{Context, ContextFile, Contexts, Node};
-use crate::exit::usage;
 use crate::explain::sentence;
 use crate::files::{self, Existing};
 use crate::fleet::within;
@@ -74,7 +73,7 @@ pub(crate) struct Create {
 enum Medium {
     /// The kernel that QEMU loads itself, and the root on a disk that all machines share
     Direct,
-    /// The ISO image in a drive; needs --uefi
+    /// The ISO image in a drive
     Iso,
     /// The network, by PXE
     Pxe,
@@ -87,9 +86,6 @@ impl Create {
     }
 
     pub(super) fn run(&self, clusters: &Clusters, file: &ContextFile) -> Result<()> {
-        if self.boot == Medium::Iso && !self.uefi {
-            return Err(usage("the ISO starts under UEFI only: add --uefi"));
-        }
         self.check_context(file)?;
         let roles = self.roles()?;
         let spec = self.spec(&roles)?;
