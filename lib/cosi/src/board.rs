@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{Change, DirtySink, Phase, Revision};
 use tokio::sync::{Notify, watch};
 
+use crate::counters::ControllerCounts;
 use crate::dirty::Dirty;
 use crate::status::RuntimeStatus;
 
@@ -21,6 +22,9 @@ pub(crate) type SlotId = usize;
 
 #[derive(Debug, Default)]
 struct Slot {
+    name: &'static str,
+    runs: u64,
+    failures: u64,
     dirty: Dirty,
     running: bool,
     /// Something was marked since the last run began.
@@ -83,9 +87,10 @@ impl Board {
     }
 
     /// A new slot, dirty from the start.
-    pub(crate) fn add(&self) -> (SlotId, Arc<Notify>) {
+    pub(crate) fn add(&self, name: &'static str) -> (SlotId, Arc<Notify>) {
         let mut state = self.lock();
         let slot = Slot {
+            name,
             dirty: Dirty::all(),
             fresh: true,
             ..Slot::default()
@@ -137,6 +142,7 @@ impl Board {
         if let Some(slot) = state.slots.get_mut(slot) {
             slot.running = false;
             slot.ran = true;
+            slot.runs += 1;
         }
         self.check_rest(&mut state);
     }
@@ -145,8 +151,21 @@ impl Board {
     pub(crate) fn fail(&self, slot: SlotId) {
         if let Some(slot) = self.lock().slots.get_mut(slot) {
             slot.running = false;
+            slot.runs += 1;
+            slot.failures += 1;
             slot.dirty.set_all();
         }
+    }
+
+    /// What every controller has done so far.
+    pub(crate) fn counts(&self) -> Vec<ControllerCounts> {
+        let count = |slot: &Slot| ControllerCounts {
+            name: slot.name,
+            runs: slot.runs,
+            failures: slot.failures,
+            waiting: slot.dirty.len(),
+        };
+        self.lock().slots.iter().map(count).collect()
     }
 
     /// Gives or withdraws leave to delete, and wakes those who asked for it.

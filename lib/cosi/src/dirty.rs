@@ -60,6 +60,12 @@ impl Dirty {
         *self == Self::default()
     }
 
+    /// How many reasons for a run there are: each key is one, and so is each of the others.
+    pub(crate) fn len(&self) -> usize {
+        let others = [self.all, self.triggered, self.requeued];
+        self.keys.len() + others.into_iter().filter(|it| *it).count()
+    }
+
     pub(crate) fn add(&mut self, key: Reference) {
         self.keys.insert(key);
     }

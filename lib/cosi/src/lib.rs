@@ -43,6 +43,7 @@ mod backoff;
 mod board;
 mod clock;
 mod controller;
+mod counters;
 mod cx;
 mod declare;
 mod dirty;
@@ -59,6 +60,7 @@ pub mod wire;
 
 pub use clock::{Clock, SystemClock};
 pub use controller::{Controller, Outcome, Source, Transform};
+pub use counters::{ControllerCounts, Counters};
 pub use cx::{Cx, Outputs, Put, Undeclared, View};
 pub use declare::{Declare, Holds, Input, InputKind, Output, OutputKind, Reads, Writes};
 pub use dirty::Dirty;

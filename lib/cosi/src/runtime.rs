@@ -17,6 +17,7 @@ use tracing::Instrument;
 use crate::board::{Board, InputSink, PeerSink, ReleasedSink};
 use crate::clock::{Clock, SystemClock};
 use crate::controller::Controller;
+use crate::counters::Counters;
 use crate::declare::InputKind;
 use crate::graph::{Graph, Node, RegisterError};
 use crate::shared::Shared;
@@ -107,7 +108,7 @@ impl Runtime {
         }
         self.graph.add(Node::of::<C>())?;
         let (shared, board) = (&self.shared, &self.shared.board);
-        let (slot, wake) = board.add();
+        let (slot, wake) = board.add(C::NAME);
         for input in C::INPUTS {
             let sink = InputSink {
                 board: Arc::clone(board),
@@ -147,6 +148,14 @@ impl Runtime {
         Rest {
             board: Arc::clone(&self.shared.board),
             names: self.graph.nodes().iter().map(|node| node.name).collect(),
+        }
+    }
+
+    /// Counts what the controllers do, also while they run.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters {
+            board: Arc::clone(&self.shared.board),
         }
     }
 

@@ -106,6 +106,13 @@ impl Store {
         self.shared.load().revision
     }
 
+    /// How many watch now.
+    #[must_use]
+    pub fn watchers(&self) -> usize {
+        let writer = self.shared.writer();
+        writer.hubs.values().map(|hub| hub.watchers.len()).sum()
+    }
+
     /// Does all operations of the transaction, or none.
     ///
     /// # Errors

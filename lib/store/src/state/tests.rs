@@ -221,3 +221,16 @@ fn everything_crosses_threads() {
     check::<Transaction>();
     check::<Committed>();
 }
+
+#[test]
+fn those_who_watch_are_counted_until_they_stop() {
+    let store = Store::new(1);
+    assert_eq!(store.watchers(), 0);
+    let one = store.watch(WatchRequest::kind(NS, "A")).expect("a kind");
+    let other = store.watch(WatchRequest::kind(NS, "B")).expect("a kind");
+    assert_eq!(store.watchers(), 2);
+    drop(one);
+    assert_eq!(store.watchers(), 1);
+    drop(other);
+    assert_eq!(store.watchers(), 0);
+}
