@@ -7,6 +7,7 @@ pub mod api;
 pub mod block;
 pub mod config;
 pub mod inspect;
+pub mod metrics;
 pub mod network;
 pub mod node;
 pub mod runtime;

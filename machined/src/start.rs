@@ -15,10 +15,11 @@ use sys::uevent::Listener;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
-use crate::api::{Endpoint, Pairing, RemoteAccess, Server};
+use crate::api::{Endpoint, Log, Pairing, RemoteAccess, Server};
 use crate::block;
 use crate::config::{Disk, DiskError, Generations};
 use crate::inspect::Inspect;
+use crate::metrics::{Calls, Metrics};
 use crate::network;
 use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Order};
 use crate::runtime::console::Consoles;
@@ -118,13 +119,15 @@ impl Machined {
 
         let events = Arc::new(Events::default());
         let logs = Logs::new(run.join("logs"));
+        let mut controllers = cosi::Runtime::new("machined", store.clone());
+        let calls = Calls::default();
         let (node, orders) = LocalNode::new(
             store.clone(),
             machine.clone(),
             Arc::clone(&events),
             logs.clone(),
+            Metrics::new(store.clone(), controllers.counters(), calls.clone()),
         );
-        let mut controllers = cosi::Runtime::new("machined", store.clone());
         let host = network::Host {
             folder: run,
             command_line: &machine.command_line,
@@ -140,7 +143,7 @@ impl Machined {
             controllers,
             init,
             sockets,
-            api: api.server,
+            api: api.server.sink((Log, calls)),
             head,
             orders,
             end,

@@ -199,7 +199,7 @@ fn target_folder() -> PathBuf {
 }
 
 /// Puts a built program in its place in one step, so that a running one is never half replaced.
-fn install(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
+pub(crate) fn install(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
     let folder = to.parent().context("a program's place has a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     let half = to.with_extension("new");

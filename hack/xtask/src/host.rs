@@ -1,10 +1,12 @@
 //! What the host must have: Debian packages, looked up by the program or file they bring.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
-use crate::run::{program, run, say};
+use crate::artifacts;
+use crate::run::{program, root, run, say};
 
 /// A file that must exist and the package that brings it.
 struct Need {
@@ -141,14 +143,9 @@ fn elevated(name: &str) -> std::process::Command {
 const DENY: (&str, &str) = ("cargo-deny", "0.20.2");
 
 /// The program that checks dependencies, built once and kept in the user's cache.
-pub(crate) fn cargo_deny() -> Result<std::path::PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(std::path::PathBuf::from);
-    let home = || Some(std::path::PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
-    let Some(cache) = cache.filter(|path| path.is_absolute()).or_else(home) else {
-        bail!("neither XDG_CACHE_HOME nor HOME is set");
-    };
+pub(crate) fn cargo_deny() -> Result<PathBuf> {
     let (name, version) = DENY;
-    let root = cache.join("garboard/cargo").join(version);
+    let root = cache()?.join("cargo").join(version);
     let program = root.join("bin").join(name);
     if !program.exists() {
         say(&format!("building {name} {version}, once"));
@@ -158,4 +155,60 @@ pub(crate) fn cargo_deny() -> Result<std::path::PathBuf> {
             .arg(name))?;
     }
     Ok(program)
+}
+
+/// Unpacks Prometheus, which a test lets ask for metrics, into the user's cache. It is not installed: that would start
+/// it as a service of this host.
+pub(crate) fn fetch_prometheus() -> Result<()> {
+    let folder = cache()?.join("prometheus");
+    if folder.join("usr/bin/prometheus").exists() {
+        return Ok(());
+    }
+    if !Path::new("/usr/bin/apt-get").exists() {
+        bail!(
+            "this host lacks Prometheus; put prometheus and promtool into {}",
+            folder.join("usr/bin").display()
+        );
+    }
+    say("fetching Prometheus, once");
+    let work = root().join("target/prometheus");
+    fs::remove_dir_all(&work).ok();
+    fs::create_dir_all(&work).with_context(|| format!("creating {}", work.display()))?;
+    let download = || {
+        let mut command = program("apt-get");
+        command.args(["download", "--quiet", "prometheus"]);
+        run(command.current_dir(&work))
+    };
+    // Without lists of packages, or with old ones, it is not found.
+    if download().is_err() {
+        run(elevated("apt-get").args(["update", "--quiet"]))?;
+        download()?;
+    }
+    let unpacked = work.with_extension("unpacked");
+    for entry in fs::read_dir(&work).with_context(|| format!("reading {}", work.display()))? {
+        let package = entry.with_context(|| format!("reading {}", work.display()))?;
+        let mut unpack = program("dpkg-deb");
+        unpack.arg("--extract").arg(package.path()).arg(&unpacked);
+        run(&mut unpack)?;
+    }
+    let programs = folder.join("usr/bin");
+    fs::create_dir_all(&programs).with_context(|| format!("creating {}", programs.display()))?;
+    // The program that is looked for comes last: if it is there, so is the other.
+    for name in ["promtool", "prometheus"] {
+        artifacts::install(&unpacked.join("usr/bin").join(name), &programs.join(name))?;
+    }
+    for folder in [work, unpacked] {
+        fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// What can be had again, for this project.
+fn cache() -> Result<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    let Some(cache) = cache.filter(|path| path.is_absolute()).or_else(home) else {
+        bail!("neither XDG_CACHE_HOME nor HOME is set");
+    };
+    Ok(cache.join("garboard"))
 }

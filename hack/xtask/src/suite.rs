@@ -18,6 +18,7 @@ pub(crate) fn test(long: bool) -> Result<()> {
     } else {
         host::prepare_tests()?;
     }
+    host::fetch_prometheus()?;
     let mut tests = cargo();
     tests.args([
         "test",

@@ -1,6 +1,6 @@
 //! TLS settings for both ends of the API.
 //!
-//! One way only: TLS 1.3, aws-lc-rs, the hybrid post-quantum key exchange first, HTTP/2. Sessions are never resumed, so that every
+//! One way only: TLS 1.3, aws-lc-rs, the hybrid post-quantum key exchange first, HTTP/2 (and HTTP/1.1 for metrics). Sessions are never resumed, so that every
 //! connection proves itself anew and nobody lives on a ticket after a certificate was replaced. Sockets are the caller's.
 
 use std::sync::Arc;
@@ -16,7 +16,11 @@ use crate::{Identity, IdentityError, Trust};
 
 mod pinned;
 
-const ALPN: &[u8] = b"h2";
+/// What the handshake calls HTTP/2: what the API is spoken over.
+pub const HTTP_2: &[u8] = b"h2";
+
+/// The same for HTTP/1.1, which a running node offers for its metrics.
+const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// TLS settings could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +66,8 @@ pub fn server(own: &Identity, clients: &Trust) -> Result<Arc<ServerConfig>, TlsE
     let verifier = WebPkiClientVerifier::builder_with_provider(clients.roots(), provider())
         .build()
         .map_err(TlsError::Verify)?;
-    finish_server(own, server_builder()?.with_client_cert_verifier(verifier))
+    let builder = server_builder()?.with_client_cert_verifier(verifier);
+    finish_server(own, builder, &[HTTP_2, HTTP_1_1])
 }
 
 /// A waiting node's side: no certificate is asked for, the pairing secret takes its place.
@@ -70,7 +75,7 @@ pub fn server(own: &Identity, clients: &Trust) -> Result<Arc<ServerConfig>, TlsE
 /// # Errors
 /// When the identity cannot be presented.
 pub fn maintenance_server(own: &Identity) -> Result<Arc<ServerConfig>, TlsError> {
-    finish_server(own, server_builder()?.with_no_client_auth())
+    finish_server(own, server_builder()?.with_no_client_auth(), &[HTTP_2])
 }
 
 /// The client's side to a running node: the node must prove itself to `nodes`, the client shows `own`.
@@ -136,19 +141,20 @@ fn client_builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsV
 fn finish_server(
     own: &Identity,
     builder: rustls::ConfigBuilder<ServerConfig, rustls::server::WantsServerCert>,
+    protocols: &[&[u8]],
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let (chain, key) = own.der().map_err(TlsError::Identity)?;
     let mut config = builder
         .with_single_cert(chain, key)
         .map_err(|source| present(own, source))?;
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
 }
 
 fn finish_client(mut config: ClientConfig) -> Arc<ClientConfig> {
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![HTTP_2.to_vec()];
     config.resumption = Resumption::disabled();
     Arc::new(config)
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use pki::tls;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -30,6 +31,9 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// After a failed accept (descriptors or memory ran out): long enough not to spin, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What every connection of HTTP/2 begins with (RFC 9113, 3.4).
+const HTTP_2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Accepts until dropped, handing finished connections to `ready`.
 pub(super) async fn run(
@@ -80,11 +84,13 @@ impl Greeting {
         };
         match greeted {
             Ok(Ok((tls, peer))) => {
+                let preface = preface(&tls, &peer);
                 // An error means that the server has ended; so does this connection, then.
                 ready
                     .send(Connection {
                         tls,
                         peer,
+                        preface,
                         end: Some(end),
                     })
                     .await
@@ -124,10 +130,23 @@ impl Greeting {
     }
 }
 
+/// What a connection has to begin with. HTTP/1.1 is for those who have proven themselves and have not agreed on HTTP/2:
+/// strangers get one parser to try out, and no more than its limits.
+fn preface(tls: &TlsStream<TcpStream>, peer: &Peer) -> &'static [u8] {
+    let agreed = tls.get_ref().1.alpn_protocol() == Some(tls::HTTP_2);
+    if agreed || peer.certificate().is_none() {
+        HTTP_2_PREFACE
+    } else {
+        &[]
+    }
+}
+
 /// An encrypted connection that can be told to end.
 pub(super) struct Connection {
     tls: TlsStream<TcpStream>,
     peer: Peer,
+    /// What must come next.
+    preface: &'static [u8],
     /// `None` once it has been told to end.
     end: Option<oneshot::Receiver<()>>,
 }
@@ -147,6 +166,22 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Holds what came against what must come.
+    fn check(&mut self, came: &[u8]) -> io::Result<()> {
+        let length = came.len().min(self.preface.len());
+        let (wanted, later) = self.preface.split_at(length);
+        if !came.starts_with(wanted) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "another protocol than the handshake agreed on",
+            ));
+        }
+        self.preface = later;
+        Ok(())
+    }
+}
+
 impl Connected for Connection {
     type ConnectInfo = Peer;
 
@@ -162,7 +197,10 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.poll_alive(context)?;
-        Pin::new(&mut self.tls).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.tls).poll_read(context, buffer))?;
+        let came = buffer.filled().get(before..).unwrap_or_default();
+        Poll::Ready(self.check(came))
     }
 }
 

@@ -68,6 +68,14 @@ impl Sink for Log {
     }
 }
 
+/// Records go to both.
+impl<A: Sink, B: Sink> Sink for (A, B) {
+    fn record(&self, record: &Record) {
+        self.0.record(record);
+        self.1.record(record);
+    }
+}
+
 /// What a handler adds to the record of its call; it rides in the request's extensions.
 #[derive(Clone, Debug, Default)]
 pub struct Target(Arc<Mutex<String>>);

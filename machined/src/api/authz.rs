@@ -107,6 +107,8 @@ pub const AUTHZ: &[Row] = &[
         "/garboard.machine.v1alpha1.MaintenanceService/ApplyConfig",
         Access::Paired,
     ),
+    // No method of a service but a path of plain HTTP.
+    row(super::scrape::PATH, READERS),
 ];
 
 /// The rule for `method`, if there is one.

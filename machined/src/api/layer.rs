@@ -23,6 +23,7 @@ use super::audit::{Open, Sink};
 use super::authz;
 use super::endpoint::{Endpoint, Mode};
 use super::peer::Peer;
+use super::scrape;
 
 /// What is read of a call from somebody who has proven nothing: a version request or a pairing is under a hundred bytes.
 const STRANGERS_BYTES: usize = 16 * 1024;
@@ -51,6 +52,15 @@ impl Gate {
 /// What callers are told whose answers the end of the server cuts short.
 fn going_down() -> Status {
     Status::unavailable("the node is shutting down")
+}
+
+/// A refusal in the words that the caller reads.
+fn refused(status: Status, plain: bool) -> Response<Body> {
+    if plain {
+        scrape::refusal(&status)
+    } else {
+        status.into_http()
+    }
 }
 
 impl<S> Layer<S> for Gate {
@@ -92,12 +102,14 @@ where
         };
         let now = Timestamp::now();
         let method = request.uri().path();
+        let plain = scrape::is_plain(&request);
         let mut open = Open::new(Arc::clone(&self.gate.sink), method, &peer, now);
         let endpoint = Arc::clone(&self.gate.endpoint.borrow());
-        if let Err(denial) = authz::decide(method, &endpoint, &peer, now) {
-            let status = Status::from(&denial);
+        let decided = authz::decide(method, &endpoint, &peer, now);
+        let decided = decided.map_err(|denial| Status::from(&denial));
+        if let Err(status) = decided.and_then(|()| scrape::check_version(&request)) {
             open.ended(status.code());
-            return Box::pin(async move { Ok(status.into_http()) });
+            return Box::pin(async move { Ok(refused(status, plain)) });
         }
         request.extensions_mut().insert(open.target());
         let maintenance = *endpoint.mode() != Mode::Running;
@@ -124,8 +136,11 @@ where
             let (response, until) = tokio::select! {
                 biased;
                 response = answer => (response?, Until::Ending(ending)),
-                () = &mut ending => (going_down().into_http(), Until::Over),
+                () = &mut ending => (refused(going_down(), plain), Until::Over),
             };
+            if plain {
+                open.ended(scrape::ended(&response));
+            }
             open.read(response.headers());
             Ok(response.map(|body| Body::new(Recorded { body, open, until })))
         })

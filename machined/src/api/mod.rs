@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! socket -> accept/admission -> TLS (endpoint) -> HTTP/2 -> layer (authz, audit) -> machine | maintenance | mounted services -> Node
+//!                                               (or 1.1)                         -> scrape (/metrics)                       -> Node
 //! ```
 //!
 //! It never reads configuration or state of its own accord: what it serves comes from [`Node`] and from services mounted by the
@@ -21,6 +22,7 @@ mod node;
 mod pairing;
 mod peer;
 mod proof;
+mod scrape;
 mod serving;
 
 use std::convert::Infallible;
@@ -108,6 +110,7 @@ pub struct Server {
     sink: Arc<dyn Sink>,
     limits: Limits,
     routes: RoutesBuilder,
+    scrape: scrape::Scrape,
     descriptors: Vec<&'static [u8]>,
 }
 
@@ -119,6 +122,11 @@ impl Server {
         endpoint: watch::Receiver<Arc<Endpoint>>,
     ) -> Self {
         let machine = machine::Machine::new(Arc::clone(&node));
+        let asked = Arc::clone(&node);
+        let scrape = scrape::Scrape(Arc::new(move || {
+            let node = Arc::clone(&asked);
+            Box::pin(async move { node.metrics().await })
+        }));
         let maintenance = maintenance::Maintenance::new(node, pairing);
         let mut routes = RoutesBuilder::default();
         routes
@@ -132,6 +140,7 @@ impl Server {
             sink: Arc::new(Log),
             limits: Limits::default(),
             routes,
+            scrape,
             descriptors,
         }
     }
@@ -196,6 +205,7 @@ impl Server {
         let incoming = ReceiverStream::new(connections).map(Ok::<_, Infallible>);
         let http = http2()
             .layer(gate)
+            .layer(self.scrape)
             .add_routes(self.routes.routes())
             .serve_with_incoming_shutdown(incoming, drain.clone());
         let accept_until_drained = async {
@@ -228,6 +238,8 @@ impl Server {
 
 fn http2() -> Http2 {
     Http2::builder()
+        // Who may speak it is `accept`'s. A connection that is silent for half a minute is closed by hyper.
+        .accept_http1(true)
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

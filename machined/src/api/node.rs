@@ -117,6 +117,9 @@ pub trait Node: Send + Sync + 'static {
         reveal_secrets: bool,
     ) -> impl Future<Output = Result<v1::GetConfigResponse, Failure>> + Send;
 
+    /// What it measures, in OpenMetrics' text format.
+    fn metrics(&self) -> impl Future<Output = Result<String, Failure>> + Send;
+
     /// A service's log.
     fn logs(
         &self,

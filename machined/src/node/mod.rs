@@ -24,6 +24,7 @@ use store::{Spec, Store};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api::{Answers, Caller, Failure, Node};
+use crate::metrics::Metrics;
 use crate::runtime::clock;
 use crate::runtime::events::Events;
 use crate::runtime::init_link::Down;
@@ -72,6 +73,7 @@ pub struct LocalNode {
     machine: Machine,
     events: Arc<Events>,
     logs: Logs,
+    metrics: Metrics,
     orders: mpsc::Sender<Order>,
 }
 
@@ -83,6 +85,7 @@ impl LocalNode {
         machine: Machine,
         events: Arc<Events>,
         logs: Logs,
+        metrics: Metrics,
     ) -> (Self, mpsc::Receiver<Order>) {
         let (orders, received) = mpsc::channel(ORDERS);
         (
@@ -91,6 +94,7 @@ impl LocalNode {
                 machine,
                 events,
                 logs,
+                metrics,
                 orders,
             },
             received,
@@ -198,6 +202,11 @@ impl Node for LocalNode {
 
     async fn config(&self, reveal_secrets: bool) -> Result<v1::GetConfigResponse, Failure> {
         documents::active_config(&self.store.snapshot(), reveal_secrets)
+    }
+
+    async fn metrics(&self) -> Result<String, Failure> {
+        let text = self.metrics.text().await;
+        text.map_err(|error| Failure::internal(cosi::report(&error)))
     }
 
     async fn logs(&self, request: v1::LogsRequest) -> Result<Answers<v1::LogsResponse>, Failure> {

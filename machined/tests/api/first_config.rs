@@ -10,6 +10,7 @@ use ::api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
 use jiff::Timestamp;
 use machined::api::{Endpoint, Pairing, Server};
 use machined::config::{Disk, Generations};
+use machined::metrics::{Calls, Metrics};
 use machined::node::{Beginning, Head, LocalNode};
 use machined::runtime::console::Consoles;
 use machined::runtime::console::apply::{ConsoleController, Fixed};
@@ -94,6 +95,11 @@ async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
         Machine::read(),
         Arc::new(Events::default()),
         Logs::new(folder.join("logs")),
+        Metrics::new(
+            store.clone(),
+            cosi::Runtime::new("machined", store.clone()).counters(),
+            Calls::default(),
+        ),
     );
 
     let own = pki::maintenance_identity().unwrap();

@@ -13,6 +13,7 @@ use machined::api::{
     Answers, Caller, Endpoint, Failure, Limits, Node, Pairing, Record, RemoteAccess, Server, Sink,
 };
 use machined::inspect::Inspect;
+use machined::metrics::{Calls, Metrics};
 use pki::pairing::{PairingSecret, PairingString};
 use pki::{Authority, CLIENT_LIFETIME, Identity, Names, Role, Roles, SERVING_LIFETIME, Trust, tls};
 use rustls::ClientConfig;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use store::{Op, Registry, Resource, Spec, Store, Transaction};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -35,6 +36,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) struct FakeNode {
     pub(crate) asked: Mutex<Vec<(Caller, String)>>,
     pub(crate) clock: Mutex<Option<Timestamp>>,
+    /// The calls of its server.
+    pub(crate) calls: Calls,
     /// Messages that the endless event stream has made.
     pub(crate) made: Arc<std::sync::atomic::AtomicU64>,
 }
@@ -99,6 +102,13 @@ impl Node for FakeNode {
         })
     }
 
+    async fn metrics(&self) -> Result<String, Failure> {
+        let store = Store::new(1);
+        let controllers = cosi::Runtime::new("machined", store.clone()).counters();
+        let metrics = Metrics::new(store, controllers, self.calls.clone());
+        Ok(metrics.text().await.unwrap())
+    }
+
     async fn logs(&self, request: v1::LogsRequest) -> Result<Answers<v1::LogsResponse>, Failure> {
         if request.service == "endless" {
             return pending().await;
@@ -139,23 +149,32 @@ impl Node for FakeNode {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Records(pub(crate) Arc<Mutex<Vec<Record>>>);
+pub(crate) struct Records(pub(crate) Arc<Mutex<Vec<Record>>>, Arc<Notify>);
 
 impl Sink for Records {
     fn record(&self, record: &Record) {
         self.0.lock().unwrap().push(record.clone());
+        self.1.notify_waiters();
     }
 }
 
 impl Records {
     /// The first record that satisfies `wanted`, once it is written.
     pub(crate) async fn wait(&self, wanted: impl Fn(&Record) -> bool) -> Record {
+        let found = |records: &[Record]| records.iter().find(|record| wanted(record)).cloned();
+        self.until(found).await
+    }
+
+    /// What `found` finds among all records, once it does.
+    pub(crate) async fn until<T>(&self, found: impl Fn(&[Record]) -> Option<T>) -> T {
         let found = async {
             loop {
-                if let Some(record) = self.0.lock().unwrap().iter().find(|record| wanted(record)) {
-                    return record.clone();
+                // Before the look, so that a record that comes after it is heard of.
+                let another = self.1.notified();
+                if let Some(found) = found(&self.0.lock().unwrap()) {
+                    return found;
                 }
-                tokio::task::yield_now().await;
+                another.await;
             }
         };
         timeout(DEADLINE, found)
@@ -292,7 +311,7 @@ pub(crate) fn serve_within(endpoint: Option<Endpoint>, limits: Limits) -> Served
     let server = Server::new(Arc::clone(&node), pairing, endpoint.subscribe())
         .mount(state(), cosi::wire::proto::FILE_DESCRIPTOR_SET)
         .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
-        .sink(records.clone())
+        .sink((records.clone(), node.calls.clone()))
         .limits(limits);
     let server = tokio::spawn(async move {
         server.serve(listener, pending()).await.unwrap();

@@ -14,3 +14,4 @@ mod flood;
 mod limits;
 mod maintenance;
 mod matrix;
+mod metrics;

@@ -1,5 +1,6 @@
 //! Every method as every kind of caller, held to the published table.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use ::api::v1alpha1 as v1;
@@ -8,18 +9,22 @@ use ::api::v1alpha1::machine_service_client::MachineServiceClient;
 use ::api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
 use cosi::wire::proto;
 use cosi::wire::proto::state_client::StateClient;
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use machined::api::{Access, rule};
 use pki::{Role, tls};
 use rustls::ClientConfig;
+use tonic::body::Body;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
+use tower::Service as _;
 
 use super::fixture::{Cluster, Served, dial, serve};
 
 const MACHINE: &str = "/garboard.machine.v1alpha1.MachineService/";
 const INSPECT: &str = "/garboard.machine.v1alpha1.InspectService/";
 const STATE: &str = "/cosi.resource.State/";
+const METRICS: &str = "/metrics";
 const MAINTENANCE: &str = "/garboard.machine.v1alpha1.MaintenanceService/";
 
 /// Calls the method that a path names, with the least that it takes; `None` for paths that have no client here.
@@ -28,10 +33,27 @@ async fn call(channel: Channel, path: &str) -> Option<Result<(), Status>> {
         call_machine(MachineServiceClient::new(channel), method).await
     } else if let Some(method) = path.strip_prefix(MAINTENANCE) {
         call_maintenance(MaintenanceServiceClient::new(channel), method).await
+    } else if path == METRICS {
+        Some(scrape(channel).await)
     } else if let Some(method) = path.strip_prefix(INSPECT) {
         call_inspect(InspectServiceClient::new(channel), method).await
     } else {
         call_state(StateClient::new(channel), path.strip_prefix(STATE)?).await
+    }
+}
+
+/// Asks as HTTP has it; the answer's status as the nearest of gRPC's.
+async fn scrape(mut channel: Channel) -> Result<(), Status> {
+    let lost = |error: tonic::transport::Error| Status::from_error(Box::new(error));
+    poll_fn(|context| channel.poll_ready(context))
+        .await
+        .map_err(lost)?;
+    let request = http::Request::get(METRICS).body(Body::empty()).unwrap();
+    let answer = channel.call(request).await.map_err(lost)?;
+    match answer.status() {
+        StatusCode::OK => Ok(()),
+        StatusCode::FORBIDDEN => Err(Status::permission_denied("")),
+        other => Err(Status::internal(other.to_string())),
     }
 }
 
@@ -195,9 +217,10 @@ fn named(ty: &str) -> (String, String, String) {
 /// Every path that the port serves.
 fn paths() -> Vec<String> {
     let sets = [::api::FILE_DESCRIPTOR_SET, proto::FILE_DESCRIPTOR_SET];
-    sets.into_iter()
-        .flat_map(|set| ::api::methods(set).unwrap())
-        .collect()
+    let methods = sets
+        .into_iter()
+        .flat_map(|set| ::api::methods(set).unwrap());
+    methods.chain([METRICS.to_owned()]).collect()
 }
 
 /// Every method the server serves; it fails when one is missing in `call`.
