@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::kinds::{
-    ApiTrustConfig, Dhcp4Config, HostnameConfig, LinkConfig, MachineConfig, ResolverConfig,
+    ApiTrustConfig, Dhcp4Config, HostnameConfig, KernelModuleConfig, LinkConfig, MachineConfig,
+    ResolverConfig, StaticHostConfig, SysctlConfig,
 };
 use crate::problem::{Position, Problem, Problems};
 
@@ -126,6 +127,9 @@ documents! {
     Link(LinkConfig),
     Dhcp4(Dhcp4Config),
     Resolver(ResolverConfig),
+    StaticHost(StaticHostConfig),
+    Sysctl(SysctlConfig),
+    KernelModule(KernelModuleConfig),
 }
 
 /// A document and where it stood.
@@ -269,6 +273,30 @@ impl Documents {
     pub fn dhcp4(&self) -> impl Iterator<Item = &Dhcp4Config> {
         self.iter().filter_map(|it| match it {
             Document::Dhcp4(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `StaticHost` documents.
+    pub fn static_hosts(&self) -> impl Iterator<Item = &StaticHostConfig> {
+        self.iter().filter_map(|it| match it {
+            Document::StaticHost(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `Sysctl` documents.
+    pub fn sysctls(&self) -> impl Iterator<Item = &SysctlConfig> {
+        self.iter().filter_map(|it| match it {
+            Document::Sysctl(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `KernelModule` documents.
+    pub fn kernel_modules(&self) -> impl Iterator<Item = &KernelModuleConfig> {
+        self.iter().filter_map(|it| match it {
+            Document::KernelModule(it) => Some(it),
             _ => None,
         })
     }

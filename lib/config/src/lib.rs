@@ -26,7 +26,9 @@ mod write;
 pub use document::{Document, Documents, Identity, Kind};
 pub use kinds::{
     ApiTrustConfig, DEFAULT_DHCP4_METRIC, DEFAULT_ROUTE_METRIC, Dhcp4Config, HostnameConfig,
-    KeyPair, LinkConfig, MachineConfig, ResolverConfig, Role, RouteConfig, RouteError,
+    KernelModuleConfig, KernelValue, KernelValueError, KeyPair, LinkConfig, MachineConfig,
+    ModuleName, ModuleNameError, ParameterName, ResolverConfig, Role, RouteConfig, RouteError,
+    StaticHostConfig, SysctlConfig, SysctlError, SysctlKey, SysctlKeyError,
 };
 pub use nearest::nearest;
 pub use problem::{Position, Problem, Problems, looks_secret};

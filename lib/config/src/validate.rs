@@ -18,6 +18,7 @@ impl Documents {
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
+        let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
         for placed in &self.placed {
             let mut say = |message| problems.push(self.problem(placed.position, message));
             match &placed.document {
@@ -31,7 +32,20 @@ impl Documents {
                         }
                     }
                 }
-                Document::Hostname(_) | Document::Dhcp4(_) | Document::Resolver(_) => {}
+                Document::StaticHost(it) => {
+                    for name in it.names().map(crate::Hostname::as_str) {
+                        if let Some(other) = hosts.insert(name, it.name.as_str()) {
+                            say(format!(
+                                "`{name}` is a name of StaticHost `{other}` already"
+                            ));
+                        }
+                    }
+                }
+                Document::Hostname(_)
+                | Document::Dhcp4(_)
+                | Document::Resolver(_)
+                | Document::Sysctl(_)
+                | Document::KernelModule(_) => {}
             }
         }
         problems

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 9] = [
     include_str!("../src/kinds/api_trust.rs"),
     include_str!("../src/kinds/dhcp4.rs"),
     include_str!("../src/kinds/hostname.rs"),
+    include_str!("../src/kinds/kernel_module.rs"),
     include_str!("../src/kinds/link.rs"),
     include_str!("../src/kinds/machine.rs"),
     include_str!("../src/kinds/resolver.rs"),
+    include_str!("../src/kinds/static_host.rs"),
+    include_str!("../src/kinds/sysctl.rs"),
 ];
 
 /// The text between ```` ```yaml ```` and ```` ``` ```` in doc comments.

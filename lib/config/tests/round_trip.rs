@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use config::{
-    ApiTrustConfig, Cidr, Dhcp4Config, Document, Documents, HostnameConfig, KeyPair, LinkConfig,
-    MachineConfig, Mtu, ResolverConfig, Role, RouteConfig,
+    ApiTrustConfig, Cidr, Dhcp4Config, Document, Documents, Hostname, HostnameConfig,
+    KernelModuleConfig, KernelValue, KeyPair, LinkConfig, MachineConfig, Mtu, ResolverConfig, Role,
+    RouteConfig, StaticHostConfig, SysctlConfig,
 };
-use proptest::collection::vec;
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 
@@ -64,6 +65,40 @@ fn link() -> impl Strategy<Value = LinkConfig> {
         })
 }
 
+fn hostname() -> impl Strategy<Value = Hostname> {
+    "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?(\\.[a-z0-9]{1,5})?"
+        .prop_filter_map("a host name", |it| it.parse().ok())
+}
+
+fn kernel_value() -> impl Strategy<Value = KernelValue> {
+    let text = prop_oneof!["-?[0-9]{1,20}", "[ -~\t]{0,20}", "\\PC{0,10}"];
+    text.prop_filter_map("one line", |it| it.parse().ok())
+}
+
+fn sysctl() -> impl Strategy<Value = SysctlConfig> {
+    let key = "[a-z]{1,4}([./][a-z0-9_.@&-]{1,5}){1,4}";
+    let key = key.prop_filter_map("a key", |it| it.parse().ok());
+    (key, kernel_value()).prop_filter_map("safe", |(key, value)| SysctlConfig::new(key, value).ok())
+}
+
+fn kernel_module() -> impl Strategy<Value = KernelModuleConfig> {
+    let name = "[a-z0-9_-]{1,20}".prop_map(|it| it.parse().unwrap());
+    let parameter = "[a-z0-9_]{1,8}".prop_map(|it| it.parse().unwrap());
+    (name, btree_map(parameter, kernel_value(), 0..3))
+        .prop_map(|(name, parameters)| KernelModuleConfig { name, parameters })
+}
+
+fn static_host() -> impl Strategy<Value = StaticHostConfig> {
+    let addresses = btree_set(cidr().prop_map(|it| it.address()), 1..4);
+    (hostname(), addresses, btree_set(hostname(), 0..3)).prop_map(|(name, addresses, aliases)| {
+        StaticHostConfig {
+            name,
+            addresses: addresses.into_iter().collect(),
+            aliases: aliases.into_iter().collect(),
+        }
+    })
+}
+
 fn document() -> impl Strategy<Value = Document> {
     let role = prop_oneof![Just(Role::ControlPlane), Just(Role::Worker)];
     let name = || NAMES.prop_filter_map("a link name", |it| it.parse().ok());
@@ -77,9 +112,10 @@ fn document() -> impl Strategy<Value = Document> {
             }
             .into()
         }),
-        "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?(\\.[a-z0-9]{1,5})?"
-            .prop_filter_map("a host name", |it| it.parse().ok())
-            .prop_map(|hostname| HostnameConfig { hostname }.into()),
+        hostname().prop_map(|hostname| HostnameConfig { hostname }.into()),
+        sysctl().prop_map(Document::from),
+        kernel_module().prop_map(Document::from),
+        static_host().prop_map(Document::from),
         link().prop_map(Document::from),
         (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {
             name,

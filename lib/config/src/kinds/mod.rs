@@ -3,16 +3,24 @@
 mod api_trust;
 mod dhcp4;
 mod hostname;
+mod kernel_module;
+mod kernel_value;
 mod link;
 mod machine;
 mod resolver;
+mod static_host;
+mod sysctl;
 
 pub use api_trust::{ApiTrustConfig, KeyPair};
 pub use dhcp4::{DEFAULT_DHCP4_METRIC, Dhcp4Config};
 pub use hostname::HostnameConfig;
+pub use kernel_module::{KernelModuleConfig, ModuleName, ModuleNameError, ParameterName};
+pub use kernel_value::{KernelValue, KernelValueError};
 pub use link::{DEFAULT_ROUTE_METRIC, LinkConfig, RouteConfig, RouteError};
 pub use machine::{MachineConfig, Role};
 pub use resolver::ResolverConfig;
+pub use static_host::StaticHostConfig;
+pub use sysctl::{SysctlConfig, SysctlError, SysctlKey, SysctlKeyError};
 
 /// For fields that are true unless said otherwise.
 fn yes() -> bool {
