@@ -22,7 +22,10 @@ pub const NAMESPACES: [(&str, &str); 6] = [
         "what the network should be, merged, and what it is",
     ),
     (net::LAYERED, "what each source wants of the network"),
-    (runtime::NAMESPACE, "what the node is and does"),
+    (
+        runtime::NAMESPACE,
+        "what the node is and does, and what its kernel should be",
+    ),
 ];
 
 /// Makes every type known to a process.
@@ -44,8 +47,13 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<net::ResolverSpec>()?
         .register::<net::RouteSpec>()?
         .register::<net::RouteStatus>()?
+        .register::<net::StaticHostSpec>()?
         .register::<runtime::Condition>()?
         .register::<runtime::KernelModule>()?
+        .register::<runtime::KernelModuleSpec>()?
+        .register::<runtime::KernelModuleStatus>()?
+        .register::<runtime::KernelParamSpec>()?
+        .register::<runtime::KernelParamStatus>()?
         .register::<runtime::MachineStatus>()?
         .register::<runtime::Pairing>()?
         .register::<runtime::ServiceStatus>()?

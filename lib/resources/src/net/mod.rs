@@ -17,6 +17,7 @@ mod node_address;
 mod resolver_spec;
 mod route_spec;
 mod route_status;
+mod static_host_spec;
 
 pub use address_spec::AddressSpec;
 pub use address_status::AddressStatus;
@@ -32,6 +33,7 @@ pub use node_address::{CURRENT, NodeAddress};
 pub use resolver_spec::{RESOLVERS, ResolverSpec};
 pub use route_spec::{MAIN_TABLE, RouteSpec, route_id};
 pub use route_status::RouteStatus;
+pub use static_host_spec::StaticHostSpec;
 
 /// The namespace of merged specs and of statuses.
 pub const MERGED: &str = "network";

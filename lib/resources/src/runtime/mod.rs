@@ -4,6 +4,10 @@
 
 mod condition;
 mod kernel_module;
+mod kernel_module_spec;
+mod kernel_module_status;
+mod kernel_param_spec;
+mod kernel_param_status;
 mod machine_status;
 mod pairing;
 mod service_status;
@@ -12,6 +16,10 @@ mod version;
 
 pub use condition::Condition;
 pub use kernel_module::KernelModule;
+pub use kernel_module_spec::KernelModuleSpec;
+pub use kernel_module_status::{KernelModuleState, KernelModuleStatus};
+pub use kernel_param_spec::KernelParamSpec;
+pub use kernel_param_status::{KernelParamState, KernelParamStatus};
 pub use machine_status::{MachineStatus, THIS};
 pub use pairing::{CURRENT, Pairing};
 pub use service_status::{Health, ServiceState, ServiceStatus};
