@@ -25,14 +25,12 @@ const LINKS: &[(&str, &str)] = &[
     // The kernel asks for modules through this; init knows itself by its name.
     ("usr/sbin/modprobe", "../bin/init"),
     ("etc/hostname", "../run/garboard/hostname"),
+    ("etc/hosts", "../run/garboard/hosts"),
     ("etc/machine-id", "../run/garboard/machine-id"),
     ("etc/mtab", "../proc/self/mounts"),
     ("etc/os-release", "../usr/lib/os-release"),
     ("etc/resolv.conf", "../run/garboard/resolv.conf"),
 ];
-
-/// Names that resolve without a network.
-const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 
 /// Accounts of our own processes, for programs that look names up.
 const PASSWD: &str = "root:x:0:0:root:/:/nonexistent\nnetworkd:x:50:50:network daemon:/:/nonexistent\n\
@@ -62,7 +60,6 @@ pub fn root(bin_dir: &Path, version: &str, profile: &str, epoch: u64) -> Result<
         tree.link(path, target)?;
     }
     let texts = [
-        ("etc/hosts", HOSTS.to_owned()),
         ("etc/passwd", PASSWD.to_owned()),
         ("etc/group", GROUP.to_owned()),
         ("usr/lib/os-release", os_release(version, profile, epoch)),

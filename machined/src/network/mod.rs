@@ -6,7 +6,7 @@
 //! ```
 //!
 //! One folder per noun; `config` writes what config, defaults and kernel command line want, `merge`
-//! says who wins. Only `hostname` and `resolver` are applied here, because their effects need root;
+//! says who wins. Only `hostname`, `resolver` and `static_host` are applied here, because their effects need root;
 //! everything else is networkd's.
 
 pub mod address;
@@ -19,6 +19,7 @@ pub mod link;
 pub mod node_address;
 pub mod resolver;
 pub mod route;
+pub mod static_host;
 
 use std::path::Path;
 
@@ -31,11 +32,11 @@ pub struct Host<'a> {
     pub command_line: &'a str,
     /// The machine's id, for a name when nobody gives one.
     pub machine_id: &'a str,
-    /// Where `hostname` and `resolv.conf` are written.
+    /// Where `hostname`, `hosts` and `resolv.conf` are written.
     pub folder: &'a Path,
 }
 
-/// Adds every pure controller of the network, and the two appliers that need root.
+/// Adds every pure controller of the network, and the appliers that need root.
 ///
 /// # Errors
 /// When one of them is there already.
@@ -43,6 +44,7 @@ pub fn register(runtime: &mut Runtime, host: Host<'_>) -> Result<(), RegisterErr
     register_pure(runtime, host)?;
     runtime.register(hostname::apply::Apply::new(host.folder.join("hostname")))?;
     runtime.register(resolver::apply::Apply::new(host.folder.join("resolv.conf")))?;
+    runtime.register(static_host::apply::Apply::new(host.folder.join("hosts")))?;
     Ok(())
 }
 
@@ -66,6 +68,8 @@ pub fn register_pure(runtime: &mut Runtime, host: Host<'_>) -> Result<(), Regist
         host.machine_id,
     ))?;
     runtime.register(hostname::merge::Merge)?;
+    runtime.register(static_host::config::Config)?;
+    runtime.register(static_host::merge::Merge)?;
     runtime.register(node_address::status::Status)?;
     Ok(())
 }

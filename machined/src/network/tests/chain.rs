@@ -12,7 +12,7 @@ use resources::net::{
 };
 use store::{Resource, Spec, Store, Transaction};
 
-use crate::network::{Host, hostname, register_pure, resolver};
+use crate::network::{Host, hostname, register_pure, resolver, static_host};
 
 /// Long enough for a busy machine; a healthy run takes milliseconds.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -57,6 +57,9 @@ fn runtime(store: &Store, folder: &Path) -> Runtime {
         .register(resolver::apply::Apply::new(folder.join("resolv.conf")))
         .unwrap();
     runtime
+        .register(static_host::apply::Apply::new(folder.join("hosts")))
+        .unwrap();
+    runtime
 }
 
 /// What networkd says of a machine with one link and a DHCP server.
@@ -83,6 +86,9 @@ async fn reached(rest: &Rest) {
         .expect("the controllers come to rest");
 }
 
+/// The loopback's lines, first in every `hosts` file.
+const LOCAL: &str = "127.0.0.1 localhost\n::1 localhost\n::1 ip6-localhost ip6-loopback\n";
+
 #[tokio::test]
 async fn a_config_becomes_merged_specs_and_files() {
     let folder = tempfile::tempdir().unwrap();
@@ -99,6 +105,7 @@ async fn a_config_becomes_merged_specs_and_files() {
         let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
         assert_eq!(read("hostname"), "garboard-0e6bd0b4\n");
         assert_eq!(read("resolv.conf"), "nameserver 10.0.0.53\n");
+        assert_eq!(read("hosts"), LOCAL);
         assert_eq!(ids::<Dhcp4Spec>(&store, MERGED), ["eth0"]);
         assert_eq!(ids::<AddressSpec>(&store, MERGED), [""; 0]);
 
@@ -106,12 +113,17 @@ async fn a_config_becomes_merged_specs_and_files() {
             &store,
             config(
                 "kind: Hostname\nhostname: node-1\n---\nkind: Resolver\nservers: [9.9.9.9]\n---\n\
-                 kind: Link\nname: eth0\naddresses: [10.0.0.2/24]\n",
+                 kind: Link\nname: eth0\naddresses: [10.0.0.2/24]\n---\n\
+                 kind: StaticHost\nname: registry\naddresses: [10.0.0.5, \"fd00::5\"]\n",
             ),
         );
         reached(&rest).await;
         assert_eq!(read("hostname"), "node-1\n");
         assert_eq!(read("resolv.conf"), "nameserver 9.9.9.9\n");
+        assert_eq!(
+            read("hosts"),
+            format!("{LOCAL}10.0.0.5 registry\nfd00::5 registry\n")
+        );
         assert_eq!(ids::<AddressSpec>(&store, MERGED), ["eth0/10.0.0.2/24"]);
         let dhcp4 = store
             .snapshot()
@@ -121,6 +133,7 @@ async fn a_config_becomes_merged_specs_and_files() {
 
         put(&store, config("kind: Hostname\nhostname: node-2\n"));
         reached(&rest).await;
+        assert_eq!(read("hosts"), LOCAL);
         assert_eq!(ids::<AddressSpec>(&store, MERGED), [""; 0]);
         let name = store
             .snapshot()
@@ -135,4 +148,23 @@ async fn a_config_becomes_merged_specs_and_files() {
         stop.send(()).unwrap();
     };
     let (_, ()) = tokio::join!(running, testing);
+}
+
+/// After a restart every spec is missing for a moment, and networkd may take long to say what it has.
+#[tokio::test]
+async fn a_name_is_not_forgotten_without_proof() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hosts");
+    std::fs::write(&path, "10.0.0.5 registry\n").unwrap();
+    let store = Store::new(1);
+    let mut runtime = runtime(&store, folder.path());
+    runtime.await_peer("networkd");
+    let written = testkit::until("the loopback's names", || {
+        let text = std::fs::read_to_string(&path).unwrap();
+        text.starts_with(LOCAL).then_some(text)
+    });
+    tokio::select! {
+        _ = runtime.run(std::future::pending()) => unreachable!("it has no end"),
+        text = written => assert_eq!(text, format!("{LOCAL}10.0.0.5 registry\n")),
+    }
 }
