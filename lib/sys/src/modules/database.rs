@@ -77,6 +77,11 @@ impl Database {
         names
     }
 
+    /// Every module there is, by its own name, in no order.
+    pub fn modules(&self) -> impl Iterator<Item = &str> {
+        self.lines.keys().map(String::as_str)
+    }
+
     /// Everything to load for these modules, each after what it needs. Unknown names are left out: they are built in,
     /// or not in this image.
     pub fn order<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<Module> {

@@ -48,6 +48,15 @@ pub fn is_loaded(name: &str) -> bool {
 
 /// Loads one module, uncompressed, with the parameters that `command_line` has for it.
 pub fn insert(module: &Module, command_line: &str) -> Result<Outcome, InsertError> {
+    insert_with(module, command_line, &[])
+}
+
+/// The same with more parameters, names and values without quotes; the kernel takes the last of those of one name.
+pub fn insert_with(
+    module: &Module,
+    command_line: &str,
+    more: &[(String, String)],
+) -> Result<Outcome, InsertError> {
     if is_loaded(&module.name) {
         return Ok(Outcome::Present);
     }
@@ -55,7 +64,7 @@ pub fn insert(module: &Module, command_line: &str) -> Result<Outcome, InsertErro
         File::open(&module.path).map_err(|error| InsertError::Open(module.name.clone(), error))?;
     match finit_module(
         &file,
-        &parameters(&module.name, command_line),
+        &parameters(&module.name, command_line, more),
         ModuleInitFlags::empty(),
     ) {
         Ok(()) => Ok(Outcome::Loaded),
@@ -64,30 +73,23 @@ pub fn insert(module: &Module, command_line: &str) -> Result<Outcome, InsertErro
     }
 }
 
-/// `name.parameter=value` of the command line, as the kernel wants them from a loader.
-fn parameters(name: &str, command_line: &str) -> CString {
-    let mut text = String::new();
-    for argument in cmdline::arguments(command_line) {
-        let Some((module, parameter)) = argument.name.split_once('.') else {
-            continue;
-        };
-        if canonical_name(module) != name {
-            continue;
-        }
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(parameter);
-        if let Some(value) = argument.value {
-            let quote = if value.contains(char::is_whitespace) {
-                "\""
-            } else {
-                ""
-            };
-            text.push_str(&format!("={quote}{value}{quote}"));
-        }
+/// `name.parameter=value` of the command line, then what else there is, as the kernel wants them from a loader.
+fn parameters(name: &str, command_line: &str, more: &[(String, String)]) -> CString {
+    let arguments = cmdline::arguments(command_line).filter_map(|argument| {
+        let (module, parameter) = argument.name.split_once('.')?;
+        (canonical_name(module) == name).then(|| word(parameter, argument.value))
+    });
+    let more = more.iter().map(|(name, value)| word(name, Some(value)));
+    let words: Vec<String> = arguments.chain(more).collect();
+    CString::new(words.join(" ")).unwrap_or_default()
+}
+
+fn word(name: &str, value: Option<&str>) -> String {
+    match value {
+        None => name.to_owned(),
+        Some(value) if value.contains(char::is_whitespace) => format!("{name}=\"{value}\""),
+        Some(value) => format!("{name}={value}"),
     }
-    CString::new(text).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -97,8 +99,19 @@ mod tests {
     #[test]
     fn takes_a_modules_own_parameters() {
         let line = "quiet loop.max_loop=8 dm-mod.x loop.y=\"a b\" garboard.root=1";
-        assert_eq!(parameters("loop", line), c"max_loop=8 y=\"a b\"".to_owned());
-        assert_eq!(parameters("dm_mod", line), c"x".to_owned());
-        assert_eq!(parameters("other", line), c"".to_owned());
+        let parameters = |name| parameters(name, line, &[]);
+        assert_eq!(parameters("loop"), c"max_loop=8 y=\"a b\"".to_owned());
+        assert_eq!(parameters("dm_mod"), c"x".to_owned());
+        assert_eq!(parameters("other"), c"".to_owned());
+    }
+
+    #[test]
+    fn what_is_asked_for_comes_last() {
+        let asked = [("max_loop", "16"), ("z", "c d"), ("e", "")];
+        let asked = asked.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(
+            parameters("loop", "loop.max_loop=8", &asked),
+            c"max_loop=8 max_loop=16 z=\"c d\" e=".to_owned()
+        );
     }
 }

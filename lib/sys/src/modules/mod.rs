@@ -1,18 +1,22 @@
 //! Kernel modules: which ones a device or a request needs, in which order, and loading them.
 //!
-//! Owns: the text indexes of depmod, matching, order, and the load itself. Never decides when to load: that is the
+//! Owns: the text indexes of depmod, matching, order, what a module's file says of itself, and the load itself. Never decides when to load: that is the
 //! caller's coldplug, uevent or `modprobe`.
 
+mod built_in;
 mod coldplug;
 mod database;
+mod declared;
 mod devname;
 mod insert;
 mod pattern;
 
+pub use built_in::is_built_in;
 pub use coldplug::{bus_aliases, device_aliases, processor_alias};
 pub use database::Database;
+pub use declared::declared_parameters;
 pub use devname::{DeviceNode, device_nodes};
-pub use insert::{InsertError, Outcome, insert, is_loaded};
+pub use insert::{InsertError, Outcome, insert, insert_with, is_loaded};
 pub use pattern::matches;
 
 use std::path::{Path, PathBuf};
