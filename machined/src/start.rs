@@ -27,6 +27,7 @@ use crate::runtime::console::apply::{ConsoleController, Fixed};
 use crate::runtime::events::Events;
 use crate::runtime::events::status::EventController;
 use crate::runtime::init_link::{InitLink, InitLinkError};
+use crate::runtime::kernel_param;
 use crate::runtime::logs::Logs;
 use crate::runtime::machine::Machine;
 use crate::runtime::pairing::{Kept, PairingError};
@@ -47,6 +48,9 @@ pub enum StartError {
     /// The folder of configs.
     #[error("the folder of configs")]
     Folder(#[source] DiskError),
+    /// The folder of the kernel settings from before.
+    #[error("the folder of kernel settings")]
+    Settings(#[source] DiskError),
     /// The types of resources.
     #[error("the types of resources")]
     Registry(#[source] RegistryError),
@@ -133,7 +137,15 @@ impl Machined {
             command_line: &machine.command_line,
             machine_id: &machine.machine_id,
         };
-        let api = api(&mut controllers, node, &store, &registry, &events, host)?;
+        let api = api(
+            &mut controllers,
+            node,
+            &store,
+            &registry,
+            &events,
+            Kernel::of_this_machine(run)?,
+            host,
+        )?;
         controllers.await_peer("networkd");
         Ok(Self {
             store,
@@ -167,6 +179,7 @@ fn api(
     store: &Store,
     registry: &Arc<Registry>,
     events: &Arc<Events>,
+    kernel: Kernel,
     host: network::Host<'_>,
 ) -> Result<Api, StartError> {
     let mut kept = Kept::open(&host.folder.join("pairing")).map_err(StartError::Pairing)?;
@@ -194,6 +207,7 @@ fn api(
         events: Arc::clone(events),
         console,
         devices: Listener::open().map_err(StartError::Devices)?,
+        kernel,
     };
     register(controllers, parts, host).map_err(StartError::Controllers)?;
     Ok(Api {
@@ -216,6 +230,25 @@ pub struct Parts {
     pub console: ConsoleController,
     /// The kernel's announcements of devices.
     pub devices: Listener,
+    /// What changes the kernel.
+    pub kernel: Kernel,
+}
+
+/// The controllers that change the kernel.
+#[derive(Debug)]
+pub struct Kernel {
+    /// Its settings.
+    pub params: kernel_param::apply::Apply,
+}
+
+impl Kernel {
+    fn of_this_machine(run: &Path) -> Result<Self, StartError> {
+        let params =
+            kernel_param::apply::Apply::new("/proc/sys".into(), &run.join("kernel-params"));
+        Ok(Self {
+            params: params.map_err(StartError::Settings)?,
+        })
+    }
 }
 
 /// Registers every controller of this daemon.
@@ -232,6 +265,8 @@ pub fn register(
     controllers.register(EventController::new(parts.events))?;
     controllers.register(parts.console)?;
     block::register(controllers, parts.devices)?;
+    controllers.register(kernel_param::config::Config)?;
+    controllers.register(parts.kernel.params)?;
     network::register(controllers, host)
 }
 

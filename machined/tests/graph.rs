@@ -8,7 +8,8 @@ use machined::network::Host;
 use machined::runtime::console::Consoles;
 use machined::runtime::console::apply::{ConsoleController, Fixed};
 use machined::runtime::events::Events;
-use machined::start::{Parts, register};
+use machined::runtime::kernel_param;
+use machined::start::{Kernel, Parts, register};
 use pki::pairing::PairingSecret;
 use store::Store;
 use tokio::sync::watch;
@@ -26,7 +27,13 @@ fn graph() -> String {
         api_port: 0,
         fingerprint: String::new(),
     };
+    let folder = tempfile::tempdir().expect("a folder");
+    let params = kernel_param::apply::Apply::new("/proc/sys".into(), folder.path());
+    let kernel = Kernel {
+        params: params.expect("a folder"),
+    };
     let parts = Parts {
+        kernel,
         console: ConsoleController::new(Consoles::active(""), fixed, pairing.shown()),
         endpoint: watch::Sender::new(Arc::new(endpoint)),
         events: Arc::new(Events::default()),
