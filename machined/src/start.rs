@@ -27,13 +27,13 @@ use crate::runtime::console::apply::{ConsoleController, Fixed};
 use crate::runtime::events::Events;
 use crate::runtime::events::status::EventController;
 use crate::runtime::init_link::{InitLink, InitLinkError};
-use crate::runtime::kernel_param;
 use crate::runtime::logs::Logs;
 use crate::runtime::machine::Machine;
 use crate::runtime::pairing::{Kept, PairingError};
 use crate::runtime::serving::apply::ServingController;
 use crate::runtime::sockets::{SocketError, Sockets};
 use crate::runtime::stage::status::StageController;
+use crate::runtime::{kernel_module, kernel_param};
 
 /// Why the daemon cannot start. init starts it again, and after five times in safe mode.
 #[derive(Debug, Error)]
@@ -143,7 +143,7 @@ impl Machined {
             &store,
             &registry,
             &events,
-            Kernel::of_this_machine(run)?,
+            Kernel::of_this_machine(run, &machine)?,
             host,
         )?;
         controllers.await_peer("networkd");
@@ -239,14 +239,17 @@ pub struct Parts {
 pub struct Kernel {
     /// Its settings.
     pub params: kernel_param::apply::Apply,
+    /// Its modules.
+    pub modules: kernel_module::apply::Apply,
 }
 
 impl Kernel {
-    fn of_this_machine(run: &Path) -> Result<Self, StartError> {
+    fn of_this_machine(run: &Path, machine: &Machine) -> Result<Self, StartError> {
         let params =
             kernel_param::apply::Apply::new("/proc/sys".into(), &run.join("kernel-params"));
         Ok(Self {
             params: params.map_err(StartError::Settings)?,
+            modules: kernel_module::apply::Apply::new(machine.modules(), &machine.command_line),
         })
     }
 }
@@ -267,6 +270,8 @@ pub fn register(
     block::register(controllers, parts.devices)?;
     controllers.register(kernel_param::config::Config)?;
     controllers.register(parts.kernel.params)?;
+    controllers.register(kernel_module::config::Config)?;
+    controllers.register(parts.kernel.modules)?;
     network::register(controllers, host)
 }
 

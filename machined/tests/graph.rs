@@ -8,7 +8,7 @@ use machined::network::Host;
 use machined::runtime::console::Consoles;
 use machined::runtime::console::apply::{ConsoleController, Fixed};
 use machined::runtime::events::Events;
-use machined::runtime::kernel_param;
+use machined::runtime::{kernel_module, kernel_param};
 use machined::start::{Kernel, Parts, register};
 use pki::pairing::PairingSecret;
 use store::Store;
@@ -31,6 +31,7 @@ fn graph() -> String {
     let params = kernel_param::apply::Apply::new("/proc/sys".into(), folder.path());
     let kernel = Kernel {
         params: params.expect("a folder"),
+        modules: kernel_module::apply::Apply::new("/usr/lib/modules".into(), ""),
     };
     let parts = Parts {
         kernel,

@@ -71,7 +71,8 @@ impl Devices {
         self.load(device_aliases()).await
     }
 
-    /// Waits for announcements and loads drivers for what they announce. Cancel-safe up to the moment of loading.
+    /// Waits for announcements and loads drivers for what they announce; comes back too when a module came or went,
+    /// whoever did it. Cancel-safe up to the moment of loading.
     ///
     /// # Errors
     /// The subscription broke.
@@ -82,7 +83,7 @@ impl Devices {
                 .readable()
                 .await
                 .map_err(DeviceError::Listen)?;
-            let mut aliases = BTreeSet::new();
+            let (mut aliases, mut modules) = (BTreeSet::new(), false);
             loop {
                 match self
                     .listener
@@ -90,17 +91,18 @@ impl Devices {
                     .recv()
                     .map_err(|errno| DeviceError::Listen(errno.into()))?
                 {
-                    Received::Event(event) if event.action == "add" => {
-                        aliases.extend(event.get("MODALIAS").map(str::to_owned));
+                    Received::Event(event) => {
+                        modules |= event.get("SUBSYSTEM") == Some("module");
+                        let alias = event.get("MODALIAS").filter(|_| event.action == "add");
+                        aliases.extend(alias.map(str::to_owned));
                     }
-                    Received::Event(_) => {}
                     Received::Overflow => aliases.extend(device_aliases()),
                     Received::Nothing => break,
                 }
             }
             ready.clear_ready();
             drop(ready);
-            if !aliases.is_empty() {
+            if modules || !aliases.is_empty() {
                 return self.load(aliases).await;
             }
         }
