@@ -115,11 +115,9 @@ impl Machined {
         let store = Store::new(machine.epoch(greeting.start.epoch));
         node::record_facts(&store, &registry, &machine, now).map_err(StartError::Facts)?;
 
-        let disk = Disk::open(&run.join("config")).map_err(StartError::Folder)?;
         let end = watch::Sender::new(None);
-        let mut head = Head::new(store.clone(), Generations::new(disk), end.clone());
-        head.load(&beginning(greeting.start, &machine), now)
-            .map_err(StartError::Config)?;
+        let beginning = beginning(greeting.start, &machine);
+        let head = head(run, &store, &end, &beginning, now)?;
 
         let events = Arc::new(Events::default());
         let logs = Logs::new(run.join("logs"));
@@ -163,6 +161,20 @@ impl Machined {
             pairing: api.pairing,
         })
     }
+}
+
+/// What decides about the config, with the config that this life begins with.
+fn head(
+    run: &Path,
+    store: &Store,
+    end: &watch::Sender<Option<End>>,
+    beginning: &Beginning,
+    now: Timestamp,
+) -> Result<Head, StartError> {
+    let disk = Disk::open(&run.join("config")).map_err(StartError::Folder)?;
+    let mut head = Head::new(store.clone(), Generations::new(disk), end.clone());
+    head.load(beginning, now).map_err(StartError::Config)?;
+    Ok(head)
 }
 
 /// The API, put together.

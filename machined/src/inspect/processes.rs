@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use ::api::v1alpha1::{Process, ProcessesResponse};
 use jiff::Timestamp;
-use nix::time::{ClockId, clock_gettime};
 use procfs::process::{self, Stat};
 
 use super::InspectError;
+use crate::runtime::clock::since_boot;
 
 /// What the machine counts in.
 #[derive(Clone, Copy, Debug)]
@@ -34,11 +34,6 @@ pub(super) fn read(now: Timestamp) -> Result<ProcessesResponse, InspectError> {
         .collect();
     processes.sort_by_key(|process| process.pid);
     Ok(ProcessesResponse { processes })
-}
-
-/// What the kernel counts a process's start in, sleep included. The clock exists on every kernel that runs this program.
-fn since_boot() -> Duration {
-    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
 fn described(stat: &Stat, line: &[u8], units: Units) -> Process {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use cosi::status::{ControllerStatus, RunState};
 use cosi::{ControllerCounts, Counters};
 use jiff::Timestamp;
-use nix::time::{ClockId, clock_gettime};
 use resources::config::{ACTIVE, MachineConfig};
 use resources::runtime::{GARBOARD, MACHINED, ServiceStatus, StageStatus, Version};
 use store::{Snapshot, Spec, Store};
 
 use super::processes::{self, Use};
+use crate::runtime::clock::since_boot;
 
 /// The numbers of one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -100,11 +100,6 @@ fn config(snapshot: &Snapshot) -> Option<(u64, Timestamp)> {
     let namespace = MachineConfig::DEFINITION.namespace;
     let active = snapshot.get_as::<MachineConfig>(namespace, ACTIVE)?;
     Some((active.spec.generation, active.metadata.updated))
-}
-
-/// The clock exists on every kernel that runs this program.
-fn since_boot() -> Duration {
-    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The machine's clock: read as an argument elsewhere, set here alone.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use nix::sys::time::TimeSpec;
-use nix::time::{ClockId, clock_settime};
+use nix::time::{ClockId, clock_gettime, clock_settime};
 use thiserror::Error;
 
 /// A difference below this is no reason to step: a person's own clock is not better than that.
@@ -15,6 +17,13 @@ pub struct ClockError {
     to: Timestamp,
     #[source]
     source: nix::Error,
+}
+
+/// Since the kernel started, sleep included; what the kernel counts the starts of processes in. The clock exists on every
+/// kernel that runs this program.
+#[must_use]
+pub fn since_boot() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
 /// When this program was built: no clock of a node that runs it is earlier.
