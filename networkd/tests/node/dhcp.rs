@@ -88,6 +88,9 @@ fn a_lease_is_renewed_by_unicast() {
         let _networkd = Networkd::start();
         until("the lease", || upstream.leased()).await;
         let first = upstream.lease().unwrap();
+        // A busy machine may have asked twice; the server has taken all of that up before it leased.
+        let discoveries = || server.log().matches("DHCPDISCOVER").count();
+        let before = discoveries();
         let renewed = until("a renewal", || {
             upstream
                 .lease()
@@ -98,13 +101,8 @@ fn a_lease_is_renewed_by_unicast() {
             (renewed.phase, renewed.address),
             (Dhcp4Phase::Bound, first.address)
         );
-        // Discover and offer happened once: the renewals were requests alone.
-        assert_eq!(
-            server.log().matches("DHCPDISCOVER").count(),
-            1,
-            "{}",
-            server.log()
-        );
+        // The renewals were requests alone.
+        assert_eq!(discoveries(), before, "{}", server.log());
     });
 }
 
