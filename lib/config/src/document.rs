@@ -10,11 +10,15 @@ use crate::kinds::{
     ResolverConfig, StaticHostConfig, SysctlConfig,
 };
 use crate::problem::{Position, Problem, Problems};
+use crate::schema::{KindSchema, Schema};
 
 /// What every kind of document has.
-pub trait Kind {
+pub trait Kind: Schema {
     /// The word after `kind:`.
     const KIND: &'static str;
+
+    /// The field that tells documents of this kind apart; `None` when there is at most one.
+    const NAME: Option<&'static str>;
 
     /// What tells documents of this kind apart; `None` when there is at most one.
     fn name(&self) -> Option<&str> {
@@ -29,9 +33,11 @@ pub trait Kind {
 macro_rules! kind {
     ($kind:ident) => {
         const KIND: &'static str = stringify!($kind);
+        const NAME: Option<&'static str> = None;
     };
     ($kind:ident, $name:ident) => {
         const KIND: &'static str = stringify!($kind);
+        const NAME: Option<&'static str> = Some(stringify!($name));
 
         fn name(&self) -> Option<&str> {
             Some(self.$name.as_str())
@@ -73,6 +79,16 @@ macro_rules! documents {
         impl Document {
             /// Every kind there is.
             pub const KINDS: &'static [&'static str] = &[$($config::KIND),*];
+
+            /// What the documents of every kind look like, in the order of [`Self::KINDS`].
+            #[must_use]
+            pub fn schemas() -> Vec<KindSchema> {
+                vec![$(KindSchema {
+                    kind: $config::KIND,
+                    name: $config::NAME,
+                    shape: $config::shape(),
+                }),*]
+            }
 
             /// What tells this document from all others.
             #[must_use]

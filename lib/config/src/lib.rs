@@ -11,6 +11,9 @@
 //! # Ok::<(), config::Problems>(())
 //! ```
 
+// The generated code of `#[derive(Schema)]` names this crate.
+extern crate self as config;
+
 mod decode;
 mod document;
 pub mod generate;
@@ -18,6 +21,7 @@ mod kinds;
 mod nearest;
 mod problem;
 mod read;
+pub mod schema;
 mod tree;
 mod types;
 mod validate;

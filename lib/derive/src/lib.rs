@@ -1,13 +1,17 @@
-//! The proc macros of store and resources: a struct with written field numbers becomes a resource's spec.
+//! The proc macros of store, resources and config: a struct with written field numbers becomes a resource's spec, and a
+//! struct of the machine config says what it looks like in YAML.
 //!
-//! Owns only the generated glue; the traits and the codec live in `store::codec`, and the generated code names them
-//! by that path, so a crate that derives depends on `garboard-store`. Whatever can be refused at compile time is:
-//! a missing, zero, reserved or repeated number, a type name that is none, an enum without its zero.
+//! Owns only the generated glue; the traits live in `store::codec` and `config::schema`, and the generated code names
+//! them by these paths, so a crate that derives depends on `garboard-store` or is `garboard-config`. Whatever can be
+//! refused at compile time is: a missing, zero, reserved or repeated number, a type name that is none, an enum without
+//! its zero, a document that would take unknown fields.
 
 mod definition;
 mod enumeration;
 mod fields;
 mod message;
+mod names;
+mod schema;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -64,6 +68,38 @@ pub fn spec_message(input: TokenStream) -> TokenStream {
 pub fn spec_enum(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     output(enumeration::expand(&input))
+}
+
+/// Says what a type of the machine config looks like in YAML: `config::schema::Schema`.
+///
+/// ```text
+/// /// What the reference says of it.
+/// #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
+/// #[serde(rename_all = "camelCase", deny_unknown_fields)]   // both are read here as well
+/// struct LinkConfig {
+///     /// What the reference says of the field; a field without a comment is an error.
+///     #[serde(default = "yes")]                             // not required, and what it is then
+///     up: bool,
+///     /// A list that patches merge, entry by entry, by the field `to` of the entries; others they replace.
+///     #[serde(default)]
+///     #[schema(merge_key = "to")]
+///     routes: Vec<RouteConfig>,
+///     /// A list may have a `least` and a `most`.
+///     #[schema(least = 1, most = 3)]
+///     servers: Vec<IpAddr>,
+/// }
+///
+/// #[schema(text)]                                           // read from text, whatever it is in Rust
+/// #[schema(text, secret)]                                   // and never shown
+/// #[schema(integer, least = 68, most = 65_536)]             // read from a number
+/// ```
+///
+/// A type with `#[serde(try_from = "Other")]` looks like `Other`, which derives this too. An enum without data is a
+/// choice of words.
+#[proc_macro_derive(Schema, attributes(schema))]
+pub fn schema(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    output(schema::expand(&input))
 }
 
 fn output(result: syn::Result<proc_macro2::TokenStream>) -> TokenStream {

@@ -1,6 +1,6 @@
 use syn::{DeriveInput, parse_quote};
 
-use super::{definition, enumeration, message};
+use super::{definition, enumeration, message, schema};
 
 fn refused(result: syn::Result<proc_macro2::TokenStream>) -> String {
     match result {
@@ -219,4 +219,61 @@ fn all_of_a_definition_is_taken() {
     ] {
         assert!(code.contains(part), "{part} in {code}");
     }
+}
+
+#[test]
+fn a_schema_says_what_serde_does_or_nothing() {
+    let expand = |input: DeriveInput| refused(schema::expand(&input));
+    assert_eq!(
+        expand(parse_quote!(
+            struct S {
+                /// A field.
+                a: u32,
+            }
+        )),
+        "a document refuses what it does not know: #[serde(deny_unknown_fields)]"
+    );
+    assert_eq!(
+        expand(parse_quote!(
+            #[serde(deny_unknown_fields)]
+            struct S {
+                a: u32,
+            }
+        )),
+        "the reference is made of doc comments: say what the field is for"
+    );
+    assert_eq!(
+        expand(parse_quote!(
+            #[serde(deny_unknown_fields)]
+            struct S {
+                /// A field.
+                #[serde(flatten)]
+                a: u32,
+            }
+        )),
+        "the schema cannot follow this attribute of serde"
+    );
+    assert_eq!(
+        expand(parse_quote!(
+            struct S(u32);
+        )),
+        "say what it is in YAML: #[schema(text)] or #[schema(integer, least = .., most = ..)]"
+    );
+    assert_eq!(
+        expand(parse_quote!(
+            #[serde(rename_all = "UPPERCASE")]
+            enum E {
+                A,
+            }
+        )),
+        "the schema knows camelCase, kebab-case and lowercase"
+    );
+    assert_eq!(
+        expand(parse_quote!(
+            enum E {
+                A(u32),
+            }
+        )),
+        "a choice is between words: no variant holds data"
+    );
 }

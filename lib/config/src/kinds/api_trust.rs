@@ -1,5 +1,6 @@
 //! `ApiTrust`: whom the node's API trusts, and what it shows of itself.
 
+use derive::Schema;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Kind, kind};
@@ -25,7 +26,7 @@ use crate::types::{Certificate, PrivateKey};
 ///     MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgExampleExample
 ///     -----END PRIVATE KEY-----
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApiTrustConfig {
     /// The authorities whose client certificates are accepted.
@@ -39,7 +40,7 @@ pub struct ApiTrustConfig {
 }
 
 /// A certificate and its private key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeyPair {
     /// The certificate, and what it hangs on.

@@ -1,5 +1,6 @@
 //! `Dhcp4`: DHCP for IPv4 on a link.
 
+use derive::Schema;
 use serde::{Deserialize, Serialize};
 
 use super::yes;
@@ -19,7 +20,7 @@ pub const DEFAULT_DHCP4_METRIC: u32 = 1024;
 /// enabled: true
 /// metric: 512
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Dhcp4Config {
     /// The link.

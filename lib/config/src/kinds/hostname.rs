@@ -1,5 +1,6 @@
 //! `Hostname`: the name of the node.
 
+use derive::Schema;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Kind, kind};
@@ -13,7 +14,7 @@ use crate::types::Hostname;
 /// kind: Hostname
 /// hostname: node-1
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HostnameConfig {
     /// The name.

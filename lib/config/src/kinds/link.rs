@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use derive::Schema;
 use serde::{Deserialize, Serialize};
 
 use super::yes;
@@ -30,7 +31,7 @@ pub const DEFAULT_ROUTE_METRIC: u32 = 100;
 /// ```
 ///
 /// A route may also go `to: default`: everywhere, in the family of its gateway.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LinkConfig {
     /// The link's name.
@@ -46,11 +47,12 @@ pub struct LinkConfig {
     pub addresses: Vec<Cidr>,
     /// Routes over this link.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(merge_key = "to")]
     pub routes: Vec<RouteConfig>,
 }
 
 /// A route over a link.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(try_from = "RouteFields", rename_all = "camelCase")]
 pub struct RouteConfig {
     to: Network,
@@ -60,19 +62,23 @@ pub struct RouteConfig {
 }
 
 /// A route as it is written, before its parts are held against each other.
-#[derive(Deserialize)]
+#[derive(Deserialize, Schema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RouteFields {
+    /// Where the route leads.
     to: Destination,
+    /// The gateway; without one the destination is on the link.
     #[serde(default)]
     via: Option<Gateway>,
+    /// The metric; lower is preferred.
     #[serde(default = "default_metric")]
     metric: u32,
 }
 
-/// Where a route leads, as it is written.
-#[derive(Deserialize)]
+/// A network like `10.0.0.0/24`, or `default`: everywhere, in the family of the gateway.
+#[derive(Deserialize, Schema)]
 #[serde(try_from = "String")]
+#[schema(text)]
 enum Destination {
     /// `default`: everywhere, in the family of the gateway.
     Everywhere,
@@ -95,9 +101,10 @@ fn default_metric() -> u32 {
     DEFAULT_ROUTE_METRIC
 }
 
-/// An address, with a clearer refusal than the standard library's.
-#[derive(Deserialize)]
+/// An IPv4 or IPv6 address of a host.
+#[derive(Deserialize, Schema)]
 #[serde(try_from = "String")]
+#[schema(text)]
 struct Gateway(IpAddr);
 
 impl TryFrom<String> for Gateway {

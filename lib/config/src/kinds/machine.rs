@@ -1,5 +1,6 @@
 //! `Machine`: what the node is.
 
+use derive::Schema;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Kind, kind};
@@ -11,7 +12,7 @@ use crate::document::{Kind, kind};
 /// kind: Machine
 /// role: control-plane
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MachineConfig {
     /// The part the node has in its cluster.
@@ -19,7 +20,7 @@ pub struct MachineConfig {
 }
 
 /// The part a node has in its cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Runs the cluster's control plane and issues its own certificates.

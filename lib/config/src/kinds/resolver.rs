@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use derive::Schema;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Kind, kind};
@@ -18,11 +19,12 @@ const MAX_SERVERS: usize = 3;
 ///   - 9.9.9.9
 ///   - 2620:fe::fe
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResolverConfig {
     /// One to three servers.
     #[serde(deserialize_with = "servers")]
+    #[schema(least = 1, most = MAX_SERVERS)]
     pub servers: Vec<IpAddr>,
 }
 

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use derive::Schema;
+
 use super::pem::{PemError, blocks};
 
 /// One or more certificates in PEM, first the one that is meant, then what it hangs on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Schema)]
+#[schema(text)]
 pub struct Certificate(String);
 
 impl Certificate {

@@ -4,8 +4,11 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use derive::Schema;
+
 /// An address of a host and the length of its network's prefix, like `10.0.0.2/24`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Schema)]
+#[schema(text)]
 pub struct Cidr {
     address: IpAddr,
     prefix: u8,
@@ -29,7 +32,8 @@ pub enum CidrError {
 }
 
 /// A network, like `10.0.0.0/24`: no bit is set past the prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Schema)]
+#[schema(text)]
 pub struct Network(Cidr);
 
 /// Why a text is no network.

@@ -4,13 +4,16 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use derive::Schema;
+
 /// RFC 1123, section 2.1: a name of up to 255 octets on the wire, 253 as text.
 const MAX_BYTES: usize = 253;
 /// RFC 1035, section 2.3.4; one less than the kernel keeps as a host name.
 const MAX_LABEL_BYTES: usize = 63;
 
 /// An RFC 1123 name in lower case, alone or with its domain; the first part fits the kernel.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Schema)]
+#[schema(text)]
 pub struct Hostname(String);
 
 /// Why a text is no host name.

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use derive::Schema;
+
 /// The kernel's IFNAMSIZ without the closing zero.
 const MAX_BYTES: usize = 15;
 
 /// A name the kernel takes for an interface: 1 to 15 visible ASCII characters.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Schema)]
+#[schema(text)]
 pub struct LinkName(String);
 
 /// Why a text is no link name.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use derive::Schema;
 use serde::{Deserialize, Serialize};
 
 /// RFC 791: what every IPv4 link must carry.
@@ -12,8 +13,11 @@ const SMALLEST_IPV6: u32 = 1280;
 const LARGEST: u32 = 65536;
 
 /// A maximum transmission unit in bytes, 68 to 65536.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Schema,
+)]
 #[serde(try_from = "u32", into = "u32")]
+#[schema(integer, least = SMALLEST, most = LARGEST)]
 pub struct Mtu(u32);
 
 /// Why a number is no MTU.

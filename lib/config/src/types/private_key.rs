@@ -6,13 +6,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use derive::Schema;
 use serde::{Deserialize, Serialize};
 
 use super::pem::{PemError, blocks};
 
 /// One private key in PEM (PKCS #8), or what stands for it in a redacted output.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(text, secret)]
 pub struct PrivateKey(String);
 
 impl PrivateKey {
