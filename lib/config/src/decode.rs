@@ -12,13 +12,13 @@ use serde::de::{
 };
 
 use crate::nearest::nearest;
-use crate::problem::Position;
-use crate::tree::{Entry, Node, Value};
+use crate::node::{Entry, Node, Value};
+use crate::problem::Place;
 
 /// Why a tree is not the typed value.
 #[derive(Debug)]
 pub(crate) struct DecodeError {
-    pub(crate) position: Option<Position>,
+    pub(crate) place: Option<Place>,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
 }
@@ -26,14 +26,14 @@ pub(crate) struct DecodeError {
 impl DecodeError {
     fn new(message: impl Into<String>) -> Self {
         Self {
-            position: None,
+            place: None,
             message: message.into(),
             help: None,
         }
     }
 
-    fn at(mut self, position: Position) -> Self {
-        self.position.get_or_insert(position);
+    fn at(mut self, place: Place) -> Self {
+        self.place.get_or_insert(place);
         self
     }
 }
@@ -96,16 +96,16 @@ fn noun(found: &Unexpected<'_>) -> &'static str {
 
 /// Reads a typed value out of a node.
 pub(crate) fn decode<T: for<'de> serde::Deserialize<'de>>(node: &Node) -> Result<T, DecodeError> {
-    T::deserialize(Reader { node }).map_err(|error| error.at(node.position))
+    T::deserialize(Reader { node }).map_err(|error| error.at(node.place))
 }
 
-/// Reads a typed value out of some entries of the map that stood at `position`.
+/// Reads a typed value out of some entries of the map that stood at `place`.
 pub(crate) fn decode_entries<T: for<'de> serde::Deserialize<'de>>(
     entries: &[Entry],
-    position: Position,
+    place: Place,
 ) -> Result<T, DecodeError> {
     let reader = de::value::MapAccessDeserializer::new(Entries::new(entries));
-    T::deserialize(reader).map_err(|error| error.at(position))
+    T::deserialize(reader).map_err(|error| error.at(place))
 }
 
 #[derive(Clone, Copy)]
@@ -307,7 +307,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
             .next()
             .map(|node| {
                 seed.deserialize(Reader { node })
-                    .map_err(|error| error.at(node.position))
+                    .map_err(|error| error.at(node.place))
             })
             .transpose()
     }
@@ -342,7 +342,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
             entry.key.as_str().into_deserializer();
         seed.deserialize(key)
             .map(Some)
-            .map_err(|error| error.at(entry.position))
+            .map_err(|error| error.at(entry.place))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(
@@ -352,7 +352,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         match self.value.take() {
             Some(node) => seed
                 .deserialize(Reader { node })
-                .map_err(|error| error.at(node.position)),
+                .map_err(|error| error.at(node.place)),
             None => Err(DecodeError::new("a value without a key")),
         }
     }

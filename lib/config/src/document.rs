@@ -9,7 +9,7 @@ use crate::kinds::{
     ApiTrustConfig, Dhcp4Config, HostnameConfig, KernelModuleConfig, LinkConfig, MachineConfig,
     ResolverConfig, StaticHostConfig, SysctlConfig,
 };
-use crate::problem::{Position, Problem, Problems};
+use crate::problem::{Place, Position, Problems, Source, Sources};
 use crate::schema::{KindSchema, Schema};
 
 /// What every kind of document has.
@@ -110,12 +110,12 @@ macro_rules! documents {
             /// Reads the fields of a document of the kind `kind`; `None` when there is no such kind.
             pub(crate) fn decode(
                 kind: &str,
-                entries: &[crate::tree::Entry],
-                position: Position,
+                entries: &[crate::node::Entry],
+                place: Place,
             ) -> Option<Result<Self, crate::decode::DecodeError>> {
                 match kind {
                     $($config::KIND => Some(
-                        crate::decode::decode_entries::<$config>(entries, position).map(Self::$kind)
+                        crate::decode::decode_entries::<$config>(entries, place).map(Self::$kind)
                     ),)*
                     _ => None,
                 }
@@ -152,30 +152,19 @@ documents! {
 #[derive(Clone)]
 pub(crate) struct Placed {
     pub(crate) document: Document,
-    pub(crate) position: Option<Position>,
+    pub(crate) place: Option<Place>,
 }
 
-/// Where documents came from, for messages about them later.
-pub(crate) struct Source {
-    pub(crate) name: String,
-    pub(crate) text: String,
-}
-
-impl Source {
-    /// For documents that were not read from anywhere.
-    fn built() -> Self {
-        Self {
-            name: "config".to_owned(),
-            text: String::new(),
-        }
-    }
+/// The sources of documents that were not read from anywhere.
+fn built() -> Arc<Sources> {
+    Arc::new(Sources::new(Source::new("config", "")))
 }
 
 /// A config: documents in the order of the stream, no two with the same identity.
 #[derive(Clone)]
 pub struct Documents {
     pub(crate) placed: Vec<Placed>,
-    pub(crate) source: Arc<Source>,
+    pub(crate) sources: Arc<Sources>,
 }
 
 impl Documents {
@@ -186,40 +175,36 @@ impl Documents {
     pub fn new(documents: impl IntoIterator<Item = Document>) -> Result<Self, Problems> {
         let placed = documents.into_iter().map(|document| Placed {
             document,
-            position: None,
+            place: None,
         });
-        Self::unique(placed.collect(), Arc::new(Source::built()))
+        Self::unique(placed.collect(), built())
     }
 
-    pub(crate) fn unique(placed: Vec<Placed>, source: Arc<Source>) -> Result<Self, Problems> {
-        let documents = Self { placed, source };
+    pub(crate) fn unique(placed: Vec<Placed>, sources: Arc<Sources>) -> Result<Self, Problems> {
+        let documents = Self { placed, sources };
         let mut seen = BTreeMap::new();
         let mut problems = Vec::new();
         for it in &documents.placed {
             match seen.entry(it.document.identity()) {
                 Entry::Vacant(entry) => {
-                    entry.insert(it.position);
+                    entry.insert(it.place);
                 }
                 Entry::Occupied(entry) => {
                     let mut message = format!("duplicate document {}", entry.key());
-                    if let Some(Position { line, .. }) = entry.get() {
+                    if let Some(Place {
+                        position: Position { line, .. },
+                        ..
+                    }) = entry.get()
+                    {
                         message.push_str(&format!(", first in line {line}"));
                     }
-                    problems.push(documents.problem(it.position, message));
+                    problems.push(documents.sources.problem(it.place, message));
                 }
             }
         }
         match Problems::new(problems) {
             Some(problems) => Err(problems),
             None => Ok(documents),
-        }
-    }
-
-    /// A problem of the document at `position`.
-    pub(crate) fn problem(&self, position: Option<Position>, message: String) -> Problem {
-        match position {
-            Some(at) => Problem::at(&self.source.name, &self.source.text, at, message),
-            None => Problem::whole(&self.source.name, message),
         }
     }
 
@@ -237,7 +222,7 @@ impl Documents {
         }
         Self {
             placed,
-            source: Arc::new(Source::built()),
+            sources: built(),
         }
     }
 
@@ -323,7 +308,7 @@ impl Default for Documents {
     fn default() -> Self {
         Self {
             placed: Vec::new(),
-            source: Arc::new(Source::built()),
+            sources: built(),
         }
     }
 }

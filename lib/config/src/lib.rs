@@ -1,7 +1,7 @@
 //! The machine config: small YAML documents, one kind each, in one stream.
 //!
-//! Owns the document kinds, the types of their fields, the strict reader that says where and why
-//! something is wrong, the writer, redaction, and the checks between documents. It never touches
+//! Owns the document kinds, the types of their fields and the schema derived from them, the strict reader that says
+//! where and why something is wrong, the writer, patches, redaction, and the checks between documents. It never touches
 //! files, sockets or keys: bytes come in as arguments, and PEM text is looked at only for its shape.
 //!
 //! ```
@@ -16,9 +16,12 @@ extern crate self as config;
 
 mod decode;
 mod document;
+mod emit;
 pub mod generate;
 mod kinds;
 mod nearest;
+mod node;
+pub mod patch;
 mod problem;
 mod read;
 pub mod schema;

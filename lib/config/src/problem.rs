@@ -13,6 +13,59 @@ pub struct Position {
     pub column: usize,
 }
 
+/// A place in one of the texts that documents came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Which text: 0 is the config, the others are patches to it in their order.
+    pub(crate) text: usize,
+    pub(crate) position: Position,
+}
+
+/// A text that documents came from, for messages about them later.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+impl Source {
+    pub(crate) fn new(name: &str, text: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+}
+
+/// All texts that documents came from.
+#[derive(Clone)]
+pub(crate) struct Sources(Vec<Source>);
+
+impl Sources {
+    pub(crate) fn new(first: Source) -> Self {
+        Self(vec![first])
+    }
+
+    /// Adds a text; its number.
+    pub(crate) fn add(&mut self, source: Source) -> usize {
+        self.0.push(source);
+        self.0.len() - 1
+    }
+
+    /// The name of the first text.
+    pub(crate) fn name(&self) -> &str {
+        self.0.first().map_or("config", |source| &source.name)
+    }
+
+    /// A problem at a place, or of the whole.
+    pub(crate) fn problem(&self, place: Option<Place>, message: impl Into<String>) -> Problem {
+        match place.and_then(|place| Some((self.0.get(place.text)?, place.position))) {
+            Some((Source { name, text }, at)) => Problem::at(name, text, at, message),
+            None => Problem::whole(self.name(), message),
+        }
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::decode::{DecodeError, decode, unknown};
-use crate::document::{Document, Documents, Placed, Source};
-use crate::problem::{Position, Problem, Problems};
-use crate::tree::{self, Entry, Node, Value};
+use crate::document::{Document, Documents, Placed};
+use crate::node::{Entry, Node, Value};
+use crate::problem::{Place, Position, Problem, Problems, Source, Sources};
+use crate::tree::{self, Tree};
 use crate::{API_VERSION, MAX_BYTES};
 
 /// Reads a stream of documents; `source` is the file's name, for messages.
@@ -14,41 +15,7 @@ use crate::{API_VERSION, MAX_BYTES};
 /// Everything that is wrong, each with its place: broken YAML ends the reading, a wrong document
 /// does not hide the mistakes of the next.
 pub fn parse(source: &str, bytes: &[u8]) -> Result<Documents, Problems> {
-    if bytes.len() > MAX_BYTES {
-        let message = format!("a config has at most {MAX_BYTES} bytes, and this one has more");
-        return Err(Problem::whole(source, message).into());
-    }
-    let text = utf8(source, bytes)?;
-    let trees = tree::read(text).map_err(|it| {
-        let help = it.help.map(str::to_owned);
-        Problem::at(source, text, it.position, it.message).help(help)
-    })?;
-    if trees.is_empty() {
-        let message = "no documents; a config begins with `apiVersion` and `kind`";
-        return Err(Problem::whole(source, message).into());
-    }
-    let mut placed = Vec::new();
-    let mut problems = Vec::new();
-    for node in &trees {
-        match document(node) {
-            Ok(document) => placed.push(Placed {
-                document,
-                position: Some(node.position),
-            }),
-            Err(error) => {
-                let at = error.position.unwrap_or(node.position);
-                problems.push(Problem::at(source, text, at, error.message).help(error.help));
-            }
-        }
-    }
-    if let Some(problems) = Problems::new(problems) {
-        return Err(problems);
-    }
-    let source = Source {
-        name: source.to_owned(),
-        text: text.to_owned(),
-    };
-    Documents::unique(placed, Arc::new(source))
+    read(source, bytes).map(|(_, documents)| documents)
 }
 
 /// Reads a stream of documents and checks them against each other: what every config goes through
@@ -57,10 +24,76 @@ pub fn parse(source: &str, bytes: &[u8]) -> Result<Documents, Problems> {
 /// # Errors
 /// Everything that is wrong.
 pub fn check(source: &str, bytes: &[u8]) -> Result<Documents, Problems> {
-    let documents = parse(source, bytes)?;
-    match Problems::new(documents.validate()) {
+    parse(source, bytes)?.checked()
+}
+
+impl Documents {
+    /// The documents, when nothing is wrong with them taken together.
+    pub(crate) fn checked(self) -> Result<Self, Problems> {
+        match Problems::new(self.validate()) {
+            Some(problems) => Err(problems),
+            None => Ok(self),
+        }
+    }
+}
+
+/// Reads a stream as [`parse`] does, and gives its trees as well, one for each document.
+pub(crate) fn read(source: &str, bytes: &[u8]) -> Result<(Vec<Tree>, Documents), Problems> {
+    let text = text(source, bytes)?;
+    let sources = Sources::new(Source::new(source, text));
+    let trees = trees(source, text, 0)?;
+    if trees.is_empty() {
+        let message = "no documents; a config begins with `apiVersion` and `kind`";
+        return Err(Problem::whole(source, message).into());
+    }
+    let documents = documents(trees.iter().map(|tree| &*tree.node), Arc::new(sources))?;
+    Ok((trees, documents))
+}
+
+/// The text of a config or a patch.
+pub(crate) fn text<'a>(source: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
+    if bytes.len() > MAX_BYTES {
+        let message = format!("a config has at most {MAX_BYTES} bytes, and this one has more");
+        return Err(Problem::whole(source, message));
+    }
+    utf8(source, bytes)
+}
+
+/// The trees of a text, which is that of this number.
+pub(crate) fn trees(source: &str, text: &str, number: usize) -> Result<Vec<Tree>, Problem> {
+    tree::read(text, number).map_err(|it| {
+        let help = it.help.map(str::to_owned);
+        Problem::at(source, text, it.position, it.message).help(help)
+    })
+}
+
+/// The documents that trees are, no two with the same identity.
+pub(crate) fn documents<'a>(
+    trees: impl Iterator<Item = &'a Node>,
+    sources: Arc<Sources>,
+) -> Result<Documents, Problems> {
+    let mut placed = Vec::new();
+    let mut problems = Vec::new();
+    for node in trees {
+        match document(node) {
+            Ok(document) => placed.push(Placed {
+                document,
+                place: Some(node.place),
+            }),
+            Err(error) => problems.push(error.problem(node.place, &sources)),
+        }
+    }
+    match Problems::new(problems) {
         Some(problems) => Err(problems),
-        None => Ok(documents),
+        None => Documents::unique(placed, sources),
+    }
+}
+
+impl DecodeError {
+    /// What to tell of this error, found in the value that stood at `place`.
+    pub(crate) fn problem(self, place: Place, sources: &Sources) -> Problem {
+        let place = self.place.unwrap_or(place);
+        sources.problem(Some(place), self.message).help(self.help)
     }
 }
 
@@ -85,46 +118,58 @@ fn utf8<'a>(source: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
 /// One document: first `apiVersion` and `kind`, which say how to read the rest.
 fn document(node: &Node) -> Result<Document, DecodeError> {
     let Value::Map(entries) = &node.value else {
-        return Err(at(node.position, "a document must be a map"));
+        return Err(at(node.place, "a document must be a map"));
     };
-    let version = header(entries, "apiVersion", node.position)?;
-    let kind = header(entries, "kind", node.position)?;
-    if version.word != API_VERSION {
-        return Err(DecodeError {
-            position: Some(version.position),
-            ..unknown("apiVersion", &version.word, &[API_VERSION])
-        });
-    }
+    let version = header(entries, "apiVersion", node.place)?;
+    let kind = header(entries, "kind", node.place)?;
+    check_version(&version)?;
     let body: Vec<Entry> = entries
         .iter()
         .filter(|it| it.key != "apiVersion" && it.key != "kind")
         .cloned()
         .collect();
-    Document::decode(&kind.word, &body, node.position).unwrap_or_else(|| {
-        Err(DecodeError {
-            position: Some(kind.position),
-            ..unknown("kind", &kind.word, Document::KINDS)
-        })
-    })
+    let decoded = Document::decode(&kind.word, &body, node.place);
+    decoded.unwrap_or_else(|| Err(unknown_kind(&kind)))
 }
 
-struct Header {
-    word: String,
-    position: Position,
+/// One of the lines that say how to read a document.
+pub(crate) struct Header {
+    pub(crate) word: String,
+    pub(crate) place: Place,
 }
 
-fn header(entries: &[Entry], key: &str, document: Position) -> Result<Header, DecodeError> {
+/// The header of this key in a document that stood at `document`.
+pub(crate) fn header(entries: &[Entry], key: &str, document: Place) -> Result<Header, DecodeError> {
     let Some(entry) = entries.iter().find(|it| it.key == key) else {
         return Err(missing(entries, key, document));
     };
     Ok(Header {
         word: decode(&entry.value)?,
-        position: entry.value.position,
+        place: entry.value.place,
     })
 }
 
+/// Refuses every `apiVersion` but the one there is.
+pub(crate) fn check_version(version: &Header) -> Result<(), DecodeError> {
+    if version.word == API_VERSION {
+        return Ok(());
+    }
+    Err(DecodeError {
+        place: Some(version.place),
+        ..unknown("apiVersion", &version.word, &[API_VERSION])
+    })
+}
+
+/// A kind that there is not.
+pub(crate) fn unknown_kind(kind: &Header) -> DecodeError {
+    DecodeError {
+        place: Some(kind.place),
+        ..unknown("kind", &kind.word, Document::KINDS)
+    }
+}
+
 /// A header that is not there, or only in another spelling.
-fn missing(entries: &[Entry], key: &str, document: Position) -> DecodeError {
+fn missing(entries: &[Entry], key: &str, document: Place) -> DecodeError {
     let near = entries
         .iter()
         .find(|it| crate::nearest(&it.key, [key]).is_some());
@@ -132,7 +177,7 @@ fn missing(entries: &[Entry], key: &str, document: Position) -> DecodeError {
         Some(entry) => DecodeError {
             help: Some(format!("did you mean `{key}`?")),
             ..at(
-                entry.position,
+                entry.place,
                 &format!("unknown field `{}`", entry.key.escape_debug()),
             )
         },
@@ -140,9 +185,9 @@ fn missing(entries: &[Entry], key: &str, document: Position) -> DecodeError {
     }
 }
 
-fn at(position: Position, message: &str) -> DecodeError {
+pub(crate) fn at(place: Place, message: &str) -> DecodeError {
     DecodeError {
-        position: Some(position),
+        place: Some(place),
         message: message.to_owned(),
         help: None,
     }

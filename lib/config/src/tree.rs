@@ -10,47 +10,16 @@ use std::sync::Arc;
 
 use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span};
 
-use crate::problem::Position;
+use crate::node::{Entry, MAX_WEIGHT, Node, Value};
+use crate::problem::{Place, Position};
 use crate::{MAX_DEPTH, MAX_DOCUMENTS};
 
-/// What all documents together may weigh after aliases are followed: four times the largest input.
-const MAX_WEIGHT: usize = 4 * crate::MAX_BYTES;
-
-/// A value and its place.
+/// A document of a stream.
 #[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) position: Position,
-    pub(crate) value: Value,
-    /// Text bytes and nodes below, aliases followed.
-    weight: usize,
-}
-
-/// What a node holds.
-#[derive(Debug)]
-pub(crate) enum Value {
-    /// Text; `plain` when it was written without quotes, so `true` may mean the boolean.
-    Scalar {
-        text: String,
-        plain: bool,
-    },
-    List(Vec<Arc<Node>>),
-    Map(Vec<Entry>),
-}
-
-/// A key of a map with its value.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) position: Position,
-    pub(crate) value: Arc<Node>,
-}
-
-impl Node {
-    /// Whether this is the absence of a value.
-    pub(crate) fn is_null(&self) -> bool {
-        matches!(&self.value, Value::Scalar { text, plain: true }
-            if matches!(text.as_str(), "" | "~" | "null"))
-    }
+pub(crate) struct Tree {
+    pub(crate) node: Arc<Node>,
+    /// The line it begins in, that with `---` where there is one.
+    pub(crate) line: usize,
 }
 
 /// Why a text is no list of trees.
@@ -80,18 +49,25 @@ struct Frame {
 
 #[derive(Default)]
 struct Builder {
+    /// The number of the text.
+    text: usize,
     frames: Vec<Frame>,
     anchors: BTreeMap<usize, Arc<Node>>,
-    documents: Vec<Arc<Node>>,
+    documents: Vec<Tree>,
+    /// Where the document at hand begins.
+    line: usize,
     weight: usize,
 }
 
-/// Reads all documents of `text`; empty documents are left out.
-pub(crate) fn read(text: &str) -> Result<Vec<Arc<Node>>, TreeError> {
+/// Reads all documents of `text`, the text of that number; empty documents are left out.
+pub(crate) fn read(text: &str, number: usize) -> Result<Vec<Tree>, TreeError> {
     let mut options = Options::default();
     options.emit_comments = false;
     options.emit_unresolved_aliases = true;
-    let mut builder = Builder::default();
+    let mut builder = Builder {
+        text: number,
+        ..Builder::default()
+    };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) =
             event.map_err(|error| refused(text, position(error.marker()), error.info()))?;
@@ -177,6 +153,7 @@ impl Builder {
             Event::UnresolvedAlias(name) => fail(at, format!("no anchor is named `{name}`")),
             Event::DocumentStart(..) => {
                 self.anchors.clear();
+                self.line = at.line;
                 Ok(())
             }
             _ => Ok(()),
@@ -208,25 +185,18 @@ impl Builder {
 
     /// Makes a node of a complete value and puts it where it belongs.
     fn finish(&mut self, value: Value, position: Position, anchor: usize) -> Result<(), TreeError> {
-        let below = match &value {
-            Value::Scalar { text, .. } => text.len(),
-            Value::List(items) => items
-                .iter()
-                .fold(0, |sum: usize, it| sum.saturating_add(it.weight)),
-            Value::Map(entries) => entries.iter().fold(0, |sum: usize, it| {
-                sum.saturating_add(it.key.len())
-                    .saturating_add(it.value.weight)
-            }),
-        };
-        let node = Arc::new(Node {
-            position,
-            value,
-            weight: below.saturating_add(1),
-        });
+        let node = Arc::new(Node::new(value, self.at(position)));
         if anchor != 0 {
             self.anchors.insert(anchor, Arc::clone(&node));
         }
         self.place(node, position)
+    }
+
+    fn at(&self, position: Position) -> Place {
+        Place {
+            text: self.text,
+            position,
+        }
     }
 
     fn place(&mut self, node: Arc<Node>, at: Position) -> Result<(), TreeError> {
@@ -246,7 +216,10 @@ impl Builder {
                 if self.documents.len() >= MAX_DOCUMENTS {
                     return fail(at, format!("more than {MAX_DOCUMENTS} documents"));
                 }
-                self.documents.push(node);
+                self.documents.push(Tree {
+                    node,
+                    line: self.line,
+                });
                 Ok(())
             }
             Some(Open::List(items)) => {
@@ -259,9 +232,13 @@ impl Builder {
                     Ok(())
                 }
                 Some((key, position)) => {
+                    let place = Place {
+                        text: self.text,
+                        position,
+                    };
                     entries.push(Entry {
                         key,
-                        position,
+                        place,
                         value: node,
                     });
                     Ok(())

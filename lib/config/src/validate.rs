@@ -20,7 +20,7 @@ impl Documents {
         let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
         let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
         for placed in &self.placed {
-            let mut say = |message| problems.push(self.problem(placed.position, message));
+            let mut say = |message| problems.push(self.sources.problem(placed.place, message));
             match &placed.document {
                 Document::Machine(_) => self.check_machine(&mut say),
                 Document::ApiTrust(it) => self.check_trust(it, &mut say),

@@ -84,7 +84,7 @@ fn unreadable(text: &str, problems: &Problems) -> config::Documents {
 }
 
 /// A refusal says something, in proportion to what was sent, and nothing that moves the reader's terminal.
-fn refused(problems: &Problems, sent: usize) {
+pub(super) fn refused(problems: &Problems, sent: usize) {
     let text = problems.to_string();
     assert!(!text.is_empty());
     assert!(

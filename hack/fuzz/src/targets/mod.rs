@@ -12,6 +12,7 @@ mod link;
 mod modules;
 mod netlink;
 mod pairing;
+mod patch;
 mod spec;
 mod uevent;
 mod wire;
@@ -87,6 +88,13 @@ pub(crate) const ALL: &[Target] = &[
         longest: 256,
         also: &[],
         words: &["-", "\u{2212}", "O", "l"],
+    },
+    Target {
+        name: "patch",
+        run: patch::run,
+        longest: 16 << 10,
+        also: &[],
+        words: patch::WORDS,
     },
     Target {
         name: "spec",

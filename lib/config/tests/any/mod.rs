@@ -1,0 +1,137 @@
+//! Any document, and any config.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use config::{
+    ApiTrustConfig, Cidr, Dhcp4Config, Document, Documents, Hostname, HostnameConfig,
+    KernelModuleConfig, KernelValue, KeyPair, LinkConfig, MachineConfig, Mtu, ResolverConfig, Role,
+    RouteConfig, StaticHostConfig, SysctlConfig,
+};
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option::of;
+use proptest::prelude::*;
+
+const NAMES: &str = "[a-zA-Z0-9_.@~#*&!|>-]{1,15}";
+
+fn pem(label: &'static str) -> impl Strategy<Value = String> {
+    vec("[A-Za-z0-9+/]{4,64}", 1..4).prop_map(move |lines| {
+        format!(
+            "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+            lines.join("\n")
+        )
+    })
+}
+
+fn key_pair() -> impl Strategy<Value = KeyPair> {
+    (pem("CERTIFICATE"), pem("PRIVATE KEY"))
+        .prop_map(|(certificate, key)| KeyPair::from_pem(&certificate, &key).unwrap())
+}
+
+fn cidr() -> impl Strategy<Value = Cidr> {
+    (any::<IpAddr>(), 0u8..=128).prop_filter_map("a host's address", |(address, prefix)| {
+        Cidr::new(address, prefix).ok()?.to_string().parse().ok()
+    })
+}
+
+fn route() -> impl Strategy<Value = RouteConfig> {
+    (cidr(), of(cidr()), any::<u32>()).prop_filter_map("one family", |(to, via, metric)| {
+        RouteConfig::new(to.network(), via.map(|it| it.address()), metric).ok()
+    })
+}
+
+fn link() -> impl Strategy<Value = LinkConfig> {
+    let name = NAMES.prop_filter_map("a link name", |it| it.parse().ok());
+    let mtu = of((68u32..=65536).prop_map(|it| Mtu::try_from(it).unwrap()));
+    (
+        name,
+        any::<bool>(),
+        mtu,
+        vec(cidr(), 0..3),
+        vec(route(), 0..3),
+    )
+        .prop_map(|(name, up, mtu, addresses, routes)| LinkConfig {
+            name,
+            up,
+            mtu,
+            addresses,
+            routes,
+        })
+}
+
+fn hostname() -> impl Strategy<Value = Hostname> {
+    "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?(\\.[a-z0-9]{1,5})?"
+        .prop_filter_map("a host name", |it| it.parse().ok())
+}
+
+fn kernel_value() -> impl Strategy<Value = KernelValue> {
+    let text = prop_oneof!["-?[0-9]{1,20}", "[ -~\t]{0,20}", "\\PC{0,10}"];
+    text.prop_filter_map("one line", |it| it.parse().ok())
+}
+
+fn sysctl() -> impl Strategy<Value = SysctlConfig> {
+    let key = "[a-z]{1,4}([./][a-z0-9_.@&-]{1,5}){1,4}";
+    let key = key.prop_filter_map("a key", |it| it.parse().ok());
+    (key, kernel_value()).prop_filter_map("safe", |(key, value)| SysctlConfig::new(key, value).ok())
+}
+
+fn kernel_module() -> impl Strategy<Value = KernelModuleConfig> {
+    let name = "[a-z0-9_-]{1,20}".prop_map(|it| it.parse().unwrap());
+    let parameter = "[a-z0-9_]{1,8}".prop_map(|it| it.parse().unwrap());
+    (name, btree_map(parameter, kernel_value(), 0..3))
+        .prop_map(|(name, parameters)| KernelModuleConfig { name, parameters })
+}
+
+fn static_host() -> impl Strategy<Value = StaticHostConfig> {
+    let addresses = btree_set(cidr().prop_map(|it| it.address()), 1..4);
+    (hostname(), addresses, btree_set(hostname(), 0..3)).prop_map(|(name, addresses, aliases)| {
+        StaticHostConfig {
+            name,
+            addresses: addresses.into_iter().collect(),
+            aliases: aliases.into_iter().collect(),
+        }
+    })
+}
+
+pub(crate) fn document() -> impl Strategy<Value = Document> {
+    let role = prop_oneof![Just(Role::ControlPlane), Just(Role::Worker)];
+    let name = || NAMES.prop_filter_map("a link name", |it| it.parse().ok());
+    prop_oneof![
+        role.prop_map(|role| MachineConfig { role }.into()),
+        (pem("CERTIFICATE"), of(key_pair()), of(key_pair())).prop_map(|(ca, issuer, serving)| {
+            ApiTrustConfig {
+                ca: ca.parse().unwrap(),
+                issuer,
+                serving,
+            }
+            .into()
+        }),
+        hostname().prop_map(|hostname| HostnameConfig { hostname }.into()),
+        sysctl().prop_map(Document::from),
+        kernel_module().prop_map(Document::from),
+        static_host().prop_map(Document::from),
+        link().prop_map(Document::from),
+        (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {
+            name,
+            enabled,
+            metric
+        }
+        .into()),
+        vec(cidr(), 1..4).prop_map(|servers| {
+            ResolverConfig {
+                servers: servers.iter().map(Cidr::address).collect(),
+            }
+            .into()
+        }),
+    ]
+}
+
+pub(crate) fn documents() -> impl Strategy<Value = Documents> {
+    vec(document(), 1..8).prop_map(|documents| {
+        let unique: BTreeMap<_, _> = documents
+            .into_iter()
+            .map(|it| (it.identity(), it))
+            .collect();
+        Documents::new(unique.into_values()).unwrap()
+    })
+}
