@@ -57,6 +57,14 @@ impl Failure {
         }
     }
 
+    /// What it was made for is no longer so: whoever sent it must begin anew with what is so now.
+    pub fn outdated(message: impl Into<String>) -> Self {
+        Self {
+            code: Code::Aborted,
+            message: message.into(),
+        }
+    }
+
     /// Not now; the same call may work later.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self {

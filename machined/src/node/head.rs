@@ -189,12 +189,17 @@ impl Head {
         request: v1::ApplyConfigRequest,
     ) -> Result<v1::ApplyConfigResponse, Failure> {
         let v1::ApplyConfigRequest {
-            documents, dry_run, ..
+            documents,
+            dry_run,
+            expected_generation,
+            ..
         } = request;
         let now = Timestamp::now();
         let (wanted, documents) = self.on_thread(move |_| check(documents, now)).await??;
         let active = documents::active(&self.store.snapshot())
             .map_err(|problems| Failure::internal(problems.to_string()))?;
+        let number = active.as_ref().map_or(0, |(config, _)| config.generation);
+        is_expected(expected_generation, number)?;
         let running = active.as_ref().map(|(_, documents)| documents);
         if running.is_some_and(|running| running.api_trust().is_some())
             && wanted.api_trust().is_none()
@@ -212,7 +217,7 @@ impl Head {
             warnings,
         };
         if dry_run {
-            return Ok(answer(active.map_or(0, |(config, _)| config.generation)));
+            return Ok(answer(number));
         }
         let saved = self
             .on_thread(move |generations| generations.save(SOURCE, &documents))
@@ -307,6 +312,18 @@ async fn long_enough(on_trial: Option<&(Name, Instant)>) -> Name {
             name.clone()
         }
         None => std::future::pending().await,
+    }
+}
+
+/// Refuses what was made of another generation than the one that holds. Orders are carried out one by one, so that none
+/// comes between this and the change.
+fn is_expected(expected: Option<u64>, number: u64) -> Result<(), Failure> {
+    match expected {
+        Some(expected) if expected != number => Err(Failure::outdated(format!(
+            "the config was changed in the meantime: this was made for generation {expected}, and generation {number} \
+             holds; fetch that one and change it again"
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -106,6 +106,36 @@ async fn a_config_outlives_the_process() {
 }
 
 #[tokio::test]
+async fn a_config_made_of_another_than_holds_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut life = Life::begin(folder.path(), &Beginning::Usual);
+    let request = |documents: &str, expected| v1::ApplyConfigRequest {
+        documents: format!("{HOSTNAME}{documents}\n").into(),
+        expected_generation: Some(expected),
+        ..Default::default()
+    };
+    for (documents, expected, now) in [("a", 1, 0), ("a", 0, 1), ("b", 0, 1), ("b", 1, 2)] {
+        let caller = caller(None);
+        let applied = life.head.apply(&caller, request(documents, expected)).await;
+        let generation = life.generation().unwrap_or(0);
+        assert_eq!(generation, now, "{documents} after {expected}");
+        match applied {
+            Ok(answer) => assert_eq!(answer.generation, now),
+            Err(refused) => {
+                let said = format!("generation {expected}, and generation {now} holds");
+                assert!(refused.to_string().contains(&said), "{refused}");
+                assert_eq!(tonic::Status::from(refused).code(), tonic::Code::Aborted);
+            }
+        }
+    }
+    let dry = v1::ApplyConfigRequest {
+        dry_run: true,
+        ..request("c", 1)
+    };
+    life.head.apply(&caller(None), dry).await.unwrap_err();
+}
+
+#[tokio::test]
 async fn maintenance_that_was_asked_for_ends_with_a_config() {
     let folder = tempfile::tempdir().unwrap();
     let mut life = Life::begin(folder.path(), &waiting());
