@@ -119,7 +119,16 @@ impl Session {
         within(self.patience, call(channel)).await
     }
 
-    /// Calls a node of the answers once more.
+    /// The one node that a command is for, which changes it.
+    pub(crate) fn one_changed(&self) -> Result<String> {
+        let targets = connect::targets_of_a_change(&self.context, &self.asked)?;
+        match targets.as_slice() {
+            [target] => Ok(target.name.clone()),
+            _ => Err(one_of(&targets)),
+        }
+    }
+
+    /// Calls a node by its name: one of the answers once more, or the one the command is for.
     pub(crate) async fn again<T, F>(&self, name: &str, call: impl Fn(Channel) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
@@ -144,11 +153,7 @@ impl Session {
     {
         let mut targets = connect::targets(&self.context, &self.asked)?;
         if targets.len() > 1 {
-            let names: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
-            return Err(usage(format!(
-                "this is for one node; choose it with -n: {}",
-                names.join(", ")
-            )));
+            return Err(one_of(&targets));
         }
         let target = targets.pop().context("no node to speak to")?;
         let shown = async {
@@ -160,6 +165,15 @@ impl Session {
             gone = output::reader_gone() => Err(gone.into()),
         }
     }
+}
+
+/// Several nodes were named where one is meant.
+fn one_of(targets: &[Target]) -> anyhow::Error {
+    let names: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
+    usage(format!(
+        "this is for one node; choose it with -n: {}",
+        names.join(", ")
+    ))
 }
 
 /// Waits for an answer so long and no longer.

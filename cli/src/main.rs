@@ -216,6 +216,11 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
             }
         }
         Command::Config(config::Command::Validate { file }) => config::validate(&file, format),
+        Command::Config(config::Command::Patch(patch)) => match &patch.file {
+            Some(file) => config::patch::file(&patch, file, format),
+            None => config::patch::nodes(&session()?, &patch, format).await,
+        },
+        Command::Config(config::Command::Edit) => config::edit::run(&session()?, format).await,
         Command::Config(config::Command::Show { reveal_secrets }) => {
             config::show(&session()?, reveal_secrets, format).await
         }

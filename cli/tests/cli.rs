@@ -35,6 +35,8 @@ fn every_command_has_help() {
         "cluster create",
         "completion",
         "config apply",
+        "config edit",
+        "config patch",
         "context add",
         "gen crt",
         "get",

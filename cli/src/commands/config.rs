@@ -1,21 +1,23 @@
 //! `osctl config`: the config of nodes.
 
-use std::io::Read;
+mod documents;
+pub(crate) mod edit;
+pub(crate) mod patch;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use api::v1alpha1::machine_service_client::MachineServiceClient;
 use api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
 use api::v1alpha1::{ApplyConfigRequest, ApplyConfigResponse, GetConfigRequest, PairRequest};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use pki::pairing::PairingString;
-use pki::{Authority, Identity, Trust};
 use serde::Serialize;
 
+use self::documents::{checked, keeps_the_way_in, read};
 use crate::connect;
-use crate::context::Context;
 use crate::exit::{Changes, usage};
 use crate::fleet::{Session, within};
 use crate::output::{self, Format};
@@ -25,6 +27,23 @@ use crate::output::{self, Format};
 pub(crate) enum Command {
     /// Give nodes a config: running nodes by your certificate, a new one by its pairing string
     Apply(Apply),
+    /// Change the config of nodes, or a file, by patches
+    ///
+    /// A patch is YAML. A document like those of the config is merged into the one of its kind and name: maps merge, lists
+    /// replace, `null` removes a field, `$patch: delete` the document. A list is a JSON patch (RFC 6902); its paths are
+    /// /KIND/FIELD or /KIND/NAME/FIELD.
+    ///
+    /// Each node's config is fetched, patched and given back, secrets and all, and is refused if somebody changed it in
+    /// between. An example:
+    ///
+    /// osctl config patch --dry-run -p '{kind: Hostname, hostname: node-2}'
+    Patch(patch::Patch),
+    /// Change the config of one node in your editor
+    ///
+    /// The editor is $VISUAL, else $EDITOR, else vi. It gets the config as the node has it, with its secrets, in a file that
+    /// only you can read. What is wrong with it is written above it, and the editor opened again; a file left as it was
+    /// changes nothing, and an empty one neither.
+    Edit,
     /// Check a config without a node
     Validate {
         /// The file of YAML documents; - reads standard input
@@ -183,6 +202,9 @@ struct Applied {
     generation: u64,
     changes: Vec<String>,
     warnings: Vec<String>,
+    /// The lines that would change, secrets redacted; of a patch that is only tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diff: Option<String>,
 }
 
 impl Applied {
@@ -197,6 +219,7 @@ impl Applied {
             generation,
             changes,
             warnings,
+            diff: None,
         }
     }
 
@@ -224,6 +247,9 @@ fn report(applied: &[(String, Applied)], format: Format) -> Result<()> {
         for change in &applied.changes {
             output::line(&format!("  {change}"))?;
         }
+        if let Some(diff) = &applied.diff {
+            output::raw(diff.as_bytes())?;
+        }
         for warning in &applied.warnings {
             output::note(&format!("{node}: warning: {warning}"));
         }
@@ -236,71 +262,4 @@ fn would_change(applied: &[(String, Applied)]) -> Result<()> {
         .iter()
         .any(|(_, applied)| applied.dry_run && !applied.changes.is_empty());
     if any { Err(Changes.into()) } else { Ok(()) }
-}
-
-/// Refuses a config that no node would take, with the place of every fault.
-fn checked(name: &str, bytes: &[u8]) -> Result<config::Documents> {
-    let documents = config::parse(name, bytes)?;
-    let problems = documents.validate();
-    if !problems.is_empty() {
-        let list: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        bail!("{}", list.join("\n"))
-    }
-    if let Some(trust) = documents.api_trust() {
-        usable(trust).with_context(|| format!("{name}: ApiTrust"))?;
-    }
-    Ok(documents)
-}
-
-/// Reads the certificates and keys of a config as the node will.
-fn usable(trust: &config::ApiTrustConfig) -> Result<()> {
-    Trust::from_pem(trust.ca.as_pem()).context("ca")?;
-    if let Some(pair) = &trust.issuer {
-        Authority::from_pem(pair.certificate.as_pem(), pair.key.as_pem()).context("issuer")?;
-    }
-    if let Some(pair) = &trust.serving {
-        Identity::from_pem(pair.certificate.as_pem(), pair.key.as_pem()).context("serving")?;
-    }
-    Ok(())
-}
-
-/// Refuses a config after which the node would not take its sender's certificate any more: what is left then is its
-/// console.
-fn keeps_the_way_in(name: &str, documents: &config::Documents, context: &Context) -> Result<()> {
-    let Some(trust) = documents.api_trust() else {
-        bail!(
-            "{name} has no ApiTrust, and a config is applied as a whole: the node would believe nobody any more; \
-             `osctl config show --reveal-secrets` prints the one it runs, to begin with"
-        );
-    };
-    let yours = Trust::from_pem(&context.ca).context("reading the context's authority")?;
-    let theirs = Trust::from_pem(trust.ca.as_pem()).context("reading the ca of ApiTrust")?;
-    if yours.fingerprints().is_disjoint(theirs.fingerprints()) {
-        bail!(
-            "{name} is of another cluster: with its ApiTrust the node would refuse your certificate; \
-             make it with the secrets.yaml of this cluster, or let its `ca` hold both authorities"
-        );
-    }
-    Ok(())
-}
-
-fn read(file: &Path) -> Result<(String, Vec<u8>)> {
-    // One byte over the limit is enough to be refused with the right words.
-    let limit = config::MAX_BYTES as u64 + 1;
-    let mut bytes = Vec::new();
-    if file == Path::new("-") {
-        std::io::stdin()
-            .lock()
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .context("reading standard input")?;
-        return Ok(("standard input".to_owned(), bytes));
-    }
-    let name = file.display().to_string();
-    let opened = std::fs::File::open(file).with_context(|| format!("opening {name}"))?;
-    opened
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("reading {name}"))?;
-    Ok((name, bytes))
 }

@@ -15,6 +15,7 @@
 extern crate self as config;
 
 mod decode;
+mod diff;
 mod document;
 mod emit;
 pub mod generate;
@@ -30,6 +31,7 @@ mod types;
 mod validate;
 mod write;
 
+pub use diff::diff;
 pub use document::{Document, Documents, Identity, Kind};
 pub use kinds::{
     ApiTrustConfig, DEFAULT_DHCP4_METRIC, DEFAULT_ROUTE_METRIC, Dhcp4Config, HostnameConfig,

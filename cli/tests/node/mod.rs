@@ -1,0 +1,208 @@
+//! A node of a few lines: it serves mutual TLS, keeps a config and numbers its generations.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use api::v1alpha1 as v1;
+use api::v1alpha1::machine_service_server::{MachineService, MachineServiceServer};
+use futures_util::stream::{BoxStream, unfold};
+use jiff::Timestamp;
+use pki::{Authority, Names, SERVING_LIFETIME, Trust};
+use tokio::io::{DuplexStream, copy_bidirectional, duplex};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status};
+
+/// What a node keeps.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) text: String,
+    pub(crate) generation: u64,
+    /// How many configs were sent, those to be tried included.
+    pub(crate) sent: usize,
+    /// Somebody else applies a config after each time one is fetched.
+    pub(crate) restless: bool,
+}
+
+/// A node in this process.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    kept: Arc<Mutex<Kept>>,
+}
+
+impl Node {
+    /// Serves a config, as the node of its `Hostname`; the address.
+    pub(crate) fn serve(text: &str) -> (Self, SocketAddr) {
+        let documents = config::parse("node", text.as_bytes()).expect("a config");
+        let name = documents.hostname().expect("a name").hostname.to_string();
+        let trust = documents.api_trust().expect("whom to trust");
+        let issuer = trust.issuer.as_ref().expect("an issuer");
+        let authority = Authority::from_pem(issuer.certificate.as_pem(), issuer.key.as_pem());
+        let mut names = Names::loopback();
+        names.names.insert(name.clone());
+        let own = authority.expect("an authority").issue_serving(
+            &name,
+            &names,
+            SERVING_LIFETIME,
+            Timestamp::now(),
+        );
+        let clients = Trust::from_pem(trust.ca.as_pem()).expect("an authority");
+        let tls = pki::tls::server(&own.expect("a certificate"), &clients).expect("settings");
+        let node = Self {
+            kept: Arc::new(Mutex::new(Kept {
+                text: text.to_owned(),
+                generation: 1,
+                ..Kept::default()
+            })),
+        };
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let service = MachineServiceServer::new(node.clone());
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.expect("a runtime").block_on(async {
+                listener.set_nonblocking(true).expect("not blocking");
+                let listener = TcpListener::from_std(listener).expect("a listener");
+                let callers = unfold(
+                    (listener, TlsAcceptor::from(tls)),
+                    |(listener, tls)| async {
+                        let caller = accept(&listener, &tls).await;
+                        Some((Ok::<_, std::io::Error>(caller), (listener, tls)))
+                    },
+                );
+                let server = Server::builder().add_service(service);
+                server.serve_with_incoming(callers).await.expect("served");
+            });
+        });
+        (node, address)
+    }
+
+    pub(crate) fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().expect("nobody panicked")
+    }
+}
+
+/// The next caller that proves itself.
+async fn accept(listener: &TcpListener, tls: &TlsAcceptor) -> DuplexStream {
+    loop {
+        let (stream, _) = listener.accept().await.expect("a caller");
+        if let Ok(mut stream) = tls.accept(stream).await {
+            let (mut here, there) = duplex(1 << 16);
+            tokio::spawn(async move {
+                // However it ends: the caller hung up.
+                drop(copy_bidirectional(&mut stream, &mut here).await);
+            });
+            return there;
+        }
+    }
+}
+
+type Stream<T> = BoxStream<'static, Result<T, Status>>;
+
+fn not_here<T>() -> Result<Response<T>, Status> {
+    Err(Status::unimplemented("not here"))
+}
+
+#[tonic::async_trait]
+impl MachineService for Node {
+    type LogsStream = Stream<v1::LogsResponse>;
+    type DmesgStream = Stream<v1::DmesgResponse>;
+    type EventsStream = Stream<v1::EventsResponse>;
+
+    async fn version(
+        &self,
+        _: Request<v1::VersionRequest>,
+    ) -> Result<Response<v1::VersionResponse>, Status> {
+        not_here()
+    }
+
+    async fn reboot(
+        &self,
+        _: Request<v1::RebootRequest>,
+    ) -> Result<Response<v1::RebootResponse>, Status> {
+        not_here()
+    }
+
+    async fn shutdown(
+        &self,
+        _: Request<v1::ShutdownRequest>,
+    ) -> Result<Response<v1::ShutdownResponse>, Status> {
+        not_here()
+    }
+
+    async fn apply_config(
+        &self,
+        request: Request<v1::ApplyConfigRequest>,
+    ) -> Result<Response<v1::ApplyConfigResponse>, Status> {
+        let request = request.into_inner();
+        let mut kept = self.kept();
+        kept.sent += 1;
+        if request
+            .expected_generation
+            .is_some_and(|it| it != kept.generation)
+        {
+            return Err(Status::aborted("the config was changed in the meantime"));
+        }
+        let text = String::from_utf8(request.documents).expect("text");
+        if text.contains("taken") {
+            return Err(Status::invalid_argument("that name is taken"));
+        }
+        if !request.dry_run {
+            kept.text = text;
+            kept.generation += 1;
+        }
+        Ok(Response::new(v1::ApplyConfigResponse {
+            generation: kept.generation,
+            changes: vec!["change Hostname".to_owned()],
+            warnings: Vec::new(),
+        }))
+    }
+
+    async fn validate_config(
+        &self,
+        _: Request<v1::ValidateConfigRequest>,
+    ) -> Result<Response<v1::ValidateConfigResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_config(
+        &self,
+        request: Request<v1::GetConfigRequest>,
+    ) -> Result<Response<v1::GetConfigResponse>, Status> {
+        assert!(
+            request.get_ref().reveal_secrets,
+            "a config is changed whole"
+        );
+        let mut kept = self.kept();
+        let answer = v1::GetConfigResponse {
+            documents: kept.text.clone().into_bytes(),
+            generation: kept.generation,
+        };
+        kept.generation += u64::from(kept.restless);
+        Ok(Response::new(answer))
+    }
+
+    async fn logs(
+        &self,
+        _: Request<v1::LogsRequest>,
+    ) -> Result<Response<Self::LogsStream>, Status> {
+        not_here()
+    }
+
+    async fn dmesg(
+        &self,
+        _: Request<v1::DmesgRequest>,
+    ) -> Result<Response<Self::DmesgStream>, Status> {
+        not_here()
+    }
+
+    async fn events(
+        &self,
+        _: Request<v1::EventsRequest>,
+    ) -> Result<Response<Self::EventsStream>, Status> {
+        not_here()
+    }
+}
