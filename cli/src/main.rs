@@ -215,7 +215,9 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
                 None => config::apply(&session()?, &apply, format).await,
             }
         }
-        Command::Config(config::Command::Validate { file }) => config::validate(&file, format),
+        Command::Config(config::Command::Validate { file, .. }) => {
+            config::validate(file.as_deref(), format)
+        }
         Command::Config(config::Command::Patch(patch)) => match &patch.file {
             Some(file) => config::patch::file(&patch, file, format),
             None => config::patch::nodes(&session()?, &patch, format).await,

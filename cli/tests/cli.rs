@@ -143,6 +143,15 @@ fn a_bad_config_is_told_with_its_place() {
 }
 
 #[test]
+fn the_schema_of_a_config_is_printed() {
+    let home = Home::new();
+    let schema = home.fine("config validate --schema");
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/config.schema.json");
+    assert_eq!(schema, fs::read_to_string(docs).expect("a page"));
+    assert!(home.fails("config validate", 2).contains("--file"));
+}
+
+#[test]
 fn contexts_are_chosen_merged_and_removed() {
     let home = Home::new();
     home.fine("gen secrets");

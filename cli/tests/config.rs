@@ -121,6 +121,10 @@ fn a_file_is_patched_without_a_node() {
     assert!(text(&told.stdout).contains(r#""diff": "@@ Hostname @@\n"#));
     let values = home.fine("config patch -f node.yaml -p p.yaml -o json");
     assert!(values.contains(r#""hostname": "b""#), "{values}");
+    let word = "{kind: Link, name: y}";
+    let mut named = home.command("config patch -f node.yaml -o json");
+    let named = named.args(["-p", word]).output().expect("osctl runs");
+    assert!(text(&named.stdout).contains(r#""name": "y""#));
     assert_eq!(fs::read_to_string(&file).expect("read"), before);
     let wrote = home.fine("config patch -f node.yaml -p p.yaml --in-place");
     assert_eq!(wrote, "wrote node.yaml\n");

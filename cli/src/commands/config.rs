@@ -47,8 +47,11 @@ pub(crate) enum Command {
     /// Check a config without a node
     Validate {
         /// The file of YAML documents; - reads standard input
-        #[arg(short, long)]
-        file: PathBuf,
+        #[arg(short, long, required_unless_present = "schema")]
+        file: Option<PathBuf>,
+        /// Print the JSON Schema of a document instead, for editors that check YAML as it is written
+        #[arg(long, conflicts_with = "file")]
+        schema: bool,
     },
     /// Show the config a node runs
     Show {
@@ -72,8 +75,11 @@ pub(crate) struct Apply {
     dry_run: bool,
 }
 
-/// Checks a file, offline.
-pub(crate) fn validate(file: &Path, format: Format) -> Result<()> {
+/// Checks a file, offline; without one, prints what a document looks like.
+pub(crate) fn validate(file: Option<&Path>, format: Format) -> Result<()> {
+    let Some(file) = file else {
+        return output::raw(config::schema::json().as_bytes());
+    };
     #[derive(Serialize)]
     struct Valid {
         file: String,
@@ -188,8 +194,10 @@ fn shown(documents: Vec<u8>, format: Format) -> Result<()> {
         return output::raw(&documents);
     }
     let text = String::from_utf8(documents).context("reading the node's config")?;
-    let values: Vec<serde_json::Value> =
-        serde_yaml::from_multiple(&text).context("reading the node's config")?;
+    // YAML 1.1 has more words for true and false; here they are text, and a link may be called `y`.
+    let options = serde_yaml::options! { strict_booleans: true };
+    let values: Vec<serde_json::Value> = serde_yaml::from_multiple_with_options(&text, options)
+        .context("reading the node's config")?;
     output::value(format, &values)
 }
 

@@ -3,6 +3,12 @@
 //! One declaration serves all who must know the fields without a document at hand: patches (which lists merge), the
 //! JSON Schema, the reference, and redaction. Shapes describe and never check: reading a document does that.
 
+mod json;
+mod reference;
+
+pub use json::json;
+pub use reference::reference;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -109,7 +115,24 @@ pub struct KindSchema {
     pub shape: Shape,
 }
 
+impl Record {
+    /// The first paragraph of what it is, in one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        summary(&self.about)
+    }
+}
+
 impl Shape {
+    /// What a record is, in one line; nothing for anything else.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Record(record) => record.summary(),
+            _ => String::new(),
+        }
+    }
+
     /// What the value of this key looks like; `None` for a key that nobody knows, or when this is no map.
     #[must_use]
     pub fn field(&self, key: &str) -> Option<&Self> {
@@ -161,6 +184,13 @@ impl Shape {
         }
         self
     }
+}
+
+/// The first paragraph of a text, in one line.
+fn summary(text: &str) -> String {
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = paragraph.split_whitespace().collect();
+    words.join(" ")
 }
 
 /// A default as it would be written.

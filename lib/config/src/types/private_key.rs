@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::pem::{PemError, blocks};
 
-/// One private key in PEM (PKCS #8), or what stands for it in a redacted output.
+/// One private key in PEM (PKCS #8).
+///
+/// In a redacted document it is what stands for the key, which cannot be read back.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(text, secret)]
