@@ -24,9 +24,6 @@ pub trait Kind: Schema {
     fn name(&self) -> Option<&str> {
         None
     }
-
-    /// Puts [`crate::REDACTED`] in the place of every secret.
-    fn redact(&mut self) {}
 }
 
 /// The body of an `impl Kind`: its word, and the field that is its name.
@@ -103,7 +100,7 @@ macro_rules! documents {
 
             pub(crate) fn redact(&mut self) {
                 match self {
-                    $(Self::$kind(it) => it.redact(),)*
+                    $(Self::$kind(it) => Schema::redact(it),)*
                 }
             }
 

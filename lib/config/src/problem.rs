@@ -129,13 +129,40 @@ fn printable(message: &str) -> String {
 
 /// The line at `position`, unless it is empty, too long to help, or may be part of a key.
 fn excerpt(text: &str, position: Position) -> Option<String> {
-    let line = text.lines().nth(position.line.checked_sub(1)?)?.trim_end();
+    let above = position.line.checked_sub(1)?;
+    let line = text.lines().nth(above)?.trim_end();
     let printable = !line.is_empty()
         && line.len() <= 160
         && !line.chars().any(|it| it.is_control() && it != '\t')
-        && !looks_secret(line);
+        && !looks_secret(line)
+        && !is_inside_pem(text, above);
     // One column each, so the caret stays where it belongs.
     printable.then(|| line.replace('\t', " "))
+}
+
+/// The most lines of a PEM block that are looked through for its ends: the largest keys in use have two hundred.
+const PEM_LINES: usize = 256;
+
+/// Whether the line after so many stands in a PEM block, one of whose ends may be damaged: the last line of a key is
+/// short, and looks like any word.
+fn is_inside_pem(text: &str, above: usize) -> bool {
+    let begin = above.saturating_sub(PEM_LINES);
+    let near: Vec<&str> = text.lines().skip(begin).take(2 * PEM_LINES).collect();
+    let (before, after) = near.split_at_checked(above - begin).unwrap_or_default();
+    let (line, after) = after
+        .split_first()
+        .map_or(("", after), |(line, after)| (*line, after));
+    let marker = |line: &&str| line.contains("-----BEGIN ") || line.contains("-----END ");
+    let opened = before.iter().copied().rfind(marker);
+    let closed = after.iter().copied().find(marker);
+    let clean = line
+        .trim()
+        .strip_prefix("-----")
+        .and_then(|it| it.strip_suffix("-----"));
+    let damaged = line.contains("-----") && clean.is_none_or(|it| it.contains('-'));
+    let inside = opened.is_some_and(|it| it.contains("-----BEGIN "))
+        || closed.is_some_and(|it| it.contains("-----END "));
+    damaged || (inside && !marker(&line))
 }
 
 /// Whether a line has a run of base64 as long as key material has; 24 is 144 bits.
@@ -212,5 +239,10 @@ mod tests {
         let at = |line| Problem::at("f", text, Position { line, column: 1 }, "m").excerpt;
         assert_eq!(at(1), None);
         assert_eq!(at(2).as_deref(), Some("name: eth0"));
+        let text = "a: |\n  -----BEGIN PRIVATE KEY-----\nshort=\n-----END PRIVATE KEY-----\nb: c\n";
+        let at = |line| Problem::at("f", text, Position { line, column: 1 }, "m").excerpt;
+        assert_eq!(at(2).as_deref(), Some("  -----BEGIN PRIVATE KEY-----"));
+        assert_eq!(at(3), None);
+        assert_eq!(at(5).as_deref(), Some("b: c"));
     }
 }

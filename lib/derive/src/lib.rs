@@ -90,9 +90,11 @@ pub fn spec_enum(input: TokenStream) -> TokenStream {
 /// }
 ///
 /// #[schema(text)]                                           // read from text, whatever it is in Rust
-/// #[schema(text, secret)]                                   // and never shown
+/// #[schema(text, secret)]                                   // and never shown: it has a `fn redacted() -> Self`
 /// #[schema(integer, least = 68, most = 65_536)]             // read from a number
 /// ```
+///
+/// The derive also takes the secrets out of a value, so that no kind can forget one.
 ///
 /// A type with `#[serde(try_from = "Other")]` looks like `Other`, which derives this too. An enum without data is a
 /// choice of words.

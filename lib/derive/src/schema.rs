@@ -30,15 +30,45 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             return Err(Error::new(input.span(), "a union has no schema"));
         }
     };
-    let ident = &input.ident;
+    let (ident, redact) = (&input.ident, redact(&input.data, &container)?);
     Ok(quote! {
         #[automatically_derived]
         impl ::config::schema::Schema for #ident {
             fn shape() -> ::config::schema::Shape {
                 #shape
             }
+
+            fn redact(&mut self) {
+                #redact
+            }
         }
     })
+}
+
+/// What takes the secrets out of a value: a secret gives way, and a struct has them taken out of its fields, which are
+/// its own also where it is read from another type.
+fn redact(data: &Data, container: &Container) -> Result<TokenStream> {
+    match (&container.scalar, data) {
+        (Some(Scalar::Text { secret: true }), _) => Ok(quote!(*self = Self::redacted();)),
+        (Some(_), _) => Ok(TokenStream::new()),
+        (None, Data::Struct(data)) => {
+            let fields = data.fields.members();
+            Ok(quote!(#(::config::schema::Schema::redact(&mut self.#fields);)*))
+        }
+        (None, Data::Enum(data)) => {
+            let full = data.variants.iter().find(|it| !it.fields.is_empty());
+            match full {
+                Some(variant) => {
+                    let message = "no secret could be taken out of a variant with data";
+                    Err(Error::new(variant.span(), message))
+                }
+                None => Ok(TokenStream::new()),
+            }
+        }
+        (None, Data::Union(data)) => {
+            Err(Error::new(data.union_token.span, "a union has no schema"))
+        }
+    }
 }
 
 fn record(

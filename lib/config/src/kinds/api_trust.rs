@@ -51,10 +51,4 @@ pub struct KeyPair {
 
 impl Kind for ApiTrustConfig {
     kind!(ApiTrust);
-
-    fn redact(&mut self) {
-        for pair in self.issuer.iter_mut().chain(&mut self.serving) {
-            pair.key = PrivateKey::redacted();
-        }
-    }
 }

@@ -21,6 +21,9 @@ pub trait Schema {
 
     /// What the type looks like.
     fn shape() -> Shape;
+
+    /// Puts [`crate::REDACTED`] in the place of every secret.
+    fn redact(&mut self) {}
 }
 
 /// What a value looks like in YAML.
@@ -240,6 +243,10 @@ impl<T: Schema> Schema for Option<T> {
     fn shape() -> Shape {
         T::shape()
     }
+
+    fn redact(&mut self) {
+        self.iter_mut().for_each(T::redact);
+    }
 }
 
 impl<T: Schema> Schema for Vec<T> {
@@ -251,6 +258,10 @@ impl<T: Schema> Schema for Vec<T> {
             merge_key: None,
         }
     }
+
+    fn redact(&mut self) {
+        self.iter_mut().for_each(T::redact);
+    }
 }
 
 impl<K: Schema, T: Schema> Schema for BTreeMap<K, T> {
@@ -259,5 +270,9 @@ impl<K: Schema, T: Schema> Schema for BTreeMap<K, T> {
             keys: Box::new(K::shape()),
             of: Box::new(T::shape()),
         }
+    }
+
+    fn redact(&mut self) {
+        self.values_mut().for_each(T::redact);
     }
 }
