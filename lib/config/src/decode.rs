@@ -4,95 +4,17 @@
 //! Text is text however it is written: `hostname: no` is the name `no`, and only a field that is
 //! a boolean reads `true`.
 
-use std::fmt::Display;
+mod error;
+
+pub(crate) use error::{DecodeError, unknown};
 
 use serde::de::{
     self, DeserializeSeed, Deserializer, Expected, IntoDeserializer, MapAccess, SeqAccess,
     Unexpected, Visitor,
 };
 
-use crate::nearest::nearest;
 use crate::node::{Entry, Node, Value};
 use crate::problem::Place;
-
-/// Why a tree is not the typed value.
-#[derive(Debug)]
-pub(crate) struct DecodeError {
-    pub(crate) place: Option<Place>,
-    pub(crate) message: String,
-    pub(crate) help: Option<String>,
-}
-
-impl DecodeError {
-    fn new(message: impl Into<String>) -> Self {
-        Self {
-            place: None,
-            message: message.into(),
-            help: None,
-        }
-    }
-
-    fn at(mut self, place: Place) -> Self {
-        self.place.get_or_insert(place);
-        self
-    }
-}
-
-impl Display for DecodeError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for DecodeError {}
-
-impl de::Error for DecodeError {
-    fn custom<T: Display>(message: T) -> Self {
-        Self::new(message.to_string())
-    }
-
-    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!("expected {expected}, found {}", noun(&found)))
-    }
-
-    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        match found {
-            Unexpected::Signed(number) => Self::new(format!("{number} is out of range")),
-            Unexpected::Unsigned(number) => Self::new(format!("{number} is out of range")),
-            _ => Self::invalid_type(found, expected),
-        }
-    }
-
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        unknown("field", field, expected)
-    }
-
-    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        unknown("value", variant, expected)
-    }
-}
-
-/// A name nobody knows, with the nearest known one or else all of them.
-pub(crate) fn unknown(what: &str, word: &str, known: &[&'static str]) -> DecodeError {
-    let shown: String = word.chars().take(64).collect();
-    let help = match nearest(word, known.iter().copied()) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!("known: {}", known.join(", ")),
-    };
-    DecodeError {
-        help: Some(help),
-        ..DecodeError::new(format!("unknown {what} `{}`", shown.escape_debug()))
-    }
-}
-
-fn noun(found: &Unexpected<'_>) -> &'static str {
-    match found {
-        Unexpected::Seq => "a list",
-        Unexpected::Map => "a map",
-        Unexpected::Unit | Unexpected::Option => "nothing",
-        _ => "a single value",
-    }
-}
 
 /// Reads a typed value out of a node.
 pub(crate) fn decode<T: for<'de> serde::Deserialize<'de>>(node: &Node) -> Result<T, DecodeError> {
@@ -124,17 +46,30 @@ impl<'a> Reader<'a> {
     }
 
     fn mismatch<T>(self, expected: &dyn Expected) -> Result<T, DecodeError> {
-        Err(de::Error::invalid_type(self.found(), expected))
+        let error: DecodeError = de::Error::invalid_type(self.found(), expected);
+        Err(match self.node.is_null() {
+            true => error.help("give it a value, or remove the line"),
+            false => error,
+        })
+    }
+
+    /// Something else than the list or map that belongs here.
+    fn not_several<T>(self, expected: &str, help: &str) -> Result<T, DecodeError> {
+        let null = self.node.is_null();
+        self.mismatch(&expected)
+            .map_err(|error| if null { error } else { error.help(help) })
     }
 
     /// A single value that is not the word or number it should be; no secret is one of these.
-    fn not_a<T>(self, expected: &str) -> Result<T, DecodeError> {
+    fn not_a<T>(self, expected: &str, help: Option<String>) -> Result<T, DecodeError> {
         match &self.node.value {
             Value::Scalar { text, .. } if !self.node.is_null() && text.len() <= 40 => {
                 let found = text.escape_debug();
-                Err(DecodeError::new(format!(
-                    "expected {expected}, found the text `{found}`"
-                )))
+                let message = format!("expected {expected}, found the text `{found}`");
+                Err(DecodeError {
+                    help,
+                    ..DecodeError::new(message)
+                })
             }
             _ => self.mismatch(&expected),
         }
@@ -151,7 +86,16 @@ impl<'a> Reader<'a> {
         match self.plain() {
             Some("true") => visitor.visit_bool(true),
             Some("false") => visitor.visit_bool(false),
-            _ => self.not_a("`true` or `false`"),
+            _ => {
+                let text = self.node.text().unwrap_or_default().to_lowercase();
+                let meant = match text.as_str() {
+                    "true" | "yes" | "on" | "y" | "1" => Some("true"),
+                    "false" | "no" | "off" | "n" | "0" => Some("false"),
+                    _ => None,
+                };
+                let help = meant.map(|it| format!("write `{it}`, without quotes"));
+                self.not_a("`true` or `false`", help)
+            }
         }
     }
 
@@ -164,7 +108,10 @@ impl<'a> Reader<'a> {
             Err(_) if decimal => Err(DecodeError::new("the number is too large")),
             _ => match text.parse::<i64>() {
                 Ok(number) if text.starts_with('-') => visitor.visit_i64(number),
-                _ => self.not_a("a whole number"),
+                _ => {
+                    let help = "write it in decimal digits alone: no quotes, no unit";
+                    self.not_a("a whole number", Some(help.to_owned()))
+                }
             },
         }
     }
@@ -179,14 +126,17 @@ impl<'a> Reader<'a> {
     fn list<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match &self.node.value {
             Value::List(items) => visitor.visit_seq(Items(items.iter())),
-            _ => self.mismatch(&"a list"),
+            _ => self.not_several(
+                "a list",
+                "write each item after `- `, or all in brackets, also if there is only one",
+            ),
         }
     }
 
     fn map<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match &self.node.value {
             Value::Map(entries) => visitor.visit_map(Entries::new(entries)),
-            _ => self.mismatch(&"a map"),
+            _ => self.not_several("a map", "write lines of `key: value` below it, indented"),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::kinds::{
     ApiTrustConfig, Dhcp4Config, HostnameConfig, KernelModuleConfig, LinkConfig, MachineConfig,
     ResolverConfig, StaticHostConfig, SysctlConfig,
 };
+use crate::node::{Node, Value};
 use crate::problem::{Place, Position, Problems, Source, Sources};
 use crate::schema::{KindSchema, Schema};
 
@@ -149,7 +150,42 @@ documents! {
 #[derive(Clone)]
 pub(crate) struct Placed {
     pub(crate) document: Document,
-    pub(crate) place: Option<Place>,
+    /// What it was read from.
+    pub(crate) node: Option<Arc<Node>>,
+}
+
+impl Placed {
+    /// Where it stood.
+    pub(crate) fn place(&self) -> Option<Place> {
+        Some(self.node.as_ref()?.place)
+    }
+
+    /// Where a part of it stood, or the last on the way there that did: keys, and numbers of items. Of a list or map that
+    /// is its key, since that is what a person looks for.
+    pub(crate) fn place_of(&self, path: &[&str]) -> Option<Place> {
+        let mut node = self.node.as_ref()?;
+        let mut place = node.place;
+        for step in path {
+            (node, place) = match &node.value {
+                Value::List(items) => {
+                    let Some(item) = step.parse().ok().and_then(|at: usize| items.get(at)) else {
+                        break;
+                    };
+                    (item, item.place)
+                }
+                _ => {
+                    let mut entries = node.entries().unwrap_or_default().iter();
+                    let Some(entry) = entries.find(|it| it.key == *step) else {
+                        break;
+                    };
+                    let single = entry.value.text().is_some();
+                    let value = entry.value.place;
+                    (&entry.value, if single { value } else { entry.place })
+                }
+            };
+        }
+        Some(place)
+    }
 }
 
 /// The sources of documents that were not read from anywhere.
@@ -172,7 +208,7 @@ impl Documents {
     pub fn new(documents: impl IntoIterator<Item = Document>) -> Result<Self, Problems> {
         let placed = documents.into_iter().map(|document| Placed {
             document,
-            place: None,
+            node: None,
         });
         Self::unique(placed.collect(), built())
     }
@@ -184,7 +220,7 @@ impl Documents {
         for it in &documents.placed {
             match seen.entry(it.document.identity()) {
                 Entry::Vacant(entry) => {
-                    entry.insert(it.place);
+                    entry.insert(it.place());
                 }
                 Entry::Occupied(entry) => {
                     let mut message = format!("duplicate document {}", entry.key());
@@ -195,7 +231,9 @@ impl Documents {
                     {
                         message.push_str(&format!(", first in line {line}"));
                     }
-                    problems.push(documents.sources.problem(it.place, message));
+                    let help = "give the fields of both to one of them, and remove the other";
+                    let problem = documents.sources.problem(it.place(), message);
+                    problems.push(problem.help(Some(help.to_owned())));
                 }
             }
         }

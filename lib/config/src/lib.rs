@@ -26,6 +26,7 @@ pub mod patch;
 mod problem;
 mod read;
 pub mod schema;
+mod syntax;
 mod tree;
 mod types;
 mod validate;

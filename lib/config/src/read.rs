@@ -6,6 +6,7 @@ use crate::decode::{DecodeError, decode, unknown};
 use crate::document::{Document, Documents, Placed};
 use crate::node::{Entry, Node, Value};
 use crate::problem::{Place, Position, Problem, Problems, Source, Sources};
+use crate::schema::{lower_first, summary};
 use crate::tree::{self, Tree};
 use crate::{API_VERSION, MAX_BYTES};
 
@@ -46,7 +47,7 @@ pub(crate) fn read(source: &str, bytes: &[u8]) -> Result<(Vec<Tree>, Documents),
         let message = "no documents; a config begins with `apiVersion` and `kind`";
         return Err(Problem::whole(source, message).into());
     }
-    let documents = documents(trees.iter().map(|tree| &*tree.node), Arc::new(sources))?;
+    let documents = documents(trees.iter().map(|tree| &tree.node), Arc::new(sources))?;
     Ok((trees, documents))
 }
 
@@ -69,7 +70,7 @@ pub(crate) fn trees(source: &str, text: &str, number: usize) -> Result<Vec<Tree>
 
 /// The documents that trees are, no two with the same identity.
 pub(crate) fn documents<'a>(
-    trees: impl Iterator<Item = &'a Node>,
+    trees: impl Iterator<Item = &'a Arc<Node>>,
     sources: Arc<Sources>,
 ) -> Result<Documents, Problems> {
     let mut placed = Vec::new();
@@ -78,7 +79,7 @@ pub(crate) fn documents<'a>(
         match document(node) {
             Ok(document) => placed.push(Placed {
                 document,
-                place: Some(node.place),
+                node: Some(Arc::clone(node)),
             }),
             Err(error) => problems.push(error.problem(node.place, &sources)),
         }
@@ -112,13 +113,15 @@ fn utf8<'a>(source: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
         column: good.rsplit('\n').next().unwrap_or_default().chars().count() + 1,
     };
     let message = format!("not UTF-8: byte {} is wrong", error.valid_up_to());
-    Err(Problem::at(source, "", position, message))
+    let help = Some("save it as UTF-8".to_owned());
+    Err(Problem::at(source, "", position, message).help(help))
 }
 
 /// One document: first `apiVersion` and `kind`, which say how to read the rest.
 fn document(node: &Node) -> Result<Document, DecodeError> {
     let Value::Map(entries) = &node.value else {
-        return Err(at(node.place, "a document must be a map"));
+        let help = "it begins with `apiVersion: ...` and `kind: ...`";
+        return Err(at(node.place, "a document must be a map").help(help));
     };
     let version = header(entries, "apiVersion", node.place)?;
     let kind = header(entries, "kind", node.place)?;
@@ -129,7 +132,26 @@ fn document(node: &Node) -> Result<Document, DecodeError> {
         .cloned()
         .collect();
     let decoded = Document::decode(&kind.word, &body, node.place);
-    decoded.unwrap_or_else(|| Err(unknown_kind(&kind)))
+    let decoded = decoded.unwrap_or_else(|| Err(unknown_kind(&kind)));
+    decoded.map_err(
+        |error| match error.missing.and_then(|it| needed(&kind.word, it)) {
+            Some(help) => error.help(help),
+            None => error,
+        },
+    )
+}
+
+/// What a field that is not there would be for.
+fn needed(kind: &str, field: &str) -> Option<String> {
+    let mut schemas = Document::schemas().into_iter();
+    let about = schemas
+        .find(|it| it.kind == kind)?
+        .shape
+        .about_field(field)?;
+    Some(format!(
+        "{kind} needs it: {}",
+        lower_first(summary(about).trim_end_matches('.'))
+    ))
 }
 
 /// One of the lines that say how to read a document.
@@ -181,14 +203,19 @@ fn missing(entries: &[Entry], key: &str, document: Place) -> DecodeError {
                 &format!("unknown field `{}`", entry.key.escape_debug()),
             )
         },
-        None => at(document, &format!("missing field `{key}`")),
+        None => {
+            let error = at(document, &format!("missing field `{key}`"));
+            match key {
+                "apiVersion" => error.help(format!(
+                    "a document begins with `apiVersion: {API_VERSION}`"
+                )),
+                "kind" => error.help(format!("known: {}", Document::KINDS.join(", "))),
+                _ => error,
+            }
+        }
     }
 }
 
 pub(crate) fn at(place: Place, message: &str) -> DecodeError {
-    DecodeError {
-        place: Some(place),
-        message: message.to_owned(),
-        help: None,
-    }
+    DecodeError::new(message).at(place)
 }

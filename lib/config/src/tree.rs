@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span};
+use serde_yaml::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span};
 
 use crate::node::{Entry, MAX_WEIGHT, Node, Value};
 use crate::problem::{Place, Position};
-use crate::{MAX_DEPTH, MAX_DOCUMENTS};
+use crate::{MAX_DEPTH, MAX_DOCUMENTS, syntax};
 
 /// A document of a stream.
 #[derive(Debug)]
@@ -70,15 +70,15 @@ pub(crate) fn read(text: &str, number: usize) -> Result<Vec<Tree>, TreeError> {
     };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) =
-            event.map_err(|error| refused(text, position(error.marker()), error.info()))?;
+            event.map_err(|error| refused(text, position(error.marker()), error.kind()))?;
         builder.take(event, span)?;
     }
     Ok(builder.documents)
 }
 
-/// The parser's words, made clearer where it is known what they are about.
-fn refused(text: &str, position: Position, message: String) -> TreeError {
-    if message == "recursion limit exceeded" {
+/// An error of the parser in words for people.
+fn refused(text: &str, position: Position, kind: &ErrorKind) -> TreeError {
+    if matches!(kind, ErrorKind::RecursionLimitExceeded) {
         return TreeError {
             position,
             message: too_deep(),
@@ -86,11 +86,12 @@ fn refused(text: &str, position: Position, message: String) -> TreeError {
         };
     }
     // Of a tab that begins a line the parser tells where the value before it began.
-    let tab = (message.contains("tab")).then(|| tab_from(text, position));
+    let tab = syntax::is_tab(kind).then(|| tab_from(text, position));
+    let (message, help) = syntax::explain(kind);
     TreeError {
         position: tab.flatten().unwrap_or(position),
         message,
-        help: tab.map(|_| "YAML is indented with spaces"),
+        help,
     }
 }
 
@@ -150,7 +151,11 @@ impl Builder {
                 Some(node) => self.place(node, at),
                 None => fail(at, "an alias inside the value it stands for"),
             },
-            Event::UnresolvedAlias(name) => fail(at, format!("no anchor is named `{name}`")),
+            Event::UnresolvedAlias(name) => refuse(
+                at,
+                format!("no anchor is named `{name}`"),
+                "an anchor is known in its own document; a text that begins with `*` needs quotes",
+            ),
             Event::DocumentStart(..) => {
                 self.anchors.clear();
                 self.line = at.line;
@@ -254,25 +259,39 @@ fn new_key(node: &Node, at: Position, keys: &mut BTreeSet<String>) -> Result<Str
         return fail(at, "a key must be text");
     };
     if *plain && text == "<<" {
-        return fail(at, "merge keys (`<<`) are not supported");
+        let help = "write the fields out where they belong";
+        return refuse(at, "merge keys (`<<`) are not supported", help);
     }
     if !keys.insert(text.clone()) {
-        // The usual mistake of who joins two files.
-        let header = matches!(text.as_str(), "apiVersion" | "kind");
-        return Err(TreeError {
-            position: at,
-            message: format!("duplicate key `{}`", text.escape_debug()),
-            help: header.then_some("a line with `---` comes before every further document"),
-        });
+        let message = format!("duplicate key `{}`", text.escape_debug());
+        let help = match text.as_str() {
+            // The usual mistake of who joins two files.
+            "apiVersion" | "kind" => "a line with `---` comes before every further document",
+            _ => "a key stands once in a map; remove one of the two",
+        };
+        return refuse(at, message, help);
     }
     Ok(text.clone())
 }
 
 fn refuse_tag(present: bool, at: Position) -> Result<(), TreeError> {
     if present {
-        return fail(at, "tags (`!...`) are not supported");
+        let help = "remove it; text is text however it is written";
+        return refuse(at, "tags (`!...`) are not supported", help);
     }
     Ok(())
+}
+
+fn refuse<T>(
+    position: Position,
+    message: impl Into<String>,
+    help: &'static str,
+) -> Result<T, TreeError> {
+    Err(TreeError {
+        position,
+        message: message.into(),
+        help: Some(help),
+    })
 }
 
 fn fail<T>(position: Position, message: impl Into<String>) -> Result<T, TreeError> {

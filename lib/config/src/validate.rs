@@ -5,9 +5,27 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::document::{Document, Documents};
-use crate::kinds::{ApiTrustConfig, LinkConfig, Role};
+use crate::document::{Document, Documents, Placed};
+use crate::kinds::{ApiTrustConfig, LinkConfig, Role, StaticHostConfig};
 use crate::problem::Problem;
+
+/// Something that is wrong with a document beside others.
+struct Fault {
+    /// The part of the document it is about.
+    path: Vec<String>,
+    message: String,
+    help: &'static str,
+}
+
+impl Fault {
+    fn new(path: &[&str], message: impl Into<String>, help: &'static str) -> Self {
+        Self {
+            path: path.iter().map(|it| (*it).to_owned()).collect(),
+            message: message.into(),
+            help,
+        }
+    }
+}
 
 impl Documents {
     /// What is wrong with the documents taken together; empty when nothing is.
@@ -20,95 +38,147 @@ impl Documents {
         let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
         let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
         for placed in &self.placed {
-            let mut say = |message| problems.push(self.sources.problem(placed.place, message));
-            match &placed.document {
-                Document::Machine(_) => self.check_machine(&mut say),
-                Document::ApiTrust(it) => self.check_trust(it, &mut say),
+            let faults = match &placed.document {
+                Document::Machine(_) => self.check_machine(),
+                Document::ApiTrust(it) => self.check_trust(it),
                 Document::Link(it) => {
-                    self.check_link(it, &mut say);
-                    for address in it.addresses.iter().map(crate::Cidr::address) {
-                        if let Some(other) = owners.insert(address, it.name.as_str()) {
-                            say(format!("{address} is on link `{other}` already"));
-                        }
-                    }
+                    let mut faults = self.check_link(it);
+                    faults.extend(check_owners(it, &mut owners));
+                    faults
                 }
-                Document::StaticHost(it) => {
-                    for name in it.names().map(crate::Hostname::as_str) {
-                        if let Some(other) = hosts.insert(name, it.name.as_str()) {
-                            say(format!(
-                                "`{name}` is a name of StaticHost `{other}` already"
-                            ));
-                        }
-                    }
-                }
+                Document::StaticHost(it) => check_names(it, &mut hosts),
                 Document::Hostname(_)
                 | Document::Dhcp4(_)
                 | Document::Resolver(_)
                 | Document::Sysctl(_)
-                | Document::KernelModule(_) => {}
-            }
+                | Document::KernelModule(_) => Vec::new(),
+            };
+            let faults = faults.into_iter();
+            problems.extend(faults.map(|fault| self.located(placed, fault)));
         }
         problems
     }
 
-    fn check_machine(&self, say: &mut impl FnMut(String)) {
-        if self.api_trust().is_none() {
-            say(
-                "a Machine needs an ApiTrust document: without it nobody can reach the node".into(),
-            );
-        }
+    fn located(&self, placed: &Placed, fault: Fault) -> Problem {
+        let path: Vec<&str> = fault.path.iter().map(String::as_str).collect();
+        let place = placed.place_of(&path);
+        let problem = self.sources.problem(place, fault.message);
+        problem.help(Some(fault.help.to_owned()))
     }
 
-    fn check_trust(&self, trust: &ApiTrustConfig, say: &mut impl FnMut(String)) {
-        match self.machine().map(|it| it.role) {
-            None => say("ApiTrust needs a Machine document with the node's role".into()),
-            Some(Role::ControlPlane) if trust.issuer.is_none() => {
-                say("ApiTrust of a control-plane node needs `issuer`".into());
-            }
-            Some(Role::ControlPlane) if trust.serving.is_some() => {
-                say("ApiTrust of a control-plane node has no `serving`: it issues its own".into());
-            }
-            Some(Role::Worker) if trust.issuer.is_some() => {
-                say(
-                    "ApiTrust of a worker must not hold `issuer`: a worker has no authority".into(),
-                );
-            }
-            Some(Role::Worker) if trust.serving.is_none() => {
-                say("ApiTrust of a worker needs `serving`".into());
-            }
-            Some(_) => {}
+    fn check_machine(&self) -> Vec<Fault> {
+        if self.api_trust().is_some() {
+            return Vec::new();
         }
+        let message = "a Machine needs an ApiTrust document: without it nobody can reach the node";
+        let help = "add one with the `ca` whose clients the node shall believe";
+        vec![Fault::new(&[], message, help)]
     }
 
-    fn check_link(&self, link: &LinkConfig, say: &mut impl FnMut(String)) {
+    fn check_trust(&self, trust: &ApiTrustConfig) -> Vec<Fault> {
+        let fault = match self.machine().map(|it| it.role) {
+            None => Fault::new(
+                &[],
+                "ApiTrust needs a Machine document with the node's role",
+                "add one with `role: control-plane` or `role: worker`",
+            ),
+            Some(Role::ControlPlane) if trust.issuer.is_none() => Fault::new(
+                &[],
+                "ApiTrust of a control-plane node needs `issuer`",
+                "add the cluster's authority as `issuer`, or make the node a worker",
+            ),
+            Some(Role::ControlPlane) if trust.serving.is_some() => Fault::new(
+                &["serving"],
+                "ApiTrust of a control-plane node has no `serving`: it issues its own",
+                "remove `serving`",
+            ),
+            Some(Role::Worker) if trust.issuer.is_some() => Fault::new(
+                &["issuer"],
+                "ApiTrust of a worker must not hold `issuer`: a worker has no authority",
+                "remove `issuer`, and give it a certificate as `serving`",
+            ),
+            Some(Role::Worker) if trust.serving.is_none() => Fault::new(
+                &[],
+                "ApiTrust of a worker needs `serving`",
+                "add a certificate for the node, and its key, as `serving`",
+            ),
+            Some(_) => return Vec::new(),
+        };
+        vec![fault]
+    }
+
+    fn check_link(&self, link: &LinkConfig) -> Vec<Fault> {
         let name = &link.name;
         let dhcp = self.dhcp4().any(|it| it.name == *name && it.enabled);
         let ipv6 = link.addresses.iter().any(|it| it.address().is_ipv6());
+        let mut faults = Vec::new();
         if let Some(mtu) = link.mtu.filter(|mtu| ipv6 && !mtu.carries_ipv6()) {
-            say(format!(
-                "link `{name}` has an IPv6 address, which needs an MTU of 1280, not {mtu}"
+            let message =
+                format!("link `{name}` has an IPv6 address, which needs an MTU of 1280, not {mtu}");
+            faults.push(Fault::new(
+                &["mtu"],
+                message,
+                "raise the MTU, or remove the IPv6 addresses",
             ));
         }
         for (index, route) in link.routes.iter().enumerate() {
-            let earlier = link.routes.iter().take(index);
-            if earlier
-                .into_iter()
-                .any(|it| it.to() == route.to() && it.metric() == route.metric())
-            {
-                say(format!(
-                    "link `{name}` has two routes to {} of one metric",
-                    route.to()
-                ));
+            let number = index.to_string();
+            let mut earlier = link.routes.iter().take(index);
+            if earlier.any(|it| it.to() == route.to() && it.metric() == route.metric()) {
+                let to = route.to();
+                let message = format!("link `{name}` has two routes to {to} of one metric");
+                let help = "remove one, or give it another `metric`; the lower one is preferred";
+                faults.push(Fault::new(&["routes", &number], message, help));
             }
             let Some(via) = route.via() else { continue };
             // With DHCP the gateway's network may be learned, so nothing can be said before.
             if !dhcp && !reachable(link, via) {
-                say(format!(
-                    "no address or route of link `{name}` reaches the gateway {via}"
-                ));
+                let message =
+                    format!("no address or route of link `{name}` reaches the gateway {via}");
+                let help = "give the link an address in the gateway's network, or a route to it without `via`";
+                faults.push(Fault::new(&["routes", &number, "via"], message, help));
             }
         }
+        faults
     }
+}
+
+/// Two links with one address.
+fn check_owners<'a>(link: &'a LinkConfig, owners: &mut BTreeMap<IpAddr, &'a str>) -> Vec<Fault> {
+    let addresses = link.addresses.iter().map(crate::Cidr::address).enumerate();
+    let twice = addresses.filter_map(|(index, address)| {
+        let other = owners.insert(address, link.name.as_str())?;
+        let message = format!("{address} is on link `{other}` already");
+        let help = "an address is on one link; remove one of the two";
+        Some(Fault::new(
+            &["addresses", &index.to_string()],
+            message,
+            help,
+        ))
+    });
+    twice.collect()
+}
+
+/// Two hosts with one name.
+fn check_names<'a>(
+    host: &'a StaticHostConfig,
+    owners: &mut BTreeMap<&'a str, &'a str>,
+) -> Vec<Fault> {
+    let own = owners.insert(host.name.as_str(), host.name.as_str());
+    let own = own.map(|other| (vec!["name".to_owned()], &host.name, other));
+    let aliases = host.aliases.iter().enumerate();
+    let twice = aliases.filter_map(|(index, alias)| {
+        let other = owners.insert(alias.as_str(), host.name.as_str())?;
+        Some((vec!["aliases".to_owned(), index.to_string()], alias, other))
+    });
+    own.into_iter()
+        .chain(twice)
+        .map(|(path, name, other)| Fault {
+            path,
+            message: format!("`{name}` is a name of StaticHost `{other}` already"),
+            help: "a name leads to one host; remove it from one of the two",
+        })
+        .collect()
 }
 
 /// Whether `via` is in a network of the link, or behind a route without a gateway.

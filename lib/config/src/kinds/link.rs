@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::yes;
 use crate::document::{Kind, kind};
-use crate::types::{Cidr, LinkName, Mtu, Network, NetworkError};
+use crate::types::{Cidr, LinkName, Mtu, Network, NetworkError, address};
 
 /// The metric of a route that names none: stronger than DHCP's, and with room on both sides. The
 /// kernel's own differs between IPv4 and IPv6.
@@ -111,13 +111,7 @@ impl TryFrom<String> for Gateway {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match text.parse::<IpAddr>() {
-            Ok(it) if it.is_unspecified() || it.is_multicast() => {
-                Err(format!("{it} cannot be a gateway"))
-            }
-            Ok(it) => Ok(Self(it)),
-            Err(_) => Err(format!("`{text}` is not an IPv4 or IPv6 address")),
-        }
+        address::of_a_host(&text, "a gateway").map(Self)
     }
 }
 

@@ -6,6 +6,7 @@ use derive::Schema;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Kind, kind};
+use crate::types::address;
 
 /// The most servers: what the C library reads from resolv.conf (`MAXNS`).
 const MAX_SERVERS: usize = 3;
@@ -49,13 +50,7 @@ impl TryFrom<String> for Server {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match text.parse::<IpAddr>() {
-            Ok(it) if it.is_unspecified() || it.is_multicast() => {
-                Err(format!("no server can be asked at {it}"))
-            }
-            Ok(it) => Ok(Self(it)),
-            Err(_) => Err(format!("`{text}` is not an IPv4 or IPv6 address")),
-        }
+        address::of_a_host(&text, "a DNS server").map(Self)
     }
 }
 

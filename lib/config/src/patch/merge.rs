@@ -244,6 +244,11 @@ fn is_replace(item: &Node) -> bool {
 fn key_of(item: &Node, key: &str) -> Result<String, Wrong> {
     let entries = item.entries().unwrap_or_default();
     let found = header(entries, key, item.place);
-    let found = found.map_err(|error| wrong(error, item.place))?;
+    let found = found.map_err(|error| match error.help {
+        None => {
+            wrong(error, item.place).help(format!("by `{key}`, patches tell these items apart"))
+        }
+        Some(_) => wrong(error, item.place),
+    })?;
     Ok(found.word)
 }

@@ -109,7 +109,7 @@ fn finish(
     }
     let notes = stream.notes.into_iter();
     let notes = notes.map(|note| note.problem(&sources)).collect();
-    let nodes = stream.held.iter().map(|held| &*held.node);
+    let nodes = stream.held.iter().map(|held| &held.node);
     let documents = read::documents(nodes, Arc::new(sources))?.checked()?;
     let original = std::str::from_utf8(config.bytes).unwrap_or_default();
     let mut text = text::assemble(original, trees, &stream.held);

@@ -121,7 +121,9 @@ fn missing(entries: &[Entry], word: &str, path: &Pointer) -> Wrong {
 }
 
 fn beyond(count: usize, path: &Pointer) -> Wrong {
-    path.lost(&format!("the list has {count} items, and the first is 0"))
+    path.lost(&format!(
+        "there is no such item; the list has {count}, counted from 0"
+    ))
 }
 
 /// The number of an item: plain decimal, as RFC 6901 has it.

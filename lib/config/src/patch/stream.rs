@@ -100,7 +100,11 @@ pub(super) fn identity(node: &Node, schemas: &[KindSchema]) -> Result<Identity, 
     let read = |key| header(entries, key, node.place).map_err(|error| wrong(error, node.place));
     let kind = read("kind")?;
     let schema = find_kind(schemas, &kind)?;
-    let name = schema.name.map(read).transpose()?;
+    let name = schema.name.map(read).transpose();
+    let name = name.map_err(|wrong| match wrong.help {
+        None => wrong.help(format!("by its name, a patch finds a {}", schema.kind)),
+        Some(_) => wrong,
+    })?;
     Ok(Identity {
         kind: schema.kind,
         name: name.map(|it| it.word),

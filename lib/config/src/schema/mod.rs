@@ -149,6 +149,20 @@ impl Shape {
         }
     }
 
+    /// What the first field of this name is for, here or in what is below.
+    pub(crate) fn about_field(&self, name: &str) -> Option<&'static str> {
+        match self {
+            Self::Record(record) => {
+                let here = record.fields.iter().find(|it| it.name == name);
+                let mut below = record.fields.iter();
+                here.map(|it| it.about)
+                    .or_else(|| below.find_map(|it| it.shape.about_field(name)))
+            }
+            Self::List { of, .. } | Self::Map { of, .. } => of.about_field(name),
+            _ => None,
+        }
+    }
+
     /// The same shape, described in other words.
     #[must_use]
     pub fn about(mut self, words: &str) -> Self {
@@ -189,8 +203,21 @@ impl Shape {
     }
 }
 
+/// A sentence that goes on after a colon. What begins with two capitals is an abbreviation.
+pub(crate) fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    match (letters.next(), letters.next()) {
+        (Some(first), Some(second)) if !second.is_uppercase() => first
+            .to_lowercase()
+            .chain([second])
+            .chain(letters)
+            .collect(),
+        _ => text.to_owned(),
+    }
+}
+
 /// The first paragraph of a text, in one line.
-fn summary(text: &str) -> String {
+pub(crate) fn summary(text: &str) -> String {
     let paragraph = text.split("\n\n").next().unwrap_or_default();
     let words: Vec<&str> = paragraph.split_whitespace().collect();
     words.join(" ")

@@ -1,6 +1,6 @@
 //! The reference of all kinds as a page, made of the doc comments of their types.
 
-use super::{Field, KindSchema, Record, Shape, summary};
+use super::{Field, KindSchema, Record, Shape, lower_first, summary};
 use crate::document::Document;
 
 const HEAD: &str = "\
@@ -136,19 +136,6 @@ fn merge_key(field: &Field) -> Option<&'static str> {
 fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").replace('|', "\\|")
-}
-
-/// A sentence that goes on after a colon. What begins with two capitals is an abbreviation.
-fn lower_first(text: &str) -> String {
-    let mut letters = text.chars();
-    match (letters.next(), letters.next()) {
-        (Some(first), Some(second)) if !second.is_uppercase() => first
-            .to_lowercase()
-            .chain([second])
-            .chain(letters)
-            .collect(),
-        _ => text.to_owned(),
-    }
 }
 
 fn line(page: &mut String, text: &str) {

@@ -17,6 +17,9 @@ pub struct Cidr {
 /// Why a text is no address with a prefix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CidrError {
+    /// More than one.
+    #[error("`{0}` is more than one address; commas part the items of a list")]
+    Several(String),
     /// No `/`.
     #[error("`{0}` has no prefix length, as in `10.0.0.2/24`")]
     NoPrefix(String),
@@ -134,6 +137,14 @@ fn mask(address: IpAddr, prefix: u8) -> IpAddr {
 
 /// Any address with any prefix.
 fn parse(text: &str) -> Result<Cidr, CidrError> {
+    let mut pieces = text.split([' ', ',']).filter(|it| !it.is_empty());
+    if pieces.clone().count() > 1 && pieces.all(|it| one(it).is_ok()) {
+        return Err(CidrError::Several(text.to_owned()));
+    }
+    one(text)
+}
+
+fn one(text: &str) -> Result<Cidr, CidrError> {
     let Some((address, prefix)) = text.split_once('/') else {
         return Err(CidrError::NoPrefix(text.to_owned()));
     };

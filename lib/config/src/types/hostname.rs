@@ -29,7 +29,7 @@ pub enum HostnameError {
     #[error("`{0}` is an address, not a host name")]
     Address(IpAddr),
     /// Two dots in a row, or one at an end.
-    #[error("a host name must not have an empty part between its dots")]
+    #[error("a host name has no dot at its ends, and no two in a row")]
     EmptyLabel,
     /// A part longer than DNS takes.
     #[error("each part of a host name has at most {MAX_LABEL_BYTES} bytes, `{0}` has more")]

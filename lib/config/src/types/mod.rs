@@ -1,5 +1,6 @@
 //! The types of fields: parsed once, wrong never again.
 
+pub(crate) mod address;
 mod certificate;
 mod cidr;
 mod hostname;

@@ -16,14 +16,14 @@ const LARGEST: u32 = 65536;
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Schema,
 )]
-#[serde(try_from = "u32", into = "u32")]
+#[serde(try_from = "i64", into = "u32")]
 #[schema(integer, least = SMALLEST, most = LARGEST)]
 pub struct Mtu(u32);
 
 /// Why a number is no MTU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an MTU is from {SMALLEST} to {LARGEST}, not {0}")]
-pub struct MtuError(u32);
+pub struct MtuError(i64);
 
 impl Mtu {
     /// The number of bytes.
@@ -46,7 +46,17 @@ impl TryFrom<u32> for Mtu {
         if (SMALLEST..=LARGEST).contains(&bytes) {
             return Ok(Self(bytes));
         }
-        Err(MtuError(bytes))
+        Err(MtuError(bytes.into()))
+    }
+}
+
+/// For numbers as they are written, which may be anything.
+impl TryFrom<i64> for Mtu {
+    type Error = MtuError;
+
+    fn try_from(bytes: i64) -> Result<Self, MtuError> {
+        let small = u32::try_from(bytes).map_err(|_| MtuError(bytes))?;
+        small.try_into()
     }
 }
 

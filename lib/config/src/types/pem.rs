@@ -8,6 +8,11 @@ pub enum PemError {
     /// No block at all.
     #[error("expected PEM text with a `-----BEGIN {0}-----` line")]
     Missing(&'static str),
+    /// A block whose lines became one.
+    #[error(
+        "the PEM of a {0} is not in lines of its own; write `|` after the colon and its lines below, indented"
+    )]
+    OneLine(&'static str),
     /// A block of something else.
     #[error("expected PEM of a {expected}, found `{found}`")]
     Label {
@@ -16,6 +21,11 @@ pub enum PemError {
         /// What the block says it is.
         found: String,
     },
+    /// A key in an older form.
+    #[error(
+        "expected PEM of a PRIVATE KEY (PKCS #8), found `{0}`; `openssl pkcs8 -topk8 -nodes -in FILE` makes one of it"
+    )]
+    OlderKey(String),
     /// More blocks than the field takes.
     #[error("expected one {0}, found {1}")]
     Many(&'static str, usize),
@@ -69,6 +79,7 @@ pub(super) fn blocks(text: &str, label: &'static str) -> Result<usize, PemError>
     }
     match (inside, count, outside) {
         (Some(_), ..) => Err(PemError::Unfinished(label)),
+        (None, 0, _) if text.contains(&begin) => Err(PemError::OneLine(label)),
         (None, 0, _) => Err(PemError::Missing(label)),
         // The format allows text between blocks, but a field that is shown must not carry a key in it whose first
         // line has a typing error.
@@ -77,12 +88,20 @@ pub(super) fn blocks(text: &str, label: &'static str) -> Result<usize, PemError>
     }
 }
 
+/// What openssl calls the private keys it wrote before PKCS #8.
+const KEYS: [&str; 3] = ["RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY"];
+
 /// A block of another kind is a mistake.
 fn refuse_other(line: &str, expected: &'static str) -> Result<(), PemError> {
     let found = line
         .strip_prefix("-----BEGIN ")
         .and_then(|it| it.strip_suffix("-----"));
     match found {
+        // More than a label, which may be the key itself.
+        Some(found) if found.contains("-----") => Err(PemError::OneLine(expected)),
+        Some(found) if expected == "PRIVATE KEY" && KEYS.contains(&found) => {
+            Err(PemError::OlderKey(found.to_owned()))
+        }
         Some(found) => Err(PemError::Label {
             expected,
             found: found.chars().take(32).collect(),
@@ -110,6 +129,9 @@ mod tests {
         let hidden = format!("{one}--z--BEGIN PRIVATE KEY-----\nAAAA\n");
         assert_eq!(blocks(&hidden, LABEL), Err(PemError::Outside(4)));
         assert_eq!(blocks("", LABEL), Err(PemError::Missing(LABEL)));
+        let folded = one.replace('\n', " ");
+        assert_eq!(blocks(&folded, LABEL), Err(PemError::OneLine(LABEL)));
+        assert_eq!(blocks(folded.trim(), LABEL), Err(PemError::OneLine(LABEL)));
         let cut = "-----BEGIN CERTIFICATE-----\nAAAA\n";
         assert_eq!(blocks(cut, LABEL), Err(PemError::Unfinished(LABEL)));
         let empty = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n";
