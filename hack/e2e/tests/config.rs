@@ -76,7 +76,25 @@ fn a_static_address_a_new_name_and_what_is_refused() -> Result<()> {
         .osctl(&format!("apply --file node.yaml -n {api}"))?
         .fine()?;
     ensure!(!again.contains("change Hostname"), "{again}");
-    Ok(())
+    patched(&lab, api)
+}
+
+/// A patch is tried, then made, and changes nothing the second time.
+fn patched(lab: &Lab, api: SocketAddr) -> Result<()> {
+    let patch = r#"{"kind":"Hostname","hostname":"patched"}"#;
+    let tried = lab.osctl(&format!("config patch --dry-run -n {api} -p {patch}"))?;
+    ensure!(
+        tried.code == Some(3) && tried.out.contains("-hostname: renamed\n+hostname: patched"),
+        "{tried:?}"
+    );
+    for expected in ["applied generation 3", "generation 3 runs"] {
+        let said = lab.osctl(&format!("config patch -n {api} -p {patch}"))?;
+        let said = said.fine()?;
+        ensure!(said.contains(expected), "{said}");
+    }
+    let named = |said: &str| said.contains("\"hostname\": \"patched\"");
+    lab.osctl_until(&format!("version -o json -n {api}"), named)
+        .map(drop)
 }
 
 /// The first config, with an address that is not the leased one, so that the way to the node changes under way.
