@@ -254,6 +254,8 @@ impl Documents {
         let mut placed = self.placed.clone();
         for it in &mut placed {
             it.document.redact();
+            // It still has the secrets.
+            it.node = None;
         }
         Self {
             placed,

@@ -8,9 +8,13 @@
 
 mod any;
 
+use std::collections::BTreeSet;
+
 use any::documents;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 proptest! {
     #[test]
@@ -58,6 +62,20 @@ proptest! {
         let _answer = config::parse("damaged", before.as_bytes());
         let _answer = config::parse("damaged", format!("{before}{}{after}", with.concat()).as_bytes());
     }
+}
+
+/// A kind that is in none of these documents is in none of these tests.
+#[test]
+fn any_document_may_be_of_every_kind() {
+    let mut runner = TestRunner::deterministic();
+    let mut missing: BTreeSet<&str> = config::Document::KINDS.iter().copied().collect();
+    for _ in 0..1000 {
+        let tree = documents().new_tree(&mut runner).unwrap();
+        for document in tree.current().iter() {
+            missing.remove(document.identity().kind);
+        }
+    }
+    assert!(missing.is_empty(), "tests/any makes no {missing:?}");
 }
 
 #[test]
