@@ -39,6 +39,7 @@ fn record(schema: &KindSchema) -> &Record {
 fn fits(value: &Value, shape: &Shape) -> bool {
     match (value, shape) {
         (Value::Bool(_), Shape::Boolean) | (Value::String(_), Shape::Text { .. }) => true,
+        (Value::Bool(_) | Value::Number(_) | Value::String(_), Shape::Scalar { .. }) => true,
         (Value::Number(it), Shape::Integer { least, most }) => it
             .as_i128()
             .is_some_and(|it| (*least..=*most).contains(&it)),

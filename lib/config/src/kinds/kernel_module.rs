@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use derive::Schema;
 use serde::{Deserialize, Serialize};
 
 use super::kernel_value::KernelValue;
@@ -28,7 +29,7 @@ const MAX_BYTES: usize = 55;
 ///   acct: 1
 ///   hashsize: 65536
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KernelModuleConfig {
     /// The module's own name; an alias is none.
@@ -43,11 +44,13 @@ impl Kind for KernelModuleConfig {
 }
 
 /// The name of a module as the kernel spells it, with `_`; read with `-` too.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Schema)]
+#[schema(text)]
 pub struct ModuleName(String);
 
 /// The name of a parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Schema)]
+#[schema(text)]
 pub struct ParameterName(String);
 
 /// Why a text is no name of a module or a parameter.

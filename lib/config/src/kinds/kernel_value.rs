@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::schema::{Schema, Shape};
+
 /// One page less the closing zero: what the kernel takes of a parameter, and shows of most settings.
 const MAX_BYTES: usize = 4095;
 
@@ -34,6 +36,14 @@ impl KernelValue {
     fn integer(&self) -> Option<i64> {
         let number: i64 = self.0.parse().ok()?;
         (number.to_string() == self.0).then_some(number)
+    }
+}
+
+impl Schema for KernelValue {
+    fn shape() -> Shape {
+        let about =
+            format!("One line for the kernel of at most {MAX_BYTES} bytes, without quotes.");
+        Shape::Scalar { about }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use derive::Schema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::document::{Kind, kind};
@@ -23,7 +24,7 @@ use crate::types::{Hostname, HostnameError};
 /// aliases:
 ///   - registry
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StaticHostConfig {
     /// The name. Looked up backwards, its addresses lead to it.
@@ -31,6 +32,7 @@ pub struct StaticHostConfig {
     pub name: Hostname,
     /// Where the host is, IPv4 or IPv6; one at least, tried in this order.
     #[serde(deserialize_with = "addresses")]
+    #[schema(least = 1)]
     pub addresses: Vec<IpAddr>,
     /// Other names of the host.
     #[serde(

@@ -3,6 +3,7 @@
 mod guard;
 mod key;
 
+use derive::Schema;
 use serde::{Deserialize, Serialize};
 
 pub use guard::SysctlError;
@@ -28,7 +29,7 @@ use crate::document::{Kind, kind};
 /// name: net.core.somaxconn
 /// value: 32768
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(try_from = "SysctlFields")]
 pub struct SysctlConfig {
     name: SysctlKey,
@@ -36,7 +37,7 @@ pub struct SysctlConfig {
 }
 
 /// A setting as it is written, before its value is held against the key.
-#[derive(Deserialize)]
+#[derive(Deserialize, Schema)]
 #[serde(deny_unknown_fields)]
 struct SysctlFields {
     /// The setting: its path below `/proc/sys`, parted by dots or by slashes.

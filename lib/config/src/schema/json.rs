@@ -69,6 +69,10 @@ fn shape(of: &Shape) -> Value {
             }
             text
         }
+        Shape::Scalar { about } => {
+            let types = ["string", "number", "boolean"];
+            json!({"type": types, "description": summary(about)})
+        }
         Shape::Choice { words, .. } => {
             let words: Vec<Value> = words
                 .iter()

@@ -45,6 +45,11 @@ pub enum Shape {
         /// Whether it is never shown.
         secret: bool,
     },
+    /// A text that may be written as a number or a truth value too, which stand for their text.
+    Scalar {
+        /// What it must be.
+        about: String,
+    },
     /// One of some words.
     Choice {
         /// What is chosen.
@@ -168,6 +173,7 @@ impl Shape {
     pub fn about(mut self, words: &str) -> Self {
         match &mut self {
             Self::Text { about, .. }
+            | Self::Scalar { about }
             | Self::Choice { about, .. }
             | Self::Record(Record { about, .. }) => words.clone_into(about),
             _ => {}

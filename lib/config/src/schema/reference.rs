@@ -94,6 +94,10 @@ fn holds(shape: &Shape) -> String {
             let secret = if *secret { " A secret." } else { "" };
             format!("text: {}{secret}", lower_first(&one_line(&summary(about))))
         }
+        Shape::Scalar { about } => {
+            let about = lower_first(&one_line(&summary(about)));
+            format!("text, a number, `true` or `false`: {about}")
+        }
         Shape::Choice { words, .. } => {
             let words: Vec<String> = words
                 .iter()

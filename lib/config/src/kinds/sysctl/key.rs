@@ -3,13 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
+use derive::Schema;
+
 use super::guard;
 
 /// Far above the longest key there is, and a file name's limit for each part.
 const MAX_BYTES: usize = 255;
 
 /// A setting of the kernel, in one spelling: with dots, or with slashes if one of its parts has a dot.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Schema)]
+#[schema(text)]
 pub struct SysctlKey(String);
 
 /// Why a text is no key, or none that a config may set.
