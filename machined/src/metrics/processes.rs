@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use procfs::process::Process;
-use procfs::{ProcResult, process};
+use procfs::process::{Process, SmapsRollup, Stat};
 
 /// init's number, which never changes.
 pub(super) const INIT: i32 = 1;
@@ -25,27 +24,29 @@ pub(super) struct Use {
 pub(super) fn read(name: String, pid: i32) -> Option<Use> {
     let process = Process::new(pid).ok()?;
     let stat = process.stat().ok()?;
+    // `stat` counts pages in batches, so what walks them is asked first.
+    let counted = stat.rss.saturating_mul(procfs::page_size());
+    let walked = process.smaps_rollup().ok();
+    let walked = |what| sum(walked.as_ref()?, what);
     Some(Use {
         name,
         cpu: ticks(&stat),
-        resident: stat.rss.saturating_mul(procfs::page_size()),
-        proportional: proportional(&process).ok().flatten(),
+        resident: walked("Rss").unwrap_or(counted),
+        proportional: walked("Pss"),
     })
 }
 
-fn ticks(stat: &process::Stat) -> Duration {
+fn ticks(stat: &Stat) -> Duration {
     let ticks = stat.utime.saturating_add(stat.stime);
     // Hundredths of a second on every kernel we run; a process would have to run for half a million years.
     Duration::from_micros(ticks.saturating_mul(1_000_000) / procfs::ticks_per_second().max(1))
 }
 
-fn proportional(process: &Process) -> ProcResult<Option<u64>> {
-    let whole = process.smaps_rollup()?;
-    let maps = whole.memory_map_rollup.into_iter();
-    let shares: Vec<u64> = maps
-        .filter_map(|map| map.extension.map.get("Pss").copied())
-        .collect();
-    Ok((!shares.is_empty()).then(|| shares.iter().sum()))
+/// Bytes of one kind over all memory of a process.
+fn sum(walked: &SmapsRollup, what: &str) -> Option<u64> {
+    let maps = walked.memory_map_rollup.iter();
+    let bytes = maps.filter_map(|map| map.extension.map.get(what));
+    bytes.copied().reduce(u64::saturating_add)
 }
 
 #[cfg(test)]
