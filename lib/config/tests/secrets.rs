@@ -90,7 +90,8 @@ proptest! {
         drop in 0..40_usize,
     ) {
         let text = documents.to_yaml().unwrap();
-        let cut = at.index(text.len());
+        let from = at.index(text.len());
+        let cut = (from..).find(|it| text.is_char_boundary(*it)).unwrap();
         let rest = text.get(cut + drop..).unwrap_or_default();
         let damaged = format!("{}{}{rest}", &text[..cut], with.concat());
         let told = match config::check("damaged", damaged.as_bytes()) {
