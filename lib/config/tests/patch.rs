@@ -75,6 +75,19 @@ fn what_a_patch_does_not_change_keeps_its_text() {
         "# the lab's node\napiVersion: garboard/v1alpha1\nkind: Hostname\nhostname: node-2\n"
     );
     assert_eq!(link, BASE.split_once("---\n").unwrap().1);
+    // Fields beside it keep theirs.
+    let text = fine("{kind: Link, name: eth0, up: false, routes: null}");
+    assert_eq!(
+        text.split_once("---\n").unwrap().1,
+        "# the uplink
+apiVersion: garboard/v1alpha1
+kind: Link
+name: eth0
+mtu: 1500 # as the switch
+addresses: [10.0.0.2/24]
+up: false
+"
+    );
     // The same values again change nothing, however they are written.
     for nothing in [
         "{kind: Hostname, hostname: 'node-1'}",
@@ -103,9 +116,38 @@ addresses:
 routes:
   - to: default
     via: 10.0.0.1
-  - to: 10.8.0.0/16
-    via: 10.0.0.8
+  - {to: 10.8.0.0/16, via: 10.0.0.8}
 "
+    );
+}
+
+#[test]
+fn a_comment_above_a_field_stays_with_it() {
+    let base = format!(
+        "{API}# which card\nkind: Dhcp4\n\n# the uplink\nname: eth0\n# for the lab\nmetric: 7\n\n# the rest\n"
+    );
+    let less = patched(
+        &base,
+        &["{kind: Dhcp4, name: eth0, metric: null, enabled: false}"],
+    );
+    assert_eq!(
+        less.unwrap().text,
+        format!(
+            "{API}# which card\nkind: Dhcp4\n\n# the uplink\nname: eth0\n# for the lab\nenabled: false\n\n# the rest\n"
+        )
+    );
+    // An anchor that others need, and a document in brackets, are written out.
+    let base = format!(
+        "# head\n{API}kind: Link\nname: eth0\naddresses: [&a 10.0.0.2/24]\nroutes: [{{to: 10.0.0.0/24}}] # r\n\
+         --- {{apiVersion: garboard/v1alpha1, kind: Resolver, servers: &s [9.9.9.9]}}\n"
+    );
+    let patch = "{kind: Link, name: eth0, mtu: 9000}\n---\n{kind: Resolver, servers: [1.1.1.1]}";
+    assert_eq!(
+        patched(&base, &[patch]).unwrap().text,
+        format!(
+            "# head\n{API}kind: Link\nname: eth0\naddresses: [&a 10.0.0.2/24]\nroutes: [{{to: 10.0.0.0/24}}] # r\nmtu: 9000\n\
+             ---\n{API}kind: Resolver\nservers:\n  - 1.1.1.1\n"
+        )
     );
 }
 

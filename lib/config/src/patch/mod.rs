@@ -3,9 +3,10 @@
 //! Each document of a patch stream is one of two things. A map is a *merge patch*: it is merged into the document of the
 //! same kind and name. A list is a *JSON patch* (RFC 6902): its operations are carried out in order, all or none.
 //!
-//! What a patch does not change keeps its text to the byte, comments and all. A document that is changed is written anew
-//! in block style: the comments above it stay, those inside it are lost, and aliases are written out. A document that is
-//! removed takes its comments along. New documents come last.
+//! What a patch does not change keeps its text to the byte, comments and all: other documents, and the other fields of the
+//! document that it changes. A field that is changed is written anew in block style, without the comments inside it. Where
+//! the text does not come apart like that, as with brackets around a document or aliases between fields, the document is
+//! written anew. A document that is removed takes its comments along. New documents come last.
 //!
 //! The result is checked like any other config, and every message has its place: in the config, or in the patch that
 //! brought what is wrong.
@@ -26,6 +27,7 @@ use crate::tree::Tree;
 use crate::{MAX_BYTES, MAX_DOCUMENTS, read};
 use operations::Operation;
 use stream::Stream;
+use text::Keep;
 
 /// A text from outside and its name, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -112,12 +114,19 @@ fn finish(
     let nodes = stream.held.iter().map(|held| &held.node);
     let documents = read::documents(nodes, Arc::new(sources))?.checked()?;
     let original = std::str::from_utf8(config.bytes).unwrap_or_default();
-    let mut text = text::assemble(original, trees, &stream.held);
     // Whatever an odd stream does to its pieces, a config never says something else than was checked.
-    if !read::parse(config.name, text.as_bytes()).is_ok_and(|again| again == documents) {
-        let written = documents.to_yaml();
-        text = written.map_err(|error| whole(error.to_string()))?;
-    }
+    let says_it = |text: &String| {
+        read::parse(config.name, text.as_bytes()).is_ok_and(|again| again == documents)
+    };
+    let mut kept = [Keep::Fields, Keep::Head]
+        .into_iter()
+        .map(|keep| text::assemble(original, trees, &stream.held, keep));
+    let text = match kept.find(says_it) {
+        Some(text) => text,
+        None => documents
+            .to_yaml()
+            .map_err(|error| whole(error.to_string()))?,
+    };
     if text.len() > MAX_BYTES {
         let message = format!("with its patches it has more than {MAX_BYTES} bytes");
         return Err(whole(message));
