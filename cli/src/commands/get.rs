@@ -1,5 +1,6 @@
 //! `osctl get` and `osctl services`: resources of nodes, by the names that the node itself gives its types.
 
+mod secrets;
 mod table;
 
 use std::sync::Arc;
@@ -162,8 +163,9 @@ fn shown<'a>(node: &'a str, event: Option<&'a str>, resource: &Resource) -> Resu
         metadata: serde_json::Value,
         spec: serde_json::Value,
     }
-    let document: Document =
+    let mut document: Document =
         serde_yaml::from_str(&resource.to_yaml()?).context("reading a resource")?;
+    secrets::hide(&resource.metadata.ty, &mut document.spec);
     Ok(Shown {
         node,
         event,
