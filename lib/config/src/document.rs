@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::kinds::{
@@ -25,6 +26,20 @@ pub trait Kind: Schema {
     fn name(&self) -> Option<&str> {
         None
     }
+
+    /// A name as [`Kind::name`] says it, which may have several spellings; `None` when it is no name for this kind.
+    #[must_use]
+    fn canonical(name: &str) -> Option<String> {
+        Some(name.to_owned())
+    }
+}
+
+/// A text in the one spelling that the type of a field has for it; the field is given as the way to it.
+pub(crate) fn canonical<C, T: FromStr + fmt::Display>(
+    _: impl Fn(&C) -> &T,
+    text: &str,
+) -> Option<String> {
+    text.parse::<T>().ok().map(|it| it.to_string())
 }
 
 /// The body of an `impl Kind`: its word, and the field that is its name.
@@ -39,6 +54,10 @@ macro_rules! kind {
 
         fn name(&self) -> Option<&str> {
             Some(self.$name.as_str())
+        }
+
+        fn canonical(name: &str) -> Option<String> {
+            crate::document::canonical(|it: &Self| &it.$name, name)
         }
     };
 }
@@ -96,6 +115,14 @@ macro_rules! documents {
                         kind: $config::KIND,
                         name: it.name().map(str::to_owned),
                     },)*
+                }
+            }
+
+            /// A name of a document of this kind in its one spelling; `None` when it can be none.
+            pub(crate) fn canonical(kind: &str, name: &str) -> Option<String> {
+                match kind {
+                    $($config::KIND => $config::canonical(name),)*
+                    _ => None,
                 }
             }
 

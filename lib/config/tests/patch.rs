@@ -152,6 +152,30 @@ fn a_comment_above_a_field_stays_with_it() {
 }
 
 #[test]
+fn a_name_is_found_in_every_spelling() {
+    let base = format!("{BASE}---\n{API}kind: KernelModule\nname: nf-conntrack # mine\n");
+    for patch in [
+        "{kind: KernelModule, name: nf_conntrack, parameters: {acct: 1}}",
+        "{kind: KernelModule, name: nf-conntrack, parameters: {acct: 1}}",
+        "[{op: add, path: /KernelModule/nf-conntrack, value: {name: nf_conntrack, parameters: {acct: 1}}}]",
+        "[{op: add, path: /KernelModule/nf_conntrack/parameters, value: {acct: 1}}]",
+    ] {
+        let text = patched(&base, &[patch]).unwrap().text;
+        assert!(text.ends_with("parameters:\n  acct: 1\n"), "{text}");
+        let again = patched(&text, &[patch]).unwrap().text;
+        assert_eq!(again, text);
+    }
+    let gone = "{kind: KernelModule, name: nf_conntrack, $patch: delete}";
+    assert_eq!(patched(&base, &[gone]).unwrap().text, BASE);
+    let key = "[{op: add, path: /Sysctl/net~1core~1somaxconn, value: {value: 7}}]";
+    let text = patched(&base, &[key]).unwrap().text;
+    assert!(
+        text.ends_with("kind: Sysctl\nname: net.core.somaxconn\nvalue: 7\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_list_with_a_key_merges_by_it() {
     let patch = "
 kind: Link

@@ -64,7 +64,10 @@ pub(super) fn document(stream: &mut Stream, node: &Arc<Node>) -> Result<(), Wron
     }
     let shape = stream.schema(identity.kind).map(|it| it.shape.clone());
     let before = stream.find(&identity).map(|it| Arc::clone(&it.node));
-    let Some(mut after) = merged(before.as_deref(), node, shape.as_ref())? else {
+    // What says which document it is has found it, and may be spelled in another way there.
+    let fields = Value::Map(stream.fields(&identity, node));
+    let fields = Node::new(fields, node.place);
+    let Some(mut after) = merged(before.as_deref(), &fields, shape.as_ref())? else {
         return Ok(());
     };
     // A patch may leave `apiVersion` out, and may be written in any order.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::pointer::{Change, Pointer, changed, get};
-use super::stream::Stream;
+use super::stream::{Stream, named};
 use super::{Wrong, shown, wrong};
 use crate::decode::unknown;
 use crate::document::Identity;
@@ -118,13 +118,9 @@ fn target<'a>(stream: &Stream, path: &'a Pointer) -> Result<(Identity, &'a [Stri
         };
         return Err(wrong(unknown_kind(&kind), path.place));
     };
-    let identity = |name| Identity {
-        kind: schema.kind,
-        name,
-    };
     match (schema.name, rest.split_first()) {
-        (None, _) => Ok((identity(None), rest)),
-        (Some(_), Some((name, rest))) => Ok((identity(Some(name.clone())), rest)),
+        (None, _) => Ok((named(schema, None), rest)),
+        (Some(_), Some((name, rest))) => Ok((named(schema, Some(name.clone())), rest)),
         (Some(_), None) => {
             let message = format!("`{}` leads to no document", shown(&path.text));
             let help = format!("a {kind} has a name: /{kind}/NAME, /{kind}/NAME/FIELD");
@@ -185,21 +181,27 @@ fn whole(stream: &Stream, identity: &Identity, value: &Node) -> Result<Vec<Entry
         let checked = version.and_then(|version| check_version(&version));
         checked.map_err(|error| wrong(error, value.place))?;
     }
-    let name = stream.schema(identity.kind).and_then(|it| it.name);
-    let told = [
-        ("kind", Some(identity.kind)),
-        (name.unwrap_or("kind"), name.and(identity.name.as_deref())),
-    ];
-    for (key, expected) in told {
-        let Some((said, expected)) = value.get(key).zip(expected) else {
-            continue;
-        };
-        if said.text() != Some(expected) {
-            let message = format!("the path says that `{key}` is `{}`", shown(expected));
-            return Err(
-                Wrong::new(said.place, message).help("leave it out, or let both say the same")
-            );
+    if let Some(kind) = value
+        .get("kind")
+        .filter(|it| it.text() != Some(identity.kind))
+    {
+        return Err(another(kind, "kind", identity.kind));
+    }
+    let key = stream.schema(identity.kind).and_then(|it| it.name);
+    if let Some((key, name)) = key.zip(identity.name.as_deref())
+        && let Some(said) = value.get(key)
+    {
+        let word = said.text().map(str::to_owned);
+        let schema = stream.schema(identity.kind);
+        if schema.map(|schema| named(schema, word)).as_ref() != Some(identity) {
+            return Err(another(said, key, name));
         }
     }
     Ok(stream.fields(identity, value))
+}
+
+/// A value says that it is another document than the one its path leads to.
+fn another(said: &Node, key: &str, expected: &str) -> Wrong {
+    let message = format!("the path says that `{key}` is `{}`", shown(expected));
+    Wrong::new(said.place, message).help("leave it out, or let both say the same")
 }

@@ -105,10 +105,16 @@ pub(super) fn identity(node: &Node, schemas: &[KindSchema]) -> Result<Identity, 
         None => wrong.help(format!("by its name, a patch finds a {}", schema.kind)),
         Some(_) => wrong,
     })?;
-    Ok(Identity {
+    Ok(named(schema, name.map(|it| it.word)))
+}
+
+/// The document of a kind that a patch calls so, in any spelling. What can be no name is found by nobody, and refused
+/// when a document with it is read.
+pub(super) fn named(schema: &KindSchema, name: Option<String>) -> Identity {
+    Identity {
         kind: schema.kind,
-        name: name.map(|it| it.word),
-    })
+        name: name.map(|name| Document::canonical(schema.kind, &name).unwrap_or(name)),
+    }
 }
 
 fn find_kind<'a>(schemas: &'a [KindSchema], kind: &Header) -> Result<&'a KindSchema, Wrong> {
