@@ -196,6 +196,16 @@ fn nothing_is_sent_when_nothing_was_edited() {
 }
 
 #[test]
+fn an_editor_that_is_not_there_leaves_no_secrets_behind() {
+    let (home, node) = with_node();
+    let failed = edit(&home, "exit 127\n");
+    assert_eq!(failed.status.code(), Some(1));
+    let said = text(&failed.stderr);
+    assert!(said.contains("$VISUAL or $EDITOR names another"), "{said}");
+    assert_eq!((node.kept().sent, drafts(&home).len()), (0, 0));
+}
+
+#[test]
 fn a_text_that_was_not_applied_is_kept_for_its_owner() {
     for (script, told, restless) in [
         (

@@ -35,7 +35,8 @@ pub(crate) async fn run(session: &Session, format: Format) -> Result<()> {
     let mut problems: Vec<config::Problem> = Vec::new();
     loop {
         let before = text;
-        text = file.edit(&before, &head(&node, fetched.generation, &problems))?;
+        let head = head(&node, fetched.generation, &problems);
+        text = file.edit(&before, &head, &original)?;
         if text == original || text.trim().is_empty() {
             output::note("nothing was changed");
             return file.remove();
@@ -175,8 +176,9 @@ impl Draft {
         Ok(Self { folder, path })
     }
 
-    /// Lets the user edit a text below some remarks; what became of it.
-    fn edit(&self, text: &str, head: &str) -> Result<String> {
+    /// Lets the user edit a text below some remarks; what became of it. The file is kept when the editor fails over
+    /// anything but the `original`.
+    fn edit(&self, text: &str, head: &str, original: &str) -> Result<String> {
         write_secret(&self.path, &format!("{head}{text}"), Existing::Replace)?;
         let editor = editor();
         // As git has it: the variable may hold arguments, and the shell takes it apart.
@@ -185,15 +187,19 @@ impl Draft {
             .arg(&self.path)
             .status()
             .with_context(|| format!("starting the editor {editor}"))?;
-        if !status.success() {
-            bail!(
-                "the editor {editor} failed ({status}), and nothing was sent; {}",
-                self.kept()
-            );
+        let after = fs::read_to_string(&self.path);
+        let after = after.with_context(|| format!("reading {}", self.path.display()))?;
+        let after = without_head(&after);
+        if status.success() {
+            return Ok(after);
         }
-        let text = fs::read_to_string(&self.path);
-        text.map(|text| without_head(&text))
-            .with_context(|| format!("reading {}", self.path.display()))
+        let failed = format!("the editor {editor} failed ({status}), and nothing was sent");
+        if after != original {
+            bail!("{failed}; {}", self.kept());
+        }
+        // There is nothing in the file but the node's secrets.
+        self.remove()?;
+        bail!("{failed}; $VISUAL or $EDITOR names another");
     }
 
     fn kept(&self) -> String {
