@@ -70,7 +70,15 @@ fn there<T>(table: ProcResult<Vec<T>>) -> ProcResult<Vec<T>> {
     }
 }
 
-/// Of a socket that several share, the one with the lowest number, which started the others.
+/// init has the sockets of others open only to keep them while these are started again.
+const INIT: u32 = 1;
+
+/// Which of two processes a socket is told to be of: the one with the lower number, which started the other, but init only
+/// where nobody else has it.
+fn rank(pid: u32) -> (bool, u32) {
+    (pid == INIT, pid)
+}
+
 fn holders() -> ProcResult<Holders> {
     let mut holders = Holders::new();
     for process in process::all_processes()?.flatten() {
@@ -81,7 +89,7 @@ fn holders() -> ProcResult<Holders> {
         for open in open.flatten() {
             if let FDTarget::Socket(inode) = open.target {
                 let held = holders.entry(inode).or_insert((pid, stat.comm.clone()));
-                if pid < held.0 {
+                if rank(pid) < rank(held.0) {
                     *held = (pid, stat.comm.clone());
                 }
             }
@@ -135,6 +143,13 @@ mod tests {
     use std::net::{TcpListener, UdpSocket};
 
     use super::*;
+
+    #[test]
+    fn a_socket_that_init_keeps_is_of_whoever_uses_it() {
+        let mut pids = [INIT, 90, 73];
+        pids.sort_by_key(|pid| rank(*pid));
+        assert_eq!(pids, [73, 90, INIT]);
+    }
 
     #[test]
     fn a_listener_and_its_process_are_found() {
