@@ -205,7 +205,9 @@ impl Since<'_> {
     }
 }
 
-/// The keyboard at the console of a machine, until it is dropped. QEMU may lose what was typed right before that.
+/// The keyboard at the console of a machine, until it is dropped. QEMU may lose what was typed right before that, and while
+/// somebody sits there who cannot read fast enough it writes some characters twice to its log, as it writes to the log
+/// also what it is going to say once more.
 #[derive(Debug)]
 pub struct Keyboard {
     typed: UnixStream,

@@ -143,6 +143,8 @@ fn asked_for_on_the_command_line_it_waits_whatever_the_keyboard_says() -> Result
     let mut keyboard = node.keyboard()?;
     node.after(|_, _| keyboard.types(b"\x03"))?
         .says("^C", lab.change_deadline())?;
+    // What is read from here on is read by its letters.
+    drop(keyboard);
     partial(&lab, &mut node, &pairing)?;
     ensure!(
         agent.ask_one("pid machined")? == process,
