@@ -61,7 +61,7 @@ fn graph() -> String {
 }
 
 #[tokio::test]
-async fn the_picture_of_the_controllers_is_the_engines() {
+async fn generated_picture_of_the_controllers_is_the_engines() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/architecture.md");
     let page = std::fs::read_to_string(&path).expect("docs/architecture.md");
     let (before, rest) = page

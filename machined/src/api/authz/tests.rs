@@ -184,7 +184,7 @@ fn writing_resources_names_the_way_out() {
 
 /// `GARBOARD_BLESS=1` writes the page anew.
 #[test]
-fn the_published_page_is_the_table() {
+fn generated_page_is_the_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/authorization.md");
     if std::env::var_os("GARBOARD_BLESS").is_some() {
         std::fs::write(&path, page()).unwrap();

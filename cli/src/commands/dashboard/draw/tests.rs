@@ -6,8 +6,7 @@ use ratatui::backend::TestBackend;
 
 use super::*;
 
-const BEGIN: &str =
-    "<!-- A test draws what follows; GARBOARD_BLESS=1 cargo test -p garboard-cli the_picture -->\n";
+const BEGIN: &str = "<!-- A test draws what follows; cargo xtask gen draws it anew -->\n";
 const END: &str = "<!-- The test drew this. -->\n";
 
 /// The picture as text, on a terminal of this size.
@@ -92,7 +91,7 @@ fn usual() -> Dashboard {
 }
 
 #[test]
-fn the_picture_of_the_readme_is_what_is_drawn() {
+fn generated_picture_of_the_readme_is_what_is_drawn() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = page
