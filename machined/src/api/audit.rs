@@ -97,6 +97,13 @@ impl Target {
     }
 }
 
+/// Names the target of a call for its record.
+pub fn about<T>(request: &tonic::Request<T>, target: &str) {
+    if let Some(record) = request.extensions().get::<Target>() {
+        record.set(target);
+    }
+}
+
 /// A call that is not over yet; dropping it writes the record.
 pub(super) struct Open {
     sink: Arc<dyn Sink>,

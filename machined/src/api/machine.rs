@@ -12,7 +12,7 @@ use futures_util::stream::BoxStream;
 use pki::Role;
 use tonic::{Request, Response, Status};
 
-use super::audit::Target;
+use super::audit::about;
 use super::node::{Answers, Caller, Node};
 use super::peer::Peer;
 
@@ -36,13 +36,6 @@ pub(super) fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
 
 fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     peer(request).map(|peer| peer.caller())
-}
-
-/// Names the target of a call for its record.
-pub(super) fn about<T>(request: &Request<T>, target: &str) {
-    if let Some(record) = request.extensions().get::<Target>() {
-        record.set(target);
-    }
 }
 
 /// Checks what every upload has in common and names its target.

@@ -47,7 +47,7 @@ use tonic::transport::Server as Http2;
 
 pub use access::{Kind, Refusal, RemoteAccess, Sensitivity, may_read};
 pub use admission::{Limit, Limits};
-pub use audit::{Log, Record, Sink, Target};
+pub use audit::{Log, Record, Sink, Target, about};
 pub use authz::{AUTHZ, Access, Denial, Row, decide, page, rule, without_rule};
 pub use endpoint::{Endpoint, Mode};
 pub use node::{Answers, Caller, Failure, Node};

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use procfs::ProcError;
 use tonic::{Request, Response, Status};
 
-use crate::api::Target;
+use crate::api::about;
 
 /// The kernel's numbers could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -54,13 +54,6 @@ async fn read<T: Send + 'static>(
         joined.map_err(|error| Status::internal(format!("a thread to read with: {error}")))?;
     read.map(Response::new)
         .map_err(|error| Status::internal(cosi::report(&error)))
-}
-
-/// Names the target of a call for its audit record.
-fn about<T>(request: &Request<T>, target: &str) {
-    if let Some(record) = request.extensions().get::<Target>() {
-        record.set(target);
-    }
 }
 
 #[tonic::async_trait]
