@@ -25,6 +25,18 @@ pub(crate) enum Existing {
 /// # Errors
 /// The file exists and may not be replaced, or cannot be written.
 pub(crate) fn write_secret(path: &Path, content: &str, existing: Existing) -> Result<()> {
+    write_whole(path, existing, |file| file.write_all(content.as_bytes()))
+}
+
+/// The same for whatever `fill` writes.
+///
+/// # Errors
+/// As [`write_secret`], and when `fill` fails.
+pub(crate) fn write_whole(
+    path: &Path,
+    existing: Existing,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<()> {
     let failed = || format!("writing {}", path.display());
     if path.is_dir() {
         bail!("{} is a folder; name a file in it", path.display());
@@ -35,7 +47,7 @@ pub(crate) fn write_secret(path: &Path, content: &str, existing: Existing) -> Re
     let folder = folder(path);
     fs::create_dir_all(folder).with_context(failed)?;
     let half = half_name(path);
-    let written = write_half(&half, content).and_then(|()| match existing {
+    let written = write_half(&half, fill).and_then(|()| match existing {
         Existing::Replace => fs::rename(&half, path),
         // Unlike a rename, a link refuses when somebody else made the file in the meantime.
         Existing::Keep => fs::hard_link(&half, path).and_then(|()| fs::remove_file(&half)),
@@ -50,13 +62,13 @@ pub(crate) fn write_secret(path: &Path, content: &str, existing: Existing) -> Re
         .with_context(failed)
 }
 
-fn write_half(half: &Path, content: &str) -> io::Result<()> {
+fn write_half(half: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(SECRET_MODE)
         .open(half)?;
-    file.write_all(content.as_bytes())?;
+    fill(&mut file)?;
     file.sync_all()
 }
 

@@ -1,16 +1,15 @@
 //! The file itself: a tar archive, packed by gzip, which everybody can open.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
 
-use crate::files::half_name;
+use crate::files::{Existing, write_whole};
 
 /// One file in the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,21 +51,10 @@ pub(super) fn name(text: &str) -> String {
 
 /// Writes the archive: whole or not at all, for its owner's eyes, and never over something else.
 pub(super) fn write(path: &Path, files: &[File], now: Timestamp) -> Result<()> {
-    let half = half_name(path);
-    let written = pack(&half, files, now)
-        // Unlike a rename, a link refuses when somebody else made the file in the meantime.
-        .and_then(|()| fs::hard_link(&half, path));
-    // It is there under its name, or is not to be.
-    drop(fs::remove_file(&half));
-    written.with_context(|| format!("writing {}", path.display()))
+    write_whole(path, Existing::Keep, |file| pack(file, files, now))
 }
 
-fn pack(half: &Path, files: &[File], now: Timestamp) -> io::Result<()> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(half)?;
+fn pack(file: &mut fs::File, files: &[File], now: Timestamp) -> io::Result<()> {
     let mut archive = tar::Builder::new(GzEncoder::new(file, Compression::default()));
     for File { name, content } in files {
         let mut header = tar::Header::new_gnu();
@@ -75,9 +63,7 @@ fn pack(half: &Path, files: &[File], now: Timestamp) -> io::Result<()> {
         header.set_mtime(u64::try_from(now.as_second()).unwrap_or_default());
         archive.append_data(&mut header, format!("support/{name}"), content.as_slice())?;
     }
-    let mut file = archive.into_inner()?.finish()?;
-    file.flush()?;
-    file.sync_all()
+    archive.into_inner()?.finish().map(drop)
 }
 
 #[cfg(test)]
