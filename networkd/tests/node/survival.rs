@@ -56,6 +56,24 @@ fn complete() -> bool {
     parts.iter().all(|p| state.contains(p))
 }
 
+/// Everything is there, and was all the time that somebody listened.
+async fn nothing_was_removed(monitor: &Monitor) {
+    // A mark that must be heard, so that silence before it means something.
+    ip("address add 203.0.113.9/32 dev lo");
+    ip("address del 203.0.113.9/32 dev lo");
+    until("the mark", || {
+        monitor.heard().contains("Deleted 1: lo").then_some(())
+    })
+    .await;
+    let heard = monitor.heard();
+    let removed: Vec<_> = heard
+        .lines()
+        .filter(|l| l.starts_with("Deleted") && l.contains("client0"))
+        .collect();
+    assert!(removed.is_empty(), "{removed:#?}");
+    assert!(complete(), "{}", state());
+}
+
 #[test]
 fn killing_either_daemon_removes_nothing() {
     isolated(
@@ -91,20 +109,7 @@ fn killing_either_daemon_removes_nothing() {
             })
             .await;
 
-            // A mark that must be heard, so that silence before it means something.
-            ip("address add 203.0.113.9/32 dev lo");
-            ip("address del 203.0.113.9/32 dev lo");
-            until("the mark", || {
-                monitor.heard().contains("Deleted 1: lo").then_some(())
-            })
-            .await;
-            let heard = monitor.heard();
-            let removed: Vec<_> = heard
-                .lines()
-                .filter(|l| l.starts_with("Deleted") && l.contains("client0"))
-                .collect();
-            assert!(removed.is_empty(), "{removed:#?}");
-            assert!(complete(), "{}", state());
+            nothing_was_removed(&monitor).await;
             networkd.kill();
         },
     );
@@ -135,19 +140,7 @@ fn losing_both_daemons_at_once_takes_no_address_away() {
                 upstream.is_settled().then_some(())
             })
             .await;
-            ip("address add 203.0.113.9/32 dev lo");
-            ip("address del 203.0.113.9/32 dev lo");
-            until("the mark", || {
-                monitor.heard().contains("Deleted 1: lo").then_some(())
-            })
-            .await;
-            let heard = monitor.heard();
-            let removed: Vec<_> = heard
-                .lines()
-                .filter(|l| l.starts_with("Deleted") && l.contains("client0"))
-                .collect();
-            assert!(removed.is_empty(), "{removed:#?}");
-            assert!(complete(), "{}", state());
+            nothing_was_removed(&monitor).await;
         },
     );
 }
