@@ -1,19 +1,17 @@
 //! The processes that run.
 
 use std::fs;
-use std::time::Duration;
 
 use ::api::v1alpha1::{Process, ProcessesResponse};
 use jiff::Timestamp;
 use procfs::process::{self, Stat};
 
 use super::InspectError;
-use crate::runtime::clock::since_boot;
+use crate::runtime::clock::{since_boot, ticks};
 
 /// What the machine counts in.
 #[derive(Clone, Copy, Debug)]
 struct Units {
-    ticks_per_second: u64,
     page_bytes: u64,
     booted: Timestamp,
 }
@@ -21,7 +19,6 @@ struct Units {
 pub(super) fn read(now: Timestamp) -> Result<ProcessesResponse, InspectError> {
     let all = process::all_processes().map_err(InspectError::of("/proc"))?;
     let units = Units {
-        ticks_per_second: procfs::ticks_per_second(),
         page_bytes: procfs::page_size(),
         booted: now.saturating_sub(since_boot()).unwrap_or(now),
     };
@@ -37,11 +34,6 @@ pub(super) fn read(now: Timestamp) -> Result<ProcessesResponse, InspectError> {
 }
 
 fn described(stat: &Stat, line: &[u8], units: Units) -> Process {
-    let ticks = |count: u64| {
-        // A process would have to run for half a million years.
-        let micros = count.saturating_mul(1_000_000) / units.ticks_per_second.max(1);
-        Duration::from_micros(micros)
-    };
     let cpu = ticks(stat.utime.saturating_add(stat.stime));
     let started = units.booted.saturating_add(ticks(stat.starttime));
     Process {
@@ -82,7 +74,6 @@ mod tests {
                     18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0";
         let stat = Stat::from_read(format!("42 (a) b) S 1 {rest}").as_bytes()).unwrap();
         let units = Units {
-            ticks_per_second: 100,
             page_bytes: 4096,
             booted: Timestamp::from_second(1000).unwrap(),
         };

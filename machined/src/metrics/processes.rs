@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use procfs::process::{Process, SmapsRollup, Stat};
+use procfs::process::{Process, SmapsRollup};
+
+use crate::runtime::clock::ticks;
 
 /// init's number, which never changes.
 pub(super) const INIT: i32 = 1;
@@ -30,16 +32,10 @@ pub(super) fn read(name: String, pid: i32) -> Option<Use> {
     let walked = |what| sum(walked.as_ref()?, what);
     Some(Use {
         name,
-        cpu: ticks(&stat),
+        cpu: ticks(stat.utime.saturating_add(stat.stime)),
         resident: walked("Rss").unwrap_or(counted),
         proportional: walked("Pss"),
     })
-}
-
-fn ticks(stat: &Stat) -> Duration {
-    let ticks = stat.utime.saturating_add(stat.stime);
-    // Hundredths of a second on every kernel we run; a process would have to run for half a million years.
-    Duration::from_micros(ticks.saturating_mul(1_000_000) / procfs::ticks_per_second().max(1))
 }
 
 /// Bytes of one kind over all memory of a process.

@@ -26,6 +26,13 @@ pub fn since_boot() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
+/// A time that the kernel counts in ticks, as in `/proc/PID/stat`: hundredths of a second on every kernel we run. A process
+/// would have to run for half a million years for it to be too long.
+#[must_use]
+pub fn ticks(count: u64) -> Duration {
+    Duration::from_micros(count.saturating_mul(1_000_000) / procfs::ticks_per_second().max(1))
+}
+
 /// When this program was built: no clock of a node that runs it is earlier.
 #[must_use]
 pub fn built() -> Timestamp {
