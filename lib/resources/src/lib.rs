@@ -11,7 +11,10 @@ use store::{Registry, RegistryError};
 
 /// The namespaces that resources live in, and what each is for: what a node says when it is asked for its namespaces.
 pub const NAMESPACES: [(&str, &str); 6] = [
-    (block::NAMESPACE, "the disks of the node"),
+    (
+        block::NAMESPACE,
+        "the disks of the node, and its volumes on them",
+    ),
     (config::NAMESPACE, "the machine config"),
     (
         store::meta::META,
@@ -35,6 +38,7 @@ pub const NAMESPACES: [(&str, &str); 6] = [
 pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
     registry
         .register::<block::Disk>()?
+        .register::<block::VolumeStatus>()?
         .register::<config::MachineConfig>()?
         .register::<net::AddressSpec>()?
         .register::<net::AddressStatus>()?

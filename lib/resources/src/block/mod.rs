@@ -1,10 +1,12 @@
-//! Storage: the disks there are.
+//! Storage: the disks there are, and what the node keeps on its own.
 //!
 //! All in namespace `block`, all written by machined.
 
 mod disk;
+mod volume_status;
 
 pub use disk::{Bus, Disk};
+pub use volume_status::{VolumePhase, VolumeStatus};
 
 /// The namespace of storage.
 pub const NAMESPACE: &str = "block";
