@@ -65,6 +65,14 @@ const TESTS: &[Need] = &[
         package: "cryptsetup-bin",
     },
     Need {
+        file: "/usr/sbin/mke2fs",
+        package: "e2fsprogs",
+    },
+    Need {
+        file: "/usr/sbin/sfdisk",
+        package: "fdisk",
+    },
+    Need {
         file: "/usr/bin/ip",
         package: "iproute2",
     },
