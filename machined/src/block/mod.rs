@@ -1,6 +1,7 @@
 //! Storage: the disks there are.
 
 pub mod disk;
+pub mod volume;
 
 use std::path::Path;
 
