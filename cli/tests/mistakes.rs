@@ -45,6 +45,8 @@ fn a_cluster_that_cannot_be_is_refused_before_it_is_begun() {
     let name = "a".repeat(40);
     let long = home.fails(&format!("cluster create --name {name} --image ."), 1);
     assert!(long.contains("is too long a name"), "{long}");
+    let size = home.fails("cluster create --disk 10GB", 2);
+    assert!(size.contains("such as 512MiB or 10GiB"), "{size}");
     assert_eq!(
         home.fine("cluster destroy --all"),
         "there are no clusters\n"

@@ -4,6 +4,7 @@
 //! config, wait until the node answers with mutual TLS.
 
 mod create;
+mod size;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};

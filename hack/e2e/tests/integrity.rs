@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use e2e::{Lab, places};
-use provision::{Medium, VmSpec};
+use provision::{Bus, Disk, Medium, VmSpec};
 
 const MEMORY: u32 = 512;
 
@@ -26,7 +26,7 @@ fn with_flipped_byte(lab: &Lab, place: i64) -> Result<VmSpec> {
     file.read_exact_at(&mut byte, offset)?;
     file.write_all_at(&byte.map(|byte| !byte), offset)?;
     let disk = vm.disks.first_mut().context("a root disk")?;
-    disk.file = copy;
+    *disk = Disk::shared(copy, Bus::Virtio);
     Ok(vm)
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::accel::Accel;
 use crate::host::{Firmware, QemuVersion};
 use crate::name::Name;
-use crate::spec::{Boot, Bus, VmSpec};
+use crate::spec::{Boot, Bus, Disk, OwnDisk, VmSpec};
 
 /// The name of the network's process and of its files; no machine can have it, since machines' files carry a prefix.
 pub(crate) const SWITCH: &str = "switch";
@@ -58,6 +58,16 @@ pub(crate) fn console_log(vm: &Name) -> String {
 /// The socket of a machine's second serial port.
 pub(crate) fn second_serial(vm: &Name) -> String {
     format!("{}.second", stem(vm))
+}
+
+/// The file of a disk that is of one machine alone; `number` counts all disks of the machine.
+pub(crate) fn disk_file(vm: &Name, number: usize) -> String {
+    format!("{}.disk{number}", stem(vm))
+}
+
+/// The file with everything that was done to a disk, when it is recorded.
+pub(crate) fn record_file(vm: &Name, number: usize) -> String {
+    format!("{}.record{number}", stem(vm))
 }
 
 /// The hub port of a machine, by which its cable is pulled.
@@ -237,35 +247,96 @@ impl Argv {
                 self.pair("-initrd", initramfs);
                 self.pair("-append", cmdline);
             }
-            Boot::Iso { image, bus } => self.disk("medium", image, *bus, Some(0)),
+            Boot::Iso { image, bus } => self.shared_disk("medium", image, *bus, Some(0)),
             Boot::Pxe | Boot::Disk => {}
         }
         for (number, disk) in spec.disks.iter().enumerate() {
+            let id = format!("disk{number}");
             let first = (spec.boot == Boot::Disk && number == 0).then_some(0);
-            self.disk(&format!("disk{number}"), &disk.file, disk.bus, first);
+            match disk {
+                Disk::Shared { file, bus } => self.shared_disk(&id, file, *bus, first),
+                Disk::Own(own) => {
+                    let file = disk_file(&spec.name, number);
+                    let record = own.record.then(|| record_file(&spec.name, number));
+                    self.own_disk(&id, &file, record.as_deref(), own, first);
+                }
+            }
         }
     }
 
-    /// One disk. The file is never written: a disk that must look writable gets a layer that is thrown away.
-    fn disk(&mut self, id: &str, file: &Path, bus: Bus, bootindex: Option<u32>) {
-        let (guard, device) = match bus {
-            Bus::Virtio => ("readonly=on", "virtio-blk-pci"),
-            Bus::Ahci => ("snapshot=on", "ide-hd"),
-            Bus::Cdrom => ("readonly=on", "ide-cd"),
-            Bus::Usb => ("readonly=on", "usb-storage"),
-            Bus::Nvme => ("readonly=on", "nvme"),
+    /// A disk that the machine never writes: one that must look writable gets a layer that is thrown away.
+    fn shared_disk(&mut self, id: &str, file: &Path, bus: Bus, bootindex: Option<u32>) {
+        let guard = match bus {
+            Bus::Ahci => "snapshot=on",
+            Bus::Virtio | Bus::Cdrom | Bus::Usb | Bus::Nvme => "readonly=on",
         };
         let mut drive = OsString::from(format!("if=none,id={id},format=raw,{guard},file="));
         drive.push(escape(file));
         self.pair("-drive", drive);
+        // An NVMe drive must have one.
+        let serial = (bus == Bus::Nvme).then(|| format!("serial={id}"));
+        self.drive(id, bus, bootindex, serial.as_slice());
+    }
+
+    /// A disk that the machine writes. Writes stay in the host's memory until the machine flushes them, and what it
+    /// discards leaves the file.
+    fn own_disk(
+        &mut self,
+        id: &str,
+        file: &str,
+        record: Option<&str>,
+        disk: &OwnDisk,
+        bootindex: Option<u32>,
+    ) {
+        let layers = record.map_or_else(
+            || format!("driver=file,filename={file},cache.direct=off"),
+            // It goes on after the record of earlier starts, and counts every entry at once: the last ones before the
+            // machine ends count too. It need not survive the host, so it is not flushed each time it counts.
+            |record| {
+                format!(
+                    "driver=blklogwrites,log-append=on,log-super-update-interval=1,\
+                     file.driver=file,file.filename={file},file.cache.direct=off,file.discard=unmap,\
+                     log.driver=file,log.filename={record},log.cache.no-flush=on"
+                )
+            },
+        );
+        self.pair(
+            "-blockdev",
+            format!("{layers},node-name={id},discard=unmap"),
+        );
+        let mut options = Vec::new();
+        match (&disk.serial, disk.bus) {
+            (Some(serial), _) => options.push(format!("serial={serial}")),
+            (None, Bus::Nvme) => options.push(format!("serial={id}")),
+            (None, _) => {}
+        }
+        if disk.bus != Bus::Nvme {
+            // A host without room stops the machine otherwise, which looks like a machine that hangs.
+            options.push("werror=report".to_owned());
+        }
+        if record.is_some() && disk.bus == Bus::Virtio {
+            // Recorded in two parts, which older ones let others come between.
+            options.push("write-zeroes=off".to_owned());
+        }
+        self.drive(id, disk.bus, bootindex, &options);
+    }
+
+    /// What the machine sees of a disk.
+    fn drive(&mut self, id: &str, bus: Bus, bootindex: Option<u32>, more: &[String]) {
+        let device = match bus {
+            Bus::Virtio => "virtio-blk-pci",
+            Bus::Ahci => "ide-hd",
+            Bus::Cdrom => "ide-cd",
+            Bus::Usb => "usb-storage",
+            Bus::Nvme => "nvme",
+        };
+        let mut options = format!("{device},drive={id}");
         if bus == Bus::Usb {
             self.pair("-device", format!("qemu-xhci,id=usb-{id}"));
+            options.push_str(&format!(",bus=usb-{id}.0,removable=on"));
         }
-        let mut options = format!("{device},drive={id}");
-        match bus {
-            Bus::Usb => options.push_str(&format!(",bus=usb-{id}.0,removable=on")),
-            Bus::Nvme => options.push_str(&format!(",serial={id}")),
-            Bus::Virtio | Bus::Ahci | Bus::Cdrom => {}
+        for option in more {
+            options.push_str(&format!(",{option}"));
         }
         if let Some(index) = bootindex {
             options.push_str(&format!(",bootindex={index}"));

@@ -3,6 +3,7 @@
 //! Everything that changes something takes the cluster's lock and reads the state anew, so two programs can work on one
 //! cluster. Waiting for a console takes no lock.
 
+mod disks;
 mod error;
 
 use std::net::Ipv4Addr;

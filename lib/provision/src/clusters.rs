@@ -258,6 +258,7 @@ fn launch(host: &Host, folder: &Folder, spec: &ClusterSpec) -> Result<State, Lau
         deadline: Deadline::after(LAUNCH),
     };
     let mut state = launcher.fresh(spec)?;
+    launcher.disks(&state)?;
     launcher.network(&mut state)?;
     for vm in &spec.vms {
         launcher.machine(&mut state, &vm.name)?;

@@ -128,10 +128,7 @@ impl Image {
         let mut vm = VmSpec::new(name, memory, boot);
         vm.uefi = uefi;
         if medium == Medium::Direct {
-            vm.disks.push(Disk {
-                file: self.root()?,
-                bus: Bus::Virtio,
-            });
+            vm.disks.push(Disk::shared(self.root()?, Bus::Virtio));
         }
         Ok(vm)
     }

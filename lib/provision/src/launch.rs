@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::argv::{self, Identity, Means, SWITCH, stem};
 use crate::console;
 use crate::deadline::Deadline;
+use crate::disk::{self, DiskError};
 use crate::host::{Firmware, Host, HostError};
 use crate::name::Name;
 use crate::process::{Process, ProcessError};
@@ -37,6 +38,15 @@ pub enum LaunchError {
     /// The notes cannot be kept.
     #[error("the cluster's state cannot be kept")]
     State(#[from] StateError),
+    /// The disks cannot be made.
+    #[error("the disks of {vm} cannot be made")]
+    Disks {
+        /// The machine.
+        vm: Name,
+        /// Why.
+        #[source]
+        source: DiskError,
+    },
     /// The process cannot be started.
     #[error("{what} cannot be started")]
     Process {
@@ -100,6 +110,18 @@ impl Launcher<'_> {
     pub(crate) fn fresh(&self, spec: &ClusterSpec) -> Result<State, LaunchError> {
         let uuid = || fs::read_to_string(UUIDS).map(|text| text.trim().to_owned());
         State::new(spec, uuid).map_err(LaunchError::Uuid)
+    }
+
+    /// Makes the disks that machines have of their own, once for the whole life of the cluster.
+    pub(crate) fn disks(&self, state: &State) -> Result<(), LaunchError> {
+        state.save(self.folder)?;
+        for vm in &state.vms {
+            disk::make(self.folder, &vm.spec).map_err(|source| LaunchError::Disks {
+                vm: vm.spec.name.clone(),
+                source,
+            })?;
+        }
+        Ok(())
     }
 
     /// Starts the network, then learns every machine's address and forwards its ports.

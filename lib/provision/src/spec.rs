@@ -1,11 +1,16 @@
 //! What a cluster shall be: plain data, checked once before anything is started.
 
+mod disk;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::name::Name;
+
+pub(crate) use disk::check_size;
+pub use disk::{Bus, Disk, OwnDisk, Serial, SerialError, Unfit};
 
 /// QEMU's user network keeps this many leases; a further machine would get no address.
 const MOST_VMS: usize = 16;
@@ -97,31 +102,6 @@ pub enum Boot {
     Disk,
 }
 
-/// Where a disk is attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Bus {
-    /// A virtio block device.
-    Virtio,
-    /// A disk on a SATA controller.
-    Ahci,
-    /// A drive with a disc in it, on a SATA controller.
-    Cdrom,
-    /// A stick on a USB 3 controller.
-    Usb,
-    /// An NVMe drive.
-    Nvme,
-}
-
-/// A disk backed by a file of the host. Machines never change that file: several may share it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Disk {
-    /// The file, a raw image.
-    pub file: PathBuf,
-    /// Where it is attached.
-    pub bus: Bus,
-}
-
 /// A network card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -170,6 +150,17 @@ pub enum SpecError {
         /// The file.
         file: PathBuf,
     },
+    /// A disk that cannot be.
+    #[error("disk {number} of {vm} cannot be made")]
+    Disk {
+        /// The machine.
+        vm: Name,
+        /// Which of its disks, from 0 on.
+        number: usize,
+        /// Why.
+        #[source]
+        source: Unfit,
+    },
     /// Booting from a disk that is not there.
     #[error("{vm} boots from its first disk, but has none")]
     NoDisk {
@@ -210,6 +201,7 @@ impl ClusterSpec {
             if vm.cpus == 0 || vm.memory < 64 {
                 return Err(SpecError::Size { vm: name() });
             }
+            vm.check_disks()?;
             if let Some(file) = vm.files().into_iter().find(|file| !file.exists()) {
                 let file = file.clone();
                 return Err(SpecError::NoFile { vm: name(), file });
@@ -220,8 +212,31 @@ impl ClusterSpec {
 }
 
 impl VmSpec {
+    /// Its disks that are its alone, with their numbers among all its disks.
+    pub(crate) fn own_disks(&self) -> impl Iterator<Item = (usize, &OwnDisk)> {
+        let numbered = self.disks.iter().enumerate();
+        numbered.filter_map(|(number, disk)| match disk {
+            Disk::Own(own) => Some((number, own)),
+            Disk::Shared { .. } => None,
+        })
+    }
+
+    fn check_disks(&self) -> Result<(), SpecError> {
+        self.own_disks().try_for_each(|(number, disk)| {
+            disk.check().map_err(|source| SpecError::Disk {
+                vm: self.name.clone(),
+                number,
+                source,
+            })
+        })
+    }
+
     fn files(&self) -> Vec<&PathBuf> {
-        let mut files: Vec<&PathBuf> = self.disks.iter().map(|disk| &disk.file).collect();
+        let shared = self.disks.iter().filter_map(|disk| match disk {
+            Disk::Shared { file, .. } => Some(file),
+            Disk::Own(_) => None,
+        });
+        let mut files: Vec<&PathBuf> = shared.collect();
         match &self.boot {
             Boot::Direct {
                 kernel, initramfs, ..
@@ -268,5 +283,9 @@ mod tests {
         assert!(error.to_string().contains("/nonexistent.iso"), "{error}");
         let disk = cluster(vec![vm("a", Boot::Disk)]);
         assert!(matches!(disk.check(), Err(SpecError::NoDisk { .. })));
+        let mut small = vm("a", Boot::Pxe);
+        small.disks = vec![Disk::shared("/", Bus::Nvme), Disk::system(4096)];
+        let small = cluster(vec![small]).check();
+        assert!(matches!(small, Err(SpecError::Disk { number: 1, .. })));
     }
 }

@@ -31,10 +31,7 @@ fn spec(cluster: &str, folder: &Path, vms: &[&str]) -> ClusterSpec {
     fs::File::create(&file).unwrap().set_len(1 << 20).unwrap();
     let vm = |vm: &&str| {
         let mut spec = VmSpec::new(name(vm), 64, Boot::Disk);
-        spec.disks.push(Disk {
-            file: file.clone(),
-            bus: Bus::Virtio,
-        });
+        spec.disks.push(Disk::shared(&file, Bus::Virtio));
         spec
     };
     ClusterSpec {
@@ -127,7 +124,7 @@ fn what_does_not_start_says_why_and_leaves_nothing() {
     let clusters = Clusters::at(&root).unwrap();
     let mut spec = spec("broken", folder.path(), &["a", "b"]);
     // A folder exists, but is no disk.
-    spec.vms[1].disks[0].file = folder.path().to_owned();
+    spec.vms[1].disks = vec![Disk::shared(folder.path(), Bus::Virtio)];
     let error = clusters
         .create(&Host::detect().unwrap(), &spec)
         .unwrap_err();
@@ -277,7 +274,8 @@ fn creator() {
     let given = std::env::var_os(CREATOR).map(PathBuf::from);
     let folder = given.as_deref().unwrap_or(own.path());
     let clusters = Clusters::at(&folder.join("clusters")).unwrap();
-    let spec = spec("crash", folder, &["a", "b"]);
+    let mut spec = spec("crash", folder, &["a", "b"]);
+    spec.vms[0].disks.push(Disk::system(1 << 20));
     clusters.create(&Host::detect().unwrap(), &spec).unwrap();
     if given.is_none() {
         clusters.destroy(&name("crash")).unwrap();
@@ -313,6 +311,7 @@ fn a_creator_that_dies_at_any_point_leaves_nothing_that_destroy_does_not_find() 
     let points = [
         "",
         "state.json",
+        "vm-a.disk1",
         "switch.log",
         "switch.pid",
         "switch.qmp",

@@ -13,6 +13,7 @@ use pki::pairing::PairingString;
 use provision::spec::{API_PORT, Boot, Bus, ClusterSpec, Disk, VmSpec};
 use provision::{Cluster, Clusters, Deadline, Host, Name};
 
+use super::size::Size;
 use crate::commands::config::{give, request};
 use crate::connect::{self, Target};
 use crate::context::{Context, ContextFile, Contexts, Node};
@@ -64,6 +65,12 @@ pub(crate) struct Create {
     /// Memory of each machine in MiB, 128 or more
     #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(128..=1_048_576))]
     memory: u32,
+    /// The disk of each machine, such as 512MiB or 10GiB; the host keeps only what is written of it. 0 for none
+    #[arg(long, value_name = "SIZE", default_value_t = Size::gib(10))]
+    disk: Size,
+    /// Machines without a disk, as --disk 0
+    #[arg(long, conflicts_with = "disk")]
+    no_disk: bool,
     /// Leave the machines in maintenance mode, to try pairing by hand
     #[arg(long)]
     no_config: bool,
@@ -205,11 +212,10 @@ impl Create {
             let mut vm = VmSpec::new(name, self.memory, self.boot()?);
             vm.uefi = self.uefi;
             if self.boot == Medium::Direct {
-                vm.disks.push(Disk {
-                    file: self.part("rootfs.img")?,
-                    bus: Bus::Virtio,
-                });
+                let root = self.part("rootfs.img")?;
+                vm.disks.push(Disk::shared(root, Bus::Virtio));
             }
+            vm.disks.extend(self.disk().bytes().map(Disk::system));
             Ok(vm)
         };
         let tftp = (self.boot == Medium::Pxe)
@@ -220,6 +226,10 @@ impl Create {
             tftp,
             vms: roles.iter().map(vm).collect::<Result<_>>()?,
         })
+    }
+
+    fn disk(&self) -> Size {
+        if self.no_disk { Size::NONE } else { self.disk }
     }
 
     fn boot(&self) -> Result<Boot> {

@@ -68,10 +68,10 @@ fn direct() {
         cmdline: "console=ttyS0 garboard.root=ab".to_owned(),
     };
     let mut spec = VmSpec::new(name("cp-1"), 512, boot);
-    spec.disks.push(Disk {
-        file: "/i/rootfs,v1.img".into(),
-        bus: Bus::Virtio,
-    });
+    spec.disks = vec![
+        Disk::shared("/i/rootfs,v1.img", Bus::Virtio),
+        Disk::system(10 << 30),
+    ];
     same("direct", &build(&spec, Accel::Tcg, OLD));
 }
 
@@ -104,13 +104,27 @@ fn usb_stick_and_real_card_in_another_century() {
 fn pxe_with_disks_on_every_bus() {
     let mut spec = VmSpec::new(name("w-1"), 1024, Boot::Pxe);
     for bus in [Bus::Ahci, Bus::Nvme] {
-        spec.disks.push(Disk {
-            file: "/d.img".into(),
-            bus,
-        });
+        spec.disks.push(Disk::shared("/d.img", bus));
     }
     let between = QemuVersion { major: 8, minor: 2 };
     same("pxe", &build(&spec, Accel::Tcg, between));
+}
+
+#[test]
+fn disks_of_its_own_on_every_bus() {
+    let mut spec = VmSpec::new(name("w-1"), 1024, Boot::Disk);
+    for bus in [Bus::Ahci, Bus::Nvme, Bus::Usb] {
+        spec.disks.push(Disk::Own(OwnDisk::new(1 << 30, bus)));
+    }
+    spec.disks.push(Disk::Own(OwnDisk {
+        serial: Some("WD-42".parse().unwrap()),
+        ..OwnDisk::new(1 << 30, Bus::Nvme)
+    }));
+    spec.disks.push(Disk::Own(OwnDisk {
+        record: true,
+        ..OwnDisk::new(1 << 30, Bus::Virtio)
+    }));
+    same("own", &build(&spec, Accel::Tcg, OLD));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::console::ConsoleError;
+use crate::disk::DiskError;
 use crate::folder::FolderError;
 use crate::launch::LaunchError;
 use crate::name::Name;
@@ -51,6 +52,9 @@ pub enum ClusterError {
     /// The network refuses.
     #[error("the cluster's network cannot be changed")]
     Switch(#[from] SwitchError),
+    /// A disk.
+    #[error("the disks of the cluster are not like that")]
+    Disk(#[from] DiskError),
     /// A machine cannot be ended.
     #[error("{vm} cannot be switched off")]
     Off {
