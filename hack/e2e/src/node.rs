@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
@@ -83,6 +84,33 @@ impl<'a> Node<'a> {
         let console = self.console.clone();
         action(&mut self.cluster, &self.name)?;
         Ok(self.since(console))
+    }
+
+    /// Pulls its power plug: whatever it had not yet given to its disks is lost.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub fn power_cut(&mut self) -> Result<()> {
+        Ok(self.cluster.switch_off(&self.name)?)
+    }
+
+    /// Starts it again, with the disks that it had; gives what its console says from then on, and for [`Self::shows`] too
+    /// only that counts.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(&mut self) -> Result<Since<'_>> {
+        let host = self.lab.host();
+        self.after(|cluster, name| Ok(cluster.switch_on(host, name)?))
+    }
+
+    /// The file behind a disk of its own, for looking at and changing while it is off; `number` counts all its disks,
+    /// from 0 on.
+    ///
+    /// # Errors
+    /// When it has no such disk.
+    pub fn disk_file(&self, number: usize) -> Result<PathBuf> {
+        Ok(self.cluster.disk(&self.name, number)?)
     }
 
     /// Somebody at its console who types.
