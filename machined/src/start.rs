@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::api::{Endpoint, Log, Pairing, RemoteAccess, Server};
 use crate::block;
-use crate::config::{Disk, DiskError, Generations};
+use crate::config::{Configs, Disk, DiskError, FOLDER, Generations, Storage};
 use crate::inspect::Inspect;
 use crate::metrics::{Calls, Metrics};
 use crate::network;
@@ -117,7 +117,8 @@ impl Machined {
 
         let end = watch::Sender::new(None);
         let beginning = beginning(greeting.start, &machine);
-        let head = head(run, &store, &end, &beginning, now)?;
+        let storage = watch::Sender::new(no_disk());
+        let head = head(run, &store, storage.subscribe(), &end, &beginning, now)?;
 
         let events = Arc::new(Events::default());
         let logs = Logs::new(run.join("logs"));
@@ -163,16 +164,25 @@ impl Machined {
     }
 }
 
+/// Where configs are kept: nothing looks for a disk yet.
+fn no_disk() -> Storage {
+    Storage::Memory {
+        reason: "no disk is used yet".to_owned(),
+    }
+}
+
 /// What decides about the config, with the config that this life begins with.
 fn head(
     run: &Path,
     store: &Store,
+    storage: watch::Receiver<Storage>,
     end: &watch::Sender<Option<End>>,
     beginning: &Beginning,
     now: Timestamp,
 ) -> Result<Head, StartError> {
-    let disk = Disk::open(&run.join("config")).map_err(StartError::Folder)?;
-    let mut head = Head::new(store.clone(), Generations::new(disk), end.clone());
+    let memory = Disk::open(&run.join(FOLDER)).map_err(StartError::Folder)?;
+    let kept = Configs::new(Generations::new(memory));
+    let mut head = Head::new(store.clone(), kept, storage, end.clone());
     head.load(beginning, now).map_err(StartError::Config)?;
     Ok(head)
 }

@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The most that is read of one file: what the reader takes, and a byte to notice that there is
@@ -50,10 +50,12 @@ pub trait Files {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// A folder that only root reads.
+/// A folder that only root reads, for as long as its file system is mounted.
 #[derive(Debug)]
 pub struct Disk {
     folder: PathBuf,
+    /// The file system it was found on. Where a volume was unmounted, the same path leads into one that keeps nothing.
+    device: u64,
 }
 
 /// The folder cannot be used.
@@ -66,29 +68,43 @@ pub struct DiskError {
 }
 
 impl Disk {
-    /// Uses a folder, made if it is not there.
+    /// Uses a folder, made if it is not there; its own name then survives a power cut.
     ///
     /// # Errors
     /// When it cannot be made.
     pub fn open(folder: &Path) -> Result<Self, DiskError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|source| DiskError {
-                folder: folder.to_owned(),
-                source,
-            })?;
+        let open = || {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
+            if let Some(above) = folder.parent() {
+                File::open(above)?.sync_all()?;
+            }
+            fs::metadata(folder).map(|it| it.dev())
+        };
+        let device = open().map_err(|source| DiskError {
+            folder: folder.to_owned(),
+            source,
+        })?;
         Ok(Self {
             folder: folder.to_owned(),
+            device,
         })
+    }
+
+    fn folder(&self) -> io::Result<&Path> {
+        if fs::metadata(&self.folder)?.dev() != self.device {
+            return Err(io::Error::other("its volume is no longer mounted"));
+        }
+        Ok(&self.folder)
     }
 }
 
 impl Files for Disk {
     fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
+        for entry in fs::read_dir(self.folder()?)? {
             // A name that is no UTF-8 is none of ours.
             names.extend(entry?.file_name().into_string());
         }
@@ -97,7 +113,7 @@ impl Files for Disk {
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        File::open(self.folder.join(name))?
+        File::open(self.folder()?.join(name))?
             .take(MOST)
             .read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -109,20 +125,20 @@ impl Files for Disk {
             .create(true)
             .truncate(true)
             .mode(0o600)
-            .open(self.folder.join(name))?;
+            .open(self.folder()?.join(name))?;
         file.write_all(bytes)?;
         file.sync_all()
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.folder.join(from), self.folder.join(to))
+        fs::rename(self.folder()?.join(from), self.folder()?.join(to))
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.folder.join(name))
+        fs::remove_file(self.folder()?.join(name))
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        File::open(&self.folder)?.sync_all()
+        File::open(self.folder()?)?.sync_all()
     }
 }

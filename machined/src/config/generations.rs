@@ -75,6 +75,21 @@ pub enum SaveError {
         #[source]
         source: io::Error,
     },
+    /// A file could not be removed.
+    #[error("remove {name}")]
+    Remove {
+        /// The file.
+        name: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl From<LoadError> for SaveError {
+    fn from(LoadError(source): LoadError) -> Self {
+        Self::List(source)
+    }
 }
 
 impl<F: Files> Generations<F> {
@@ -165,10 +180,7 @@ impl<F: Files> Generations<F> {
         if self.files.read(TRIED).is_err() {
             return Ok(());
         }
-        self.files.remove(TRIED).map_err(|source| SaveError::Store {
-            name: TRIED.to_owned(),
-            source,
-        })
+        self.remove(TRIED)
     }
 
     /// Checks a config and makes it the active generation; the same text again changes nothing.
@@ -178,28 +190,66 @@ impl<F: Files> Generations<F> {
     pub fn save(&mut self, source: &str, bytes: &[u8]) -> Result<Generation, SaveError> {
         let documents = config::check(source, bytes).map_err(SaveError::Refused)?;
         let text = String::from_utf8_lossy(bytes).into_owned();
-        let names = self.names().map_err(SaveError::List)?;
-        let pointer = self.pointer(POINTER).ok();
-        if let Some(name) = pointer
-            .clone()
-            .filter(|it| it.proves(bytes) && self.read(it).is_ok())
-        {
-            return Ok(Generation {
-                name,
-                text,
-                documents,
-            });
-        }
-        // Numbers are never used twice, whatever happened to the files.
-        let newest = names.iter().chain(&pointer).map(Name::number).max();
-        let name = Name::new(newest.unwrap_or(0) + 1, &text);
-        self.store(&name.to_string(), bytes)?;
-        self.store(POINTER, format!("{name}\n").as_bytes())?;
-        self.tidy(&name, names);
+        let name = self.activate(0, &text)?;
         Ok(Generation {
             name,
             text,
             documents,
+        })
+    }
+
+    /// Makes a config of another folder the active generation, under its own number if that was not given yet; the same
+    /// text again changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be stored: the generation before stays the active one.
+    pub fn adopt(&mut self, number: u64, text: &str) -> Result<(), SaveError> {
+        self.activate(number, text).map(drop)
+    }
+
+    /// Stores a text and points to it.
+    fn activate(&mut self, at_least: u64, text: &str) -> Result<Name, SaveError> {
+        let names = self.names().map_err(SaveError::List)?;
+        let pointer = self.pointer(POINTER).ok();
+        if let Some(name) = pointer
+            .clone()
+            .filter(|it| it.proves(text.as_bytes()) && self.read(it).is_ok())
+        {
+            // Whoever pointed to it may have been killed before that was sure to stay.
+            return self.sync(POINTER).map(|()| name);
+        }
+        let number = order::next(names.iter().chain(&pointer), at_least);
+        let name = Name::new(number, text);
+        self.store(&name.to_string(), text.as_bytes())?;
+        self.store(POINTER, format!("{name}\n").as_bytes())?;
+        self.tidy(&name, names);
+        Ok(name)
+    }
+
+    /// Removes everything. The active generation is the last one, and its pointer goes after it: whoever is stopped on
+    /// the way leaves that one or none, but no other.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn clear(&mut self) -> Result<(), SaveError> {
+        let active = self.load()?.active.map(|it| it.name.to_string());
+        let mut names = self.files.names().map_err(SaveError::List)?;
+        names.sort_by_key(|name| (name == POINTER, active.as_ref() == Some(name)));
+        names.iter().try_for_each(|name| self.remove(name))
+    }
+
+    /// Makes the names stay, for the sake of that file.
+    fn sync(&mut self, name: &str) -> Result<(), SaveError> {
+        self.files.sync().map_err(|source| SaveError::Store {
+            name: name.to_owned(),
+            source,
+        })
+    }
+
+    fn remove(&mut self, name: &str) -> Result<(), SaveError> {
+        self.files.remove(name).map_err(|source| SaveError::Remove {
+            name: name.to_owned(),
+            source,
         })
     }
 
@@ -270,4 +320,4 @@ impl<F: Files> Generations<F> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,12 +4,16 @@
 //! makes the node do is the controllers', which read the resource and never the files.
 
 mod active;
+mod configs;
 mod files;
 mod generation;
 mod generations;
 mod order;
+mod storage;
 
 pub use active::{ActiveError, documents};
+pub use configs::{Choose, Configs, FOLDER, Settled};
 pub use files::{Disk, DiskError, Files};
 pub use generation::{Generation, Name};
 pub use generations::{Generations, KEEP, LoadError, Loaded, PassedOver, SaveError};
+pub use storage::Storage;

@@ -16,6 +16,12 @@ pub(super) fn to_try(pointer: Option<&Name>, names: impl IntoIterator<Item = Nam
     names
 }
 
+/// The number of the next generation: above all that were given, whatever happened to their files.
+pub(super) fn next<'a>(given: impl IntoIterator<Item = &'a Name>, at_least: u64) -> u64 {
+    let newest = given.into_iter().map(Name::number).max().unwrap_or(0);
+    newest.saturating_add(1).max(at_least)
+}
+
 /// The generations that are kept no longer: all but the newest `keep` and the pointed-at one.
 pub(super) fn to_remove(
     pointer: &Name,
@@ -53,6 +59,17 @@ mod tests {
             prop_assert_eq!(order.first(), Some(&pointer));
             prop_assert!(order.is_sorted_by(|a, b| a.number() > b.number()));
             prop_assert_eq!(to_try(None, names(&numbers)).len(), numbers.len());
+        }
+
+        #[test]
+        fn a_number_is_never_given_twice(
+            numbers in proptest::collection::btree_set(1u64..50, 0..20),
+            at_least in 0u64..60,
+        ) {
+            let numbers: Vec<u64> = numbers.into_iter().collect();
+            let next = next(&names(&numbers), at_least);
+            prop_assert!(next >= at_least && next > 0);
+            prop_assert!(numbers.iter().all(|it| *it < next));
         }
 
         #[test]

@@ -25,6 +25,20 @@ pub fn set_condition(
     put(store, id, condition, message, now)
 }
 
+/// Takes a condition away, if it is there: there is nothing to say about it.
+///
+/// # Errors
+/// The state refuses.
+pub(super) fn forget_condition(store: &Store, id: &str, now: Timestamp) -> Result<(), CommitError> {
+    let namespace = Condition::DEFINITION.namespace;
+    let Some(condition) = store.snapshot().get_as::<Condition>(namespace, id) else {
+        return Ok(());
+    };
+    let reference = condition.metadata.reference();
+    let transaction = Transaction::owned(WRITER).destroy(reference);
+    store.commit(transaction, now).map(drop)
+}
+
 /// Writes a resource of the head's own.
 pub(super) fn put<S: Spec>(
     store: &Store,

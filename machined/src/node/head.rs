@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::api::v1alpha1 as v1;
-use ::config::Documents;
 use jiff::Timestamp;
 use resources::config::{self as resource, MachineConfig};
 use store::{CommitError, Store};
@@ -16,13 +15,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
+use super::checks::{check, is_expected, keeps_the_caller, save_failure};
 use super::conditions::{put, set_condition};
 use super::documents::{self, SOURCE};
 use super::{End, Order};
 use crate::api::{Caller, Failure};
-use crate::config::{Disk, Generation, Generations, LoadError, Loaded, Name, SaveError};
+use crate::config::{Configs, Generation, LoadError, Name, Storage};
 use crate::runtime::init_link::Down;
-use crate::runtime::serving::apply as serving;
 use crate::runtime::stage::status::{CONFIG, REBOOT, SHUTDOWN};
 
 /// A config that ran for so long without this process ending is one that safe mode may go back to.
@@ -62,88 +61,32 @@ pub enum Beginning {
 #[derive(Debug)]
 pub struct Head {
     store: Store,
-    generations: Arc<Mutex<Generations<Disk>>>,
+    kept: Arc<Mutex<Configs>>,
+    storage: watch::Receiver<Storage>,
     end: watch::Sender<Option<End>>,
-    safe: bool,
+    beginning: Beginning,
     /// The config that runs, and when it has run long enough.
     on_trial: Option<(Name, Instant)>,
 }
 
 impl Head {
-    /// A head on kept configs. `end` is told when this process or the machine is to end.
+    /// A head on kept configs. `storage` says where they are kept from now on, whenever that changes; `end` is told when
+    /// this process or the machine is to end.
     #[must_use]
     pub fn new(
         store: Store,
-        generations: Generations<Disk>,
+        kept: Configs,
+        storage: watch::Receiver<Storage>,
         end: watch::Sender<Option<End>>,
     ) -> Self {
         Self {
             store,
-            generations: Arc::new(Mutex::new(generations)),
+            kept: Arc::new(Mutex::new(kept)),
+            storage,
             end,
-            safe: false,
+            beginning: Beginning::Usual,
             on_trial: None,
         }
-    }
-
-    /// Makes the newest good config the active one, in safe mode the one that ran long enough before; without one the
-    /// node is in maintenance mode, and says why. Files are read here and now: nothing else goes on yet.
-    ///
-    /// # Errors
-    /// The folder cannot be read, or the state refuses.
-    pub fn load(&mut self, beginning: &Beginning, now: Timestamp) -> Result<(), HeadError> {
-        let waits = match beginning {
-            Beginning::Safe { last_end } => return self.load_safe(last_end, now),
-            Beginning::Usual => None,
-            Beginning::Waiting { reason } => Some(reason),
-        };
-        let (loaded, forgotten) =
-            self.with_generations(|generations| (generations.load(), generations.forget_trial()));
-        if let Err(error) = forgotten {
-            tracing::warn!("{}", cosi::report(&error));
-        }
-        let Loaded {
-            active,
-            passed_over,
-        } = loaded.map_err(HeadError::Load)?;
-        for it in &passed_over {
-            tracing::error!(file = it.name, reason = it.reason, "config passed over");
-        }
-        let worse = passed_over
-            .first()
-            .map(|it| format!("{}: {}", it.name, it.reason));
-        let trouble = match (&active, worse) {
-            (Some(generation), Some(worse)) => {
-                Some(format!("{worse}; running {}", generation.name))
-            }
-            (None, Some(worse)) => Some(worse),
-            (Some(_), None) => None,
-            (None, None) => waits.cloned(),
-        };
-        if let Some(generation) = &active {
-            self.activate(generation, "kept config", now)?;
-        }
-        match trouble {
-            Some(reason) => self.condition(CONFIG, false, &reason, now),
-            None => Ok(()),
-        }
-    }
-
-    fn load_safe(&mut self, last_end: &str, now: Timestamp) -> Result<(), HeadError> {
-        self.safe = true;
-        let reason =
-            format!("safe mode: machined could not stay up with this config; last end: {last_end}");
-        let Some(generation) = self.with_generations(Generations::try_proven) else {
-            return self.condition(CONFIG, false, &reason, now);
-        };
-        self.activate(
-            &generation,
-            "safe mode: the config that ran well before",
-            now,
-        )?;
-        let number = generation.name.number();
-        let reason = format!("{reason}; running generation {number}, which ran well before");
-        self.condition(CONFIG, false, &reason, now)
     }
 
     /// Carries out orders until nobody can give any more.
@@ -153,6 +96,10 @@ impl Head {
                 order = orders.recv() => order,
                 name = long_enough(self.on_trial.as_ref()) => {
                     self.prove(name).await;
+                    continue;
+                }
+                () = told(&mut self.storage) => {
+                    self.settle().await;
                     continue;
                 }
             };
@@ -175,9 +122,7 @@ impl Head {
 
     async fn prove(&mut self, name: Name) {
         self.on_trial = None;
-        let noted = self
-            .on_thread(move |generations| generations.prove(&name))
-            .await;
+        let noted = self.on_thread(move |kept| kept.prove(&name)).await;
         if let Err(error) = noted.and_then(|noted| noted.map_err(save_failure)) {
             tracing::warn!(%error, "cannot note that the config runs well");
         }
@@ -194,6 +139,11 @@ impl Head {
             expected_generation,
             ..
         } = request;
+        if *self.storage.borrow() == Storage::Looking {
+            return Err(Failure::unavailable(
+                "the node is still looking for its disk; try again in a moment",
+            ));
+        }
         let now = Timestamp::now();
         let (wanted, documents) = self.on_thread(move |_| check(documents, now)).await??;
         let active = documents::active(&self.store.snapshot())
@@ -220,12 +170,12 @@ impl Head {
             return Ok(answer(number));
         }
         let saved = self
-            .on_thread(move |generations| generations.save(SOURCE, &documents))
+            .on_thread(move |kept| kept.save(SOURCE, &documents))
             .await?;
         let generation = saved.map_err(save_failure)?;
         let number = generation.name.number();
         let cause = format!("config apply by {} from {}", caller.subject, caller.source);
-        let done = if self.safe {
+        let done = if self.is_safe() {
             self.leave_safe_mode(number, now)
         } else {
             self.activate(&generation, &cause, now)
@@ -283,24 +233,26 @@ impl Head {
         set_condition(&self.store, id, met, message, now).map_err(HeadError::Commit)
     }
 
-    fn with_generations<T>(&self, work: impl FnOnce(&mut Generations<Disk>) -> T) -> T {
-        work(
-            &mut self
-                .generations
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+    fn is_safe(&self) -> bool {
+        matches!(self.beginning, Beginning::Safe { .. })
     }
 
     /// Works on the kept configs on a thread of its own.
     async fn on_thread<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Generations<Disk>) -> T + Send + 'static,
+        work: impl FnOnce(&mut Configs) -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        let generations = Arc::clone(&self.generations);
-        let work = move || work(&mut generations.lock().unwrap_or_else(PoisonError::into_inner));
+        let kept = Arc::clone(&self.kept);
+        let work = move || work(&mut kept.lock().unwrap_or_else(PoisonError::into_inner));
         let done = spawn_blocking(work).await;
         done.map_err(|error| Failure::internal(format!("working on the config: {error}")))
+    }
+}
+
+/// Waits until it is said anew where configs are kept; for ever when nobody says it any more.
+async fn told(storage: &mut watch::Receiver<Storage>) {
+    if storage.changed().await.is_err() {
+        std::future::pending().await
     }
 }
 
@@ -315,52 +267,6 @@ async fn long_enough(on_trial: Option<&(Name, Instant)>) -> Name {
     }
 }
 
-/// Refuses what was made of another generation than the one that holds. Orders are carried out one by one, so that none
-/// comes between this and the change.
-fn is_expected(expected: Option<u64>, number: u64) -> Result<(), Failure> {
-    match expected {
-        Some(expected) if expected != number => Err(Failure::outdated(format!(
-            "the config was changed in the meantime: this was made for generation {expected}, and generation {number} \
-             holds; fetch that one and change it again"
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses what is wrong in itself, and what would lock everybody out; gives the bytes back.
-fn check(documents: Vec<u8>, now: Timestamp) -> Result<(Documents, Vec<u8>), Failure> {
-    let wanted = ::config::check(SOURCE, &documents)
-        .map_err(|problems| Failure::invalid(problems.to_string()))?;
-    serving::check(&wanted, now).map_err(|error| {
-        Failure::invalid(format!(
-            "the node could not be reached with this: {}",
-            cosi::report(&error)
-        ))
-    })?;
-    Ok((wanted, documents))
-}
-
-/// Refuses what would lock its sender out. Who paired has no certificate, and needs none to come again.
-fn keeps_the_caller(caller: &Caller, wanted: &Documents, now: Timestamp) -> Result<(), Failure> {
-    let (Some(trust), Some(proof)) = (wanted.api_trust(), &caller.proof) else {
-        return Ok(());
-    };
-    if proof.convinces(trust.ca.as_pem(), now) {
-        return Ok(());
-    }
-    Err(Failure::precondition(format!(
-        "the certificate of {:?} is of no authority in the `ca` of ApiTrust, so the node would not let its sender in again; \
-         let `ca` hold both authorities, then use a certificate of the new one to leave the old one out",
-        caller.subject
-    )))
-}
-
-fn save_failure(error: SaveError) -> Failure {
-    match error {
-        SaveError::Refused(problems) => Failure::invalid(problems.to_string()),
-        other => Failure::internal(cosi::report(&other)),
-    }
-}
-
+mod settle;
 #[cfg(test)]
 mod tests;

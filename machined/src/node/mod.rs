@@ -2,6 +2,7 @@
 //!
 //! A caller may hang up at any moment, so nothing that must be finished runs in a call: it becomes an [`Order`].
 
+mod checks;
 mod conditions;
 mod documents;
 mod facts;

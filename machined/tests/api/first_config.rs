@@ -9,7 +9,7 @@ use ::api::v1alpha1::machine_service_client::MachineServiceClient;
 use ::api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
 use jiff::Timestamp;
 use machined::api::{Endpoint, Pairing, Server};
-use machined::config::{Disk, Generations};
+use machined::config::{Configs, Disk, Generations, Storage};
 use machined::metrics::{Calls, Metrics};
 use machined::node::{Beginning, Head, LocalNode};
 use machined::runtime::console::Consoles;
@@ -84,9 +84,13 @@ async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
     store.commit(named, Timestamp::now()).unwrap();
 
     let disk = Disk::open(&folder.join("config")).unwrap();
+    let in_memory = Storage::Memory {
+        reason: "a test".to_owned(),
+    };
     let mut head = Head::new(
         store.clone(),
-        Generations::new(disk),
+        Configs::new(Generations::new(disk)),
+        watch::Sender::new(in_memory).subscribe(),
         watch::Sender::new(None),
     );
     head.load(&Beginning::Usual, Timestamp::now()).unwrap();

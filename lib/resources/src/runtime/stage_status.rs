@@ -17,7 +17,7 @@ pub enum Stage {
     Starting = 0,
     /// There is no config, or none that may run; left by an apply.
     Maintenance = 1,
-    /// A config is there and not yet reached; left when it is.
+    /// A config is there and not yet reached, or the disk that may hold one is looked for; left when that is done.
     Booting = 2,
     /// The node is what its config says; left at the end only.
     Running = 3,

@@ -9,11 +9,11 @@ use proptest::prelude::*;
 use super::super::files::Disk;
 use super::*;
 
-fn text(name: &str) -> String {
+pub(in crate::config) fn text(name: &str) -> String {
     format!("apiVersion: garboard/v1alpha1\nkind: Hostname\nhostname: {name}\n")
 }
 
-fn active(generations: &Generations<impl Files>) -> Option<String> {
+pub(in crate::config) fn active(generations: &Generations<impl Files>) -> Option<String> {
     let loaded = generations.load().unwrap();
     loaded
         .active
@@ -132,7 +132,7 @@ fn safe_mode_tries_what_ran_long_enough_and_that_once() {
 
 /// A folder in memory that loses power: contents count once written, names once synced.
 #[derive(Clone, Default)]
-struct Memory(Rc<RefCell<Inner>>);
+pub(in crate::config) struct Memory(Rc<RefCell<Inner>>);
 
 #[derive(Clone, Default)]
 struct Inner {
@@ -151,9 +151,21 @@ impl Memory {
         inner.contents[content] = bytes.to_vec();
     }
 
+    /// Leaves power for that many steps.
+    pub(in crate::config) fn power(&self, steps: usize) {
+        self.0.borrow_mut().power = Some(steps);
+    }
+
+    /// What the next life of a killed process finds: everything it had done.
+    pub(in crate::config) fn after_kill(&self) -> Self {
+        let mut inner = self.0.borrow().clone();
+        inner.power = None;
+        Self(Rc::new(RefCell::new(inner)))
+    }
+
     /// What a reader finds after the power is back: the folder as of one of the moments since the
     /// last sync.
-    fn after_power_cut(&self, moment: &prop::sample::Index) -> Self {
+    pub(in crate::config) fn after_power_cut(&self, moment: &prop::sample::Index) -> Self {
         let mut inner = self.0.borrow().clone();
         inner.history.push(inner.names.clone());
         inner.names = moment.get(&inner.history).clone();
@@ -241,7 +253,7 @@ proptest! {
             generations.save("s", text(&format!("old{number}")).as_bytes()).unwrap();
         }
         let old = active(&generations);
-        files.0.borrow_mut().power = Some(power);
+        files.power(power);
         let answered = generations.save("s", text("new").as_bytes()).is_ok();
         let files = files.after_power_cut(&moment);
         let mut generations = Generations::new(files);

@@ -11,23 +11,43 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::api::Proof;
+use crate::config::{Disk, Generations};
+
+mod storage;
 
 const HOSTNAME: &str = "apiVersion: garboard/v1alpha1\nkind: Hostname\nhostname: ";
 
 /// One life: begins, carries out orders, and is killed.
 struct Life {
     store: Store,
+    storage: watch::Sender<Storage>,
     end: watch::Sender<Option<End>>,
     head: Head,
 }
 
 impl Life {
     fn begin(folder: &Path, beginning: &Beginning) -> Self {
+        let reason = "no disk".into();
+        Self::begin_with(folder, Storage::Memory { reason }, beginning)
+    }
+
+    fn begin_with(memory: &Path, storage: Storage, beginning: &Beginning) -> Self {
         let (store, end) = (Store::new(1), watch::Sender::new(None));
-        let disk = Disk::open(folder).unwrap();
-        let mut head = Head::new(store.clone(), Generations::new(disk), end.clone());
+        let storage = watch::Sender::new(storage);
+        let kept = Configs::new(Generations::new(Disk::open(memory).unwrap()));
+        let mut head = Head::new(store.clone(), kept, storage.subscribe(), end.clone());
         head.load(beginning, Timestamp::now()).unwrap();
-        Self { store, end, head }
+        Self {
+            store,
+            storage,
+            end,
+            head,
+        }
+    }
+
+    async fn told(&mut self, at: Storage) {
+        self.storage.send_replace(at);
+        self.head.settle().await;
     }
 
     async fn apply(&mut self, documents: &str) -> Result<v1::ApplyConfigResponse, Failure> {

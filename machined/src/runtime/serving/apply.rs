@@ -18,7 +18,7 @@ use thiserror::Error as ThisError;
 use tokio::sync::watch;
 
 use crate::api::{Endpoint, Issuer, RenewError, Wanted};
-use crate::runtime::stage::status::{API, CONFIG};
+use crate::runtime::stage::status::{API, CONFIG, STORE};
 
 /// How often the certificate is looked at: when the clock is stepped, no timer says so.
 const LOOK: Duration = Duration::from_secs(60);
@@ -226,9 +226,15 @@ impl ServingController {
 impl Controller for ServingController {
     async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
         let Some(active) = cx.get::<MachineConfig>(config::ACTIVE) else {
-            let unmet = cx
-                .get::<Condition>(CONFIG)
-                .filter(|condition| !condition.spec.met);
+            let unmet = |cx: &Cx<'_, Self>, id| {
+                cx.get::<Condition>(id)
+                    .filter(|condition| !condition.spec.met)
+            };
+            // Whoever calls meanwhile waits, rather than be taken for a stranger.
+            if self.source.is_none() && unmet(cx, STORE).is_some() {
+                return Ok(Outcome::WaitingOn("the node's disk".to_owned()));
+            }
+            let unmet = unmet(cx, CONFIG);
             let reason = unmet.map(|condition| condition.spec.message.clone());
             self.wait_for_config(reason)?;
             cx.remove::<Condition>(API);

@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use pki::{Authority, Names, SERVING_LIFETIME};
 use resources::config::{ACTIVE, MachineConfig};
 use resources::net::{HOSTNAME, HostnameSpec};
-use resources::runtime::{MACHINED, Stage, StageStatus};
+use resources::runtime::{Condition, MACHINED, Stage, StageStatus};
 use store::{Resource, Spec, Store, Transaction};
 use tokio::sync::watch;
 
 use super::apply::{ServingController, check};
 use crate::api::{Endpoint, Mode};
-use crate::runtime::stage::status::StageController;
+use crate::runtime::stage::status::{STORE, StageController};
 
 /// Long enough for a busy machine; a healthy run takes milliseconds.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -26,7 +26,10 @@ fn put(store: &Store, resource: Resource) {
 
 /// Makes these documents the config of a node called `node-1`, and gives what it then is.
 async fn with_config(documents: Option<&str>) -> (Mode, StageStatus) {
-    let store = Store::new(1);
+    settled(Store::new(1), documents).await
+}
+
+async fn settled(store: Store, documents: Option<&str>) -> (Mode, StageStatus) {
     let hostname = HostnameSpec {
         hostname: "node-1".into(),
         ..HostnameSpec::default()
@@ -79,6 +82,27 @@ fn maintenance(mode: &Mode) -> &str {
 #[tokio::test]
 async fn without_a_config_the_node_waits() {
     let (mode, stage) = with_config(None).await;
+    assert_eq!(maintenance(&mode), "");
+    assert_eq!(stage.stage, Stage::Maintenance);
+}
+
+#[tokio::test]
+async fn while_the_disk_is_looked_for_nobody_is_let_in() {
+    let store = Store::new(1);
+    let looking = Condition {
+        met: false,
+        message: "looking".into(),
+    };
+    put(&store, Resource::in_default(STORE, looking));
+    let (mode, stage) = settled(store.clone(), None).await;
+    assert_eq!(maintenance(&mode), "not published yet");
+    assert_eq!(stage.stage, Stage::Booting);
+    let found = Condition {
+        met: true,
+        message: "found".into(),
+    };
+    put(&store, Resource::in_default(STORE, found));
+    let (mode, stage) = settled(store, None).await;
     assert_eq!(maintenance(&mode), "");
     assert_eq!(stage.stage, Stage::Maintenance);
 }

@@ -8,6 +8,9 @@ use resources::runtime::{Condition, MACHINED, Stage, StageStatus};
 pub const API: &str = "api";
 /// The condition that the config could be loaded; unmet with the reason.
 pub const CONFIG: &str = "config";
+/// The condition that it is known where configs are kept; unmet while the node looks for its disk, and nobody can say yet
+/// whether it has a config.
+pub const STORE: &str = "config-store";
 /// The condition that the machine is to start again.
 pub const REBOOT: &str = "reboot";
 /// The condition that the machine is to be switched off.
@@ -61,6 +64,9 @@ fn stage<'a>(
     if let Some(reason) = met(SHUTDOWN) {
         return (Stage::ShuttingDown, reason);
     }
+    if !has_config && let Some(reason) = unmet(STORE) {
+        return (Stage::Booting, reason);
+    }
     if !has_config {
         return (
             Stage::Maintenance,
@@ -105,6 +111,9 @@ mod tests {
     fn the_stage_follows_from_config_api_and_orders() {
         assert_eq!(stage_with(false, &[]), Stage::Maintenance);
         assert_eq!(stage_with(false, &[(CONFIG, false)]), Stage::Maintenance);
+        let looking = [(STORE, false), (CONFIG, false)];
+        assert_eq!(stage_with(false, &looking), Stage::Booting);
+        assert_eq!(stage_with(false, &[(STORE, true)]), Stage::Maintenance);
         assert_eq!(stage_with(true, &[]), Stage::Booting);
         assert_eq!(stage_with(true, &[(API, false)]), Stage::Maintenance);
         assert_eq!(stage_with(true, &[(API, true)]), Stage::Running);
