@@ -16,6 +16,7 @@ mod file;
 pub mod hostname;
 mod layers;
 pub mod link;
+pub mod lookup;
 pub mod node_address;
 pub mod resolver;
 pub mod route;
