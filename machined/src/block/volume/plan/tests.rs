@@ -309,6 +309,8 @@ fn a_disk_that_cannot_be_chosen_is_told_with_the_others() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Power goes off again and again, at any sector: in the end the node has its disk, and a config that was there
     /// once is there still.
     #[test]
