@@ -1,17 +1,21 @@
 //! Compares every executable of the root with a list written by hand.
 //!
 //! The list is a promise to the reader: these programs and no others can run on a node. A program
-//! that is not listed, a listed one that is gone, a setuid bit, a script, a dynamic program and a
-//! known shell or interpreter each fail the build.
+//! that is not listed, a listed one that is gone or of another kind, a library that is missing or that
+//! nobody asks for, a setuid bit, a script and a known shell or interpreter each fail the build.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::elf::{self, Links};
 use crate::tree::{Kind, Node, Tree};
 
-/// The list: `PATH  # reason`.
+/// The list: `SORT PATH  # reason`.
 pub const LIST: &str = include_str!("../allow/executables.txt");
+
+/// Where the loader of the root looks for libraries: Debian's has no other folder of ours built in.
+pub const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 
 /// Names that must not be in the root, whatever the list says.
 const BANNED: &[&str] = &[
@@ -26,6 +30,17 @@ const SET_ID: u32 = 0o6000;
 /// Any permission to execute.
 const EXECUTE: u32 = 0o111;
 
+/// What a file of the list is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    /// A program that asks for nothing.
+    Static,
+    /// A program that asks for a loader and libraries, which are in the root.
+    Dynamic,
+    /// The loader or a library, for a program or for another library.
+    Library,
+}
+
 /// Checks `tree` against `list`.
 ///
 /// # Errors
@@ -33,6 +48,7 @@ const EXECUTE: u32 = 0o111;
 pub fn check(tree: &Tree, list: &str) -> Result<()> {
     let mut allowed = parse(list)?;
     let mut findings = Vec::new();
+    let (mut libraries, mut asked_for) = (BTreeSet::new(), BTreeSet::new());
     for (path, node) in tree.iter() {
         let name = path.rsplit('/').next().unwrap_or(path);
         if BANNED.contains(&name) {
@@ -41,15 +57,36 @@ pub fn check(tree: &Tree, list: &str) -> Result<()> {
         if node.mode & SET_ID != 0 {
             findings.push(format!("{path}: setuid and setgid are not allowed"));
         }
-        if let Some(kind) = executable(path, node)? {
-            if allowed.remove(path).is_none() {
-                findings.push(format!(
-                    "{path}: executable, but not in allow/executables.txt"
-                ));
+        let Some(links) = executable(path, node)? else {
+            continue;
+        };
+        let sort = allowed.remove(path);
+        if sort.is_none() {
+            findings.push(format!(
+                "{path}: executable, but not in allow/executables.txt"
+            ));
+        }
+        if sort == Some(Sort::Library) {
+            libraries.insert(path.to_owned());
+        }
+        match links {
+            Err(problem) => findings.push(format!("{path}: {problem}")),
+            Ok(links) => {
+                let misfit = sort.and_then(|sort| misfit(sort, &links));
+                findings.extend(misfit.map(|problem| format!("{path}: {problem}")));
+                for wanted in wanted(&links) {
+                    match tree.resolve(&wanted) {
+                        Some(found) => drop(asked_for.insert(found)),
+                        None => {
+                            findings.push(format!("{path}: needs {wanted}, which is not there"))
+                        }
+                    }
+                }
             }
-            findings.extend(kind.map(|problem| format!("{path}: {problem}")));
         }
     }
+    let useless = libraries.difference(&asked_for);
+    findings.extend(useless.map(|path| format!("{path}: a library that nothing here asks for")));
     findings.extend(
         allowed
             .keys()
@@ -63,130 +100,74 @@ pub fn check(tree: &Tree, list: &str) -> Result<()> {
     Ok(())
 }
 
-/// `None` for what cannot be executed, else what is wrong with it.
-fn executable(path: &str, node: &Node) -> Result<Option<Option<&'static str>>> {
+/// `None` for what cannot be executed, else what it asks for, or what is wrong with it.
+fn executable(path: &str, node: &Node) -> Result<Option<Result<Links, String>>> {
     let Kind::File(source) = &node.kind else {
         return Ok(None);
     };
     let bytes = source.read().with_context(|| format!("checking {path}"))?;
     // What the kernel would run counts with or without the permission: that is one chmod away.
-    let elf = program(&bytes);
+    let elf = elf::runs(&bytes);
     let script = bytes.starts_with(b"#!");
     if node.mode & EXECUTE == 0 && !elf && !script {
         return Ok(None);
     }
     Ok(Some(match (elf, script) {
-        (_, true) => Some("a script needs an interpreter"),
-        (true, _) if dynamic(&bytes) => Some("not static: it asks for a dynamic linker"),
-        (true, _) => None,
-        (false, false) => Some("executable, but not an ELF program"),
+        (_, true) => Err("a script needs an interpreter".to_owned()),
+        (true, _) => elf::links(&bytes).map_err(|error| format!("not readable: {error:#}")),
+        (false, false) => Err("executable, but not an ELF program".to_owned()),
     }))
 }
 
-/// Whether this processor could run an ELF file. Modules are relocatable (type 1) and some firmware
-/// is for another machine than x86 in 64 (62) or 32 (3) bits.
-fn program(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\x7fELF")
-        && bytes.get(16..18) != Some(&[1, 0])
-        && matches!(bytes.get(18..20), Some([62 | 3, 0]))
+/// The paths of what an executable asks for.
+fn wanted(links: &Links) -> Vec<String> {
+    let loader = links.interpreter.iter().map(String::as_str);
+    let libraries = links.needed.iter().map(|name| match name.as_str() {
+        // The loader is in memory already when a library asks for it.
+        name if name.starts_with("ld-linux") => format!("lib64/{name}"),
+        name => format!("{LIBRARIES}/{name}"),
+    });
+    loader.map(str::to_owned).chain(libraries).collect()
 }
 
-/// Whether a 64-bit ELF program names an interpreter (segment type 3).
-fn dynamic(bytes: &[u8]) -> bool {
-    use object::read::elf::{FileHeader, ProgramHeader};
-    let Ok(header) = object::elf::FileHeader64::<object::Endianness>::parse(bytes) else {
-        return true;
-    };
-    let Ok(endian) = header.endian() else {
-        return true;
-    };
-    let Ok(segments) = header.program_headers(endian, bytes) else {
-        return true;
-    };
-    segments
-        .iter()
-        .any(|s| s.p_type(endian) == object::elf::PT_INTERP)
+/// Why a file is not of the sort that the list says.
+fn misfit(sort: Sort, links: &Links) -> Option<&'static str> {
+    let asks = links.interpreter.is_some() || !links.needed.is_empty();
+    match sort {
+        Sort::Static if asks => Some("not static: it asks for a loader or libraries"),
+        Sort::Dynamic if links.interpreter.is_none() => Some("not dynamic: it asks for no loader"),
+        Sort::Static | Sort::Dynamic | Sort::Library => None,
+    }
 }
 
-fn parse(list: &str) -> Result<BTreeMap<&str, &str>> {
+fn parse(list: &str) -> Result<BTreeMap<&str, Sort>> {
     let mut allowed = BTreeMap::new();
     for line in list
         .lines()
         .map(str::trim)
         .filter(|l| !l.is_empty() && !l.starts_with('#'))
     {
-        let (path, reason) = line.split_once('#').unwrap_or((line, ""));
+        let (entry, reason) = line.split_once('#').unwrap_or((line, ""));
         ensure!(
             !reason.trim().is_empty(),
             "allow/executables.txt: no reason in {line:?}"
         );
-        if allowed.insert(path.trim(), reason.trim()).is_some() {
-            bail!("allow/executables.txt: {:?} twice", path.trim());
+        let mut words = entry.split_whitespace();
+        let sort = match words.next() {
+            Some("static") => Sort::Static,
+            Some("dynamic") => Sort::Dynamic,
+            Some("library") => Sort::Library,
+            _ => bail!("allow/executables.txt: neither static, dynamic nor library: {line:?}"),
+        };
+        let (Some(path), None) = (words.next(), words.next()) else {
+            bail!("allow/executables.txt: not one path in {line:?}");
+        };
+        if allowed.insert(path, sort).is_some() {
+            bail!("allow/executables.txt: {path:?} twice");
         }
     }
     Ok(allowed)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tree::Source;
-
-    fn tree(path: &str, mode: u32, bytes: &[u8]) -> Tree {
-        let mut tree = Tree::default();
-        tree.file(path, mode, Source::Bytes(bytes.to_vec()))
-            .unwrap();
-        tree
-    }
-
-    /// The start of a static program: a header of 64 bytes without segments.
-    fn elf(kind: u8) -> Vec<u8> {
-        let mut out = vec![0; 64];
-        out[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
-        out[16] = kind;
-        out[18] = 62;
-        out[20] = 1;
-        out[52] = 64;
-        out[54] = 56;
-        out
-    }
-
-    fn finding(tree: &Tree, list: &str) -> String {
-        check(tree, list).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn a_listed_static_program_passes() {
-        check(&tree("usr/bin/x", 0o755, &elf(3)), "usr/bin/x # the reason").unwrap();
-        check(&tree("m.ko", 0o644, &elf(1)), "").unwrap();
-        check(&tree("etc/text", 0o644, b"text"), "").unwrap();
-    }
-
-    #[test]
-    fn everything_else_is_found() {
-        let program = tree("usr/bin/x", 0o755, &elf(2));
-        assert!(finding(&program, "").contains("not in allow"));
-        assert!(finding(&Tree::default(), "usr/bin/x # r").contains("not in the root"));
-        assert!(finding(&tree("usr/bin/x", 0o644, &elf(2)), "").contains("not in allow"));
-        assert!(finding(&tree("usr/bin/x", 0o4755, &elf(2)), "usr/bin/x # r").contains("setuid"));
-        assert!(finding(&tree("bin/sh", 0o755, &elf(2)), "bin/sh # r").contains("shells"));
-        assert!(finding(&tree("a", 0o644, b"#!/x"), "a # r").contains("script"));
-        assert!(finding(&tree("a", 0o755, b"text"), "a # r").contains("not an ELF"));
-        let mut link = Tree::default();
-        link.link("usr/bin/bash", "init").unwrap();
-        assert!(finding(&link, "").contains("shells"));
-    }
-
-    #[test]
-    fn a_program_of_the_host_is_dynamic() {
-        let bytes = std::fs::read("/proc/self/exe").unwrap();
-        assert!(finding(&tree("x", 0o755, &bytes), "x # r").contains("not static"));
-    }
-
-    #[test]
-    fn every_line_has_a_reason() {
-        assert!(parse(LIST).unwrap().len() >= 3);
-        assert!(parse("usr/bin/x").is_err());
-        assert!(parse("usr/bin/x # a\nusr/bin/x # b").is_err());
-    }
-}
+mod tests;

@@ -7,11 +7,31 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::allow::LIBRARIES;
 use crate::date;
 use crate::tree::{Source, Tree};
 
 /// Our binaries in the root.
 pub const BINARIES: &[&str] = &["init", "machined", "networkd"];
+
+/// What makes, repairs and grows ext4, and the libraries of these programs, by their places in Debian's packages, which
+/// are those in the root. Only files that may be executed; libraries are not.
+const EXT4_PROGRAMS: &[&str] = &[
+    "usr/sbin/e2fsck",
+    "usr/sbin/mke2fs",
+    "usr/sbin/resize2fs",
+    "usr/lib64/ld-linux-x86-64.so.2",
+];
+
+/// The libraries, in the folder that the loader looks in.
+const EXT4_LIBRARIES: &[&str] = &[
+    "libblkid.so.1",
+    "libc.so.6",
+    "libcom_err.so.2",
+    "libe2p.so.2",
+    "libext2fs.so.2",
+    "libuuid.so.1",
+];
 
 /// Empty folders that something is mounted on.
 const MOUNT_POINTS: &[&str] = &["dev", "proc", "run", "sys", "var"];
@@ -20,6 +40,8 @@ const MOUNT_POINTS: &[&str] = &["dev", "proc", "run", "sys", "var"];
 const LINKS: &[(&str, &str)] = &[
     ("bin", "usr/bin"),
     ("lib", "usr/lib"),
+    // Where programs for this processor have their loader.
+    ("lib64", "usr/lib64"),
     ("sbin", "usr/sbin"),
     ("usr/sbin/init", "../bin/init"),
     // The kernel asks for modules through this; init knows itself by its name.
@@ -68,6 +90,22 @@ pub fn root(bin_dir: &Path, version: &str, profile: &str, epoch: u64) -> Result<
         tree.file(path, 0o644, Source::Bytes(text.into_bytes()))?;
     }
     Ok(tree)
+}
+
+/// Adds the programs for ext4 to a root, from the folder that their packages are unpacked in.
+///
+/// # Errors
+/// Never for the tables above; adding to a tree can fail.
+pub fn ext4(tree: &mut Tree, packages: &Path) -> Result<()> {
+    for path in EXT4_PROGRAMS {
+        tree.file(path, 0o755, Source::Path(packages.join(path)))?;
+    }
+    for name in EXT4_LIBRARIES {
+        let path = format!("{LIBRARIES}/{name}");
+        let from = Source::Path(packages.join(&path));
+        tree.file(&path, 0o644, from)?;
+    }
+    Ok(())
 }
 
 /// The initramfs without modules.

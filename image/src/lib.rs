@@ -13,6 +13,7 @@ pub mod content;
 pub mod cpio;
 pub mod date;
 pub mod deb;
+pub mod elf;
 pub mod fetch;
 pub mod firmware;
 pub mod kernel;

@@ -102,6 +102,19 @@ pub const SETS: &[Set] = &[
         closure: false,
     },
     Set {
+        name: "ext4",
+        // By name, without what they depend on besides: only what is copied into the root is part of the image.
+        roots: &[
+            "e2fsprogs",
+            "libblkid1",
+            "libc6",
+            "libcom-err2",
+            "libext2fs2t64",
+            "libuuid1",
+        ],
+        closure: false,
+    },
+    Set {
         name: "tools",
         roots: &["squashfs-tools-ng", "xorriso", "mtools", "kmod"],
         closure: true,

@@ -57,10 +57,12 @@ pub fn build(inputs: &Inputs<'_>, folder: &Path) -> Result<Parts> {
         || stage("boot", &selection.boot),
     )?;
     let firmware = step("firmware", || Packages::prepare(inputs))?;
+    let ext4 = step("ext4", || unpack_set(lock, fetcher, "ext4"))?;
     let writer = Writer {
         inputs,
         tools: &tools,
         firmware,
+        ext4,
         work: work.path(),
     };
     let root_hash = step("root", || writer.root(&root, &folder.join("rootfs.img")))?;
@@ -111,6 +113,7 @@ struct Writer<'a> {
     inputs: &'a Inputs<'a>,
     tools: &'a Tools,
     firmware: Option<Packages>,
+    ext4: PathBuf,
     work: &'a Path,
 }
 
@@ -124,6 +127,7 @@ impl Writer<'_> {
             ..
         } = self.inputs;
         let mut tree = content::root(bin_dir, version, profile.name(), *epoch)?;
+        content::ext4(&mut tree, &self.ext4)?;
         modules.add_to(&mut tree, "usr/lib/modules")?;
         if let Some(packages) = &self.firmware {
             packages.add_to(&mut tree, "usr/lib/firmware", modules)?;

@@ -1,7 +1,8 @@
 //! The bill of materials: what an image was made from, as SPDX 2.3.
 //!
-//! Lists the locked packages whose bytes are in the image (kernel, stub, loader, the libc in our binaries)
-//! and the crates that were linked. Programs that only helped to build are in the lock, not here.
+//! Lists the locked packages whose bytes are in the image (kernel, stub, loader, the programs for ext4 with their
+//! libraries, the libc in our binaries) and the crates that were linked. Programs that only helped to build are in
+//! the lock, not here.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -46,6 +47,7 @@ pub fn document(lock: &Lock, subject: &Subject<'_>, crates: &str) -> Result<Valu
     let mut relations = vec![relation("SPDXRef-DOCUMENT", "DESCRIBES", image)];
     let mut parts = vec![lock.only(subject.profile.kernel_set())?, lock.only("stub")?];
     parts.extend(lock.set("bios")?);
+    parts.extend(lock.set("ext4")?);
     if subject.profile.has_firmware() {
         parts.extend(lock.set("firmware")?);
         parts.extend(lock.set("microcode")?);
@@ -185,6 +187,7 @@ mod tests {
         for wanted in [
             "-cloud-amd64",
             "pkg:deb/debian/isolinux@",
+            "pkg:deb/debian/e2fsprogs@",
             "libc6-dev",
             "pkg:cargo/tokio@1.54.1",
             "1970-01-01T00:00:00Z",
@@ -196,7 +199,7 @@ mod tests {
             "a path of the host is in the document"
         );
         let packages = document["packages"].as_array().unwrap();
-        assert_eq!(packages.len(), 1 + 2 + 2 + 2 + 2);
+        assert_eq!(packages.len(), 1 + 2 + 2 + 6 + 2 + 2);
         // Every relation points to something that is there, once.
         let ids: Vec<&str> = packages
             .iter()

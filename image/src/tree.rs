@@ -9,6 +9,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
+/// How many links the kernel follows before it takes them for a circle.
+const MOST_LINKS: usize = 40;
+
 /// Where a file's bytes are.
 #[derive(Clone, Debug)]
 pub enum Source {
@@ -125,6 +128,40 @@ impl Tree {
         self.nodes.iter().map(|(path, node)| (path.as_str(), node))
     }
 
+    /// The path of the file that a path leads to inside this tree, through links to files and folders; an absolute one
+    /// begins at the tree's top.
+    pub fn resolve(&self, path: &str) -> Option<String> {
+        let parts = |path: &str| -> Vec<String> {
+            let parts = path.rsplit('/').filter(|part| !matches!(*part, "" | "."));
+            parts.map(str::to_owned).collect()
+        };
+        let mut left = parts(path);
+        let mut at: Vec<String> = Vec::new();
+        let mut followed = 0;
+        while let Some(part) = left.pop() {
+            if part == ".." {
+                at.pop();
+                continue;
+            }
+            at.push(part);
+            if let Kind::Link(target) = &self.nodes.get(&at.join("/"))?.kind {
+                followed += 1;
+                if followed > MOST_LINKS {
+                    return None;
+                }
+                if target.starts_with('/') {
+                    at.clear();
+                } else {
+                    at.pop();
+                }
+                left.extend(parts(target));
+            }
+        }
+        let path = at.join("/");
+        let found = self.nodes.get(&path)?;
+        matches!(found.kind, Kind::File(_)).then_some(path)
+    }
+
     fn add(&mut self, path: &str, node: Node) -> Result<()> {
         self.parents(path)?;
         if self.nodes.insert(path.to_owned(), node).is_some() {
@@ -157,6 +194,23 @@ mod tests {
         tree.link("a/a", "b").unwrap();
         let paths: Vec<&str> = tree.iter().map(|(p, _)| p).collect();
         assert_eq!(paths, ["a", "a-x", "a/a", "a/b", "a/b/c"]);
+    }
+
+    #[test]
+    fn links_lead_to_files_inside() {
+        let mut tree = Tree::default();
+        let empty = || Source::Bytes(vec![]);
+        tree.file("usr/lib/a", 0o644, empty()).unwrap();
+        tree.link("lib", "usr/lib").unwrap();
+        tree.link("usr/lib/b", "../lib/./a").unwrap();
+        tree.link("usr/c", "/lib/b").unwrap();
+        tree.link("round", "round").unwrap();
+        for path in ["usr/lib/a", "/lib/a", "lib/b", "usr/c"] {
+            assert_eq!(tree.resolve(path).as_deref(), Some("usr/lib/a"), "{path}");
+        }
+        for path in ["usr/lib", "lib", "round", "usr/lib/x", "usr/lib/a/x", ""] {
+            assert_eq!(tree.resolve(path), None, "{path}");
+        }
     }
 
     #[test]
