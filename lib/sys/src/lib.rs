@@ -12,6 +12,7 @@ pub mod link;
 pub mod loopdev;
 pub mod modules;
 pub mod packet;
+pub mod partitions;
 pub mod pci;
 pub mod squashfs;
 pub mod uevent;
