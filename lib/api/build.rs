@@ -6,10 +6,11 @@ use std::{env, fs};
 
 use protox::prost::Message as _;
 
-const PROTOS: [&str; 3] = [
+const PROTOS: [&str; 4] = [
     "garboard/machine/v1alpha1/inspect.proto",
     "garboard/machine/v1alpha1/machine.proto",
     "garboard/machine/v1alpha1/maintenance.proto",
+    "garboard/machine/v1alpha1/storage.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

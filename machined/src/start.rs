@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::api::{Endpoint, Log, Pairing, RemoteAccess, Server};
 use crate::block;
+use crate::block::volume::{self, Volumes};
 use crate::config::{Configs, Disk, DiskError, FOLDER, Generations, Storage};
 use crate::inspect::Inspect;
 use crate::metrics::{Calls, Metrics};
@@ -117,8 +118,18 @@ impl Machined {
 
         let end = watch::Sender::new(None);
         let beginning = beginning(greeting.start, &machine);
-        let storage = watch::Sender::new(no_disk());
-        let head = head(run, &store, storage.subscribe(), &end, &beginning, now)?;
+        let (state, ephemeral) = (Path::new(block::STATE), Path::new(block::EPHEMERAL));
+        let volumes = Volumes::new(run, state, ephemeral);
+        let (storage, keeps) = storage(&volumes, &beginning);
+        let head = head(
+            run,
+            &store,
+            storage.subscribe(),
+            volumes,
+            &end,
+            &beginning,
+            now,
+        )?;
 
         let events = Arc::new(Events::default());
         let logs = Logs::new(run.join("logs"));
@@ -142,7 +153,7 @@ impl Machined {
             &store,
             &registry,
             &events,
-            Kernel::of_this_machine(run, &machine)?,
+            Effects::on_this_machine(run, &machine, keeps)?,
             host,
         )?;
         controllers.await_peer("networkd");
@@ -164,11 +175,18 @@ impl Machined {
     }
 }
 
-/// Where configs are kept: nothing looks for a disk yet.
-fn no_disk() -> Storage {
-    Storage::Memory {
-        reason: "no disk is used yet".to_owned(),
+/// Where configs are kept, and who looks for the disk: nobody, when the node was asked to leave its disks alone.
+fn storage(
+    volumes: &Volumes,
+    beginning: &Beginning,
+) -> (watch::Sender<Storage>, Option<volume::apply::Apply>) {
+    if let Beginning::Waiting { reason } = beginning {
+        let reason = format!("maintenance mode touches no disk; it was {reason}");
+        return (watch::Sender::new(Storage::Memory { reason }), None);
     }
+    let storage = watch::Sender::new(Storage::at_start(Path::new(block::STATE)));
+    let keeps = volume::apply::Apply::new(volumes.clone(), storage.clone());
+    (storage, Some(keeps))
 }
 
 /// What decides about the config, with the config that this life begins with.
@@ -176,13 +194,14 @@ fn head(
     run: &Path,
     store: &Store,
     storage: watch::Receiver<Storage>,
+    volumes: Volumes,
     end: &watch::Sender<Option<End>>,
     beginning: &Beginning,
     now: Timestamp,
 ) -> Result<Head, StartError> {
     let memory = Disk::open(&run.join(FOLDER)).map_err(StartError::Folder)?;
     let kept = Configs::new(Generations::new(memory));
-    let mut head = Head::new(store.clone(), kept, storage, end.clone());
+    let mut head = Head::new(store.clone(), kept, storage, volumes, end.clone());
     head.load(beginning, now).map_err(StartError::Config)?;
     Ok(head)
 }
@@ -201,7 +220,7 @@ fn api(
     store: &Store,
     registry: &Arc<Registry>,
     events: &Arc<Events>,
-    kernel: Kernel,
+    effects: Effects,
     host: network::Host<'_>,
 ) -> Result<Api, StartError> {
     let mut kept = Kept::open(&host.folder.join("pairing")).map_err(StartError::Pairing)?;
@@ -229,7 +248,7 @@ fn api(
         events: Arc::clone(events),
         console,
         devices: Listener::open().map_err(StartError::Devices)?,
-        kernel,
+        effects,
     };
     register(controllers, parts, host).map_err(StartError::Controllers)?;
     Ok(Api {
@@ -252,26 +271,33 @@ pub struct Parts {
     pub console: ConsoleController,
     /// The kernel's announcements of devices.
     pub devices: Listener,
-    /// What changes the kernel.
-    pub kernel: Kernel,
+    /// What changes this machine.
+    pub effects: Effects,
 }
 
-/// The controllers that change the kernel.
+/// The controllers that change this machine.
 #[derive(Debug)]
-pub struct Kernel {
-    /// Its settings.
+pub struct Effects {
+    /// The kernel's settings.
     pub params: kernel_param::apply::Apply,
-    /// Its modules.
+    /// The kernel's modules.
     pub modules: kernel_module::apply::Apply,
+    /// The node's disk; none, when disks are to be left alone.
+    pub volumes: Option<volume::apply::Apply>,
 }
 
-impl Kernel {
-    fn of_this_machine(run: &Path, machine: &Machine) -> Result<Self, StartError> {
+impl Effects {
+    fn on_this_machine(
+        run: &Path,
+        machine: &Machine,
+        volumes: Option<volume::apply::Apply>,
+    ) -> Result<Self, StartError> {
         let params =
             kernel_param::apply::Apply::new("/proc/sys".into(), &run.join("kernel-params"));
         Ok(Self {
             params: params.map_err(StartError::Settings)?,
             modules: kernel_module::apply::Apply::new(machine.modules(), &machine.command_line),
+            volumes,
         })
     }
 }
@@ -289,11 +315,11 @@ pub fn register(
     controllers.register(ServingController::new(parts.identity, parts.endpoint))?;
     controllers.register(EventController::new(parts.events))?;
     controllers.register(parts.console)?;
-    block::register(controllers, parts.devices)?;
+    block::register(controllers, parts.devices, parts.effects.volumes)?;
     controllers.register(kernel_param::config::Config)?;
-    controllers.register(parts.kernel.params)?;
+    controllers.register(parts.effects.params)?;
     controllers.register(kernel_module::config::Config)?;
-    controllers.register(parts.kernel.modules)?;
+    controllers.register(parts.effects.modules)?;
     network::register(controllers, host)
 }
 

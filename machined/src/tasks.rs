@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_stream::wrappers::UnixListenerStream;
 
 use crate::api::ServeError;
+use crate::block::volume::apply::DEVICES;
 use crate::node::{End, LocalAccess, set_condition};
 use crate::runtime::devices::{DeviceError, Devices, Loaded};
 use crate::runtime::init_link::{InitLink, InitLinkError, Told};
@@ -172,6 +173,10 @@ async fn devices(store: &Store, machine: &Machine) {
         let followed = async {
             let devices = Devices::open(&machine.modules(), &machine.command_line)?;
             note(store, &devices.coldplug().await?);
+            let done = "every device of the start has been given its driver";
+            if let Err(error) = set_condition(store, DEVICES, true, done, Timestamp::now()) {
+                tracing::error!("{}", cosi::report(&error));
+            }
             loop {
                 note(store, &devices.next().await?);
             }

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use machined::api::{Endpoint, Pairing};
+use machined::block::volume::{self, Volumes};
+use machined::config::Storage;
 use machined::network::Host;
 use machined::runtime::console::Consoles;
 use machined::runtime::console::apply::{ConsoleController, Fixed};
 use machined::runtime::events::Events;
 use machined::runtime::{kernel_module, kernel_param};
-use machined::start::{Kernel, Parts, register};
+use machined::start::{Effects, Parts, register};
 use pki::pairing::PairingSecret;
 use store::Store;
 use tokio::sync::watch;
@@ -29,12 +31,16 @@ fn graph() -> String {
     };
     let folder = tempfile::tempdir().expect("a folder");
     let params = kernel_param::apply::Apply::new("/proc/sys".into(), folder.path());
-    let kernel = Kernel {
+    let effects = Effects {
         params: params.expect("a folder"),
         modules: kernel_module::apply::Apply::new("/usr/lib/modules".into(), ""),
+        volumes: Some(volume::apply::Apply::new(
+            Volumes::new(folder.path(), folder.path(), folder.path()),
+            watch::Sender::new(Storage::Looking),
+        )),
     };
     let parts = Parts {
-        kernel,
+        effects,
         console: ConsoleController::new(Consoles::active(""), fixed, pairing.shown()),
         endpoint: watch::Sender::new(Arc::new(endpoint)),
         events: Arc::new(Events::default()),

@@ -107,6 +107,16 @@ pub const AUTHZ: &[Row] = &[
         "/garboard.machine.v1alpha1.MaintenanceService/ApplyConfig",
         Access::Paired,
     ),
+    row(
+        "/garboard.machine.v1alpha1.MaintenanceService/Reset",
+        Access::Paired,
+    ),
+    row(
+        "/garboard.machine.v1alpha1.MaintenanceService/WipeDisk",
+        Access::Paired,
+    ),
+    row("/garboard.machine.v1alpha1.StorageService/Reset", ADMINS),
+    row("/garboard.machine.v1alpha1.StorageService/WipeDisk", ADMINS),
     // No method of a service but a path of plain HTTP.
     row(super::scrape::PATH, READERS),
 ];

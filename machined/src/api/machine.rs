@@ -34,7 +34,7 @@ pub(super) fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
     peer.ok_or_else(|| Status::internal("the connection's peer is not known"))
 }
 
-fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     peer(request).map(|peer| peer.caller())
 }
 

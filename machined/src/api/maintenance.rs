@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 use super::machine::{check_upload, peer};
 use super::node::Node;
 use super::pairing::Pairing;
+use super::storage;
 
 /// The service over a node.
 #[derive(Debug)]
@@ -96,5 +97,19 @@ impl<N: Node> MaintenanceService for Maintenance<N> {
         Ok(Response::new(
             self.node.apply_config(caller, request.into_inner()).await?,
         ))
+    }
+
+    async fn reset(
+        &self,
+        request: Request<v1::ResetRequest>,
+    ) -> Result<Response<v1::ResetResponse>, Status> {
+        storage::reset(&*self.node, request).await
+    }
+
+    async fn wipe_disk(
+        &self,
+        request: Request<v1::WipeDiskRequest>,
+    ) -> Result<Response<v1::WipeDiskResponse>, Status> {
+        storage::wipe_disk(&*self.node, request).await
     }
 }

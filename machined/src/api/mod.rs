@@ -24,6 +24,7 @@ mod peer;
 mod proof;
 mod scrape;
 mod serving;
+mod storage;
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -34,6 +35,7 @@ use std::time::Duration;
 
 use ::api::v1alpha1::machine_service_server::MachineServiceServer;
 use ::api::v1alpha1::maintenance_service_server::MaintenanceServiceServer;
+use ::api::v1alpha1::storage_service_server::StorageServiceServer;
 use ::api::{DescriptorError, FILE_DESCRIPTOR_SET, MAX_REQUEST};
 use futures_util::{FutureExt as _, StreamExt as _};
 use http::{Request, Response};
@@ -122,6 +124,7 @@ impl Server {
         endpoint: watch::Receiver<Arc<Endpoint>>,
     ) -> Self {
         let machine = machine::Machine::new(Arc::clone(&node));
+        let storage = storage::Storage::new(Arc::clone(&node));
         let asked = Arc::clone(&node);
         let scrape = scrape::Scrape(Arc::new(move || {
             let node = Arc::clone(&asked);
@@ -131,6 +134,7 @@ impl Server {
         let mut routes = RoutesBuilder::default();
         routes
             .add_service(MachineServiceServer::new(machine).max_decoding_message_size(MAX_REQUEST))
+            .add_service(StorageServiceServer::new(storage).max_decoding_message_size(MAX_REQUEST))
             .add_service(
                 MaintenanceServiceServer::new(maintenance).max_decoding_message_size(MAX_REQUEST),
             );

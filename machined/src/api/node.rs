@@ -106,6 +106,19 @@ pub trait Node: Send + Sync + 'static {
     /// Powers the node off soon after the answer.
     fn shutdown(&self, caller: Caller) -> impl Future<Output = Result<(), Failure>> + Send;
 
+    /// Has the node's disk emptied and the node restarted soon after the answer, unless it is a dry run.
+    fn reset(
+        &self,
+        caller: Caller,
+        request: v1::ResetRequest,
+    ) -> impl Future<Output = Result<v1::ResetResponse, Failure>> + Send;
+
+    /// Makes a disk blank, unless it is a dry run.
+    fn wipe_disk(
+        &self,
+        request: v1::WipeDiskRequest,
+    ) -> impl Future<Output = Result<v1::WipeDiskResponse, Failure>> + Send;
+
     /// Checks the documents and, unless it is a dry run, makes them the configuration.
     fn apply_config(
         &self,

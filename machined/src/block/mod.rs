@@ -1,4 +1,4 @@
-//! Storage: the disks there are.
+//! Storage: the disks there are, and the node's own volumes.
 
 pub mod disk;
 pub mod volume;
@@ -11,11 +11,24 @@ use sys::uevent::Listener;
 /// Where the kernel shows its devices.
 pub const SYS: &str = "/sys";
 
-/// Adds every controller of storage; `devices` wakes them.
+/// Where STATE is mounted; it stays so over a restart of this daemon.
+pub const STATE: &str = "/run/garboard/state";
+
+/// Where EPHEMERAL is mounted.
+pub const EPHEMERAL: &str = "/var";
+
+/// Adds every controller of storage; `devices` wakes them. Without `volumes` no disk is touched.
 ///
 /// # Errors
 /// When one of them is there already.
-pub fn register(runtime: &mut Runtime, devices: Listener) -> Result<(), RegisterError> {
+pub fn register(
+    runtime: &mut Runtime,
+    devices: Listener,
+    volumes: Option<volume::apply::Apply>,
+) -> Result<(), RegisterError> {
     runtime.register(disk::status::Status::new(Path::new(SYS), devices))?;
+    if let Some(volumes) = volumes {
+        runtime.register(volumes)?;
+    }
     Ok(())
 }

@@ -20,6 +20,7 @@ use super::conditions::{put, set_condition};
 use super::documents::{self, SOURCE};
 use super::{End, Order};
 use crate::api::{Caller, Failure};
+use crate::block::volume::Volumes;
 use crate::config::{Configs, Generation, LoadError, Name, Storage};
 use crate::runtime::init_link::Down;
 use crate::runtime::stage::status::{CONFIG, REBOOT, SHUTDOWN};
@@ -63,6 +64,7 @@ pub struct Head {
     store: Store,
     kept: Arc<Mutex<Configs>>,
     storage: watch::Receiver<Storage>,
+    volumes: Volumes,
     end: watch::Sender<Option<End>>,
     beginning: Beginning,
     /// The config that runs, and when it has run long enough.
@@ -70,19 +72,22 @@ pub struct Head {
 }
 
 impl Head {
-    /// A head on kept configs. `storage` says where they are kept from now on, whenever that changes; `end` is told when
+    /// A head on kept configs. `storage` says where they are kept from now on, whenever that changes; `volumes` are
+    /// emptied by a reset; `end` is told when
     /// this process or the machine is to end.
     #[must_use]
     pub fn new(
         store: Store,
         kept: Configs,
         storage: watch::Receiver<Storage>,
+        volumes: Volumes,
         end: watch::Sender<Option<End>>,
     ) -> Self {
         Self {
             store,
             kept: Arc::new(Mutex::new(kept)),
             storage,
+            volumes,
             end,
             beginning: Beginning::Usual,
             on_trial: None,
@@ -110,11 +115,22 @@ impl Head {
                     request,
                     answer,
                 }) => drop(answer.send(self.apply(&caller, request).await)),
+                Some(Order::Reset {
+                    caller,
+                    request,
+                    answer,
+                }) => drop(answer.send(self.reset(&caller, request).await)),
+                Some(Order::WipeDisk { request, answer }) => {
+                    drop(answer.send(self.wipe_disk(request).await));
+                }
                 Some(Order::GoDown {
                     caller,
                     down,
                     answer,
-                }) => drop(answer.send(self.go_down(&caller, down))),
+                }) => {
+                    let whom = format!("asked by {} from {}", caller.subject, caller.source);
+                    drop(answer.send(self.go_down(&whom, down)));
+                }
                 None => return,
             }
         }
@@ -139,11 +155,7 @@ impl Head {
             expected_generation,
             ..
         } = request;
-        if *self.storage.borrow() == Storage::Looking {
-            return Err(Failure::unavailable(
-                "the node is still looking for its disk; try again in a moment",
-            ));
-        }
+        self.has_looked()?;
         let now = Timestamp::now();
         let (wanted, documents) = self.on_thread(move |_| check(documents, now)).await??;
         let active = documents::active(&self.store.snapshot())
@@ -194,13 +206,12 @@ impl Head {
         Ok(())
     }
 
-    fn go_down(&mut self, caller: &Caller, down: Down) -> Result<(), Failure> {
+    fn go_down(&mut self, reason: &str, down: Down) -> Result<(), Failure> {
         let condition = match down {
             Down::Reboot => REBOOT,
             Down::Poweroff => SHUTDOWN,
         };
-        let reason = format!("asked by {} from {}", caller.subject, caller.source);
-        self.condition(condition, true, &reason, Timestamp::now())
+        self.condition(condition, true, reason, Timestamp::now())
             .map_err(|error| Failure::internal(cosi::report(&error)))?;
         self.end.send_replace(Some(End::Machine(down)));
         Ok(())
@@ -267,6 +278,7 @@ async fn long_enough(on_trial: Option<&(Name, Instant)>) -> Name {
     }
 }
 
+mod disk;
 mod settle;
 #[cfg(test)]
 mod tests;

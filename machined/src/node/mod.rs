@@ -47,6 +47,22 @@ pub enum Order {
         /// Where the answer goes.
         answer: oneshot::Sender<Result<v1::ApplyConfigResponse, Failure>>,
     },
+    /// Empty the node's disk and start the machine again.
+    Reset {
+        /// Who asks.
+        caller: Caller,
+        /// Which disk, and whether really.
+        request: v1::ResetRequest,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<v1::ResetResponse, Failure>>,
+    },
+    /// Make a disk blank.
+    WipeDisk {
+        /// Which disk, and whether really.
+        request: v1::WipeDiskRequest,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<v1::WipeDiskResponse, Failure>>,
+    },
     /// End the machine.
     GoDown {
         /// Who asks.
@@ -176,6 +192,27 @@ impl Node for LocalNode {
             answer,
         })
         .await
+    }
+
+    async fn reset(
+        &self,
+        caller: Caller,
+        request: v1::ResetRequest,
+    ) -> Result<v1::ResetResponse, Failure> {
+        self.order(|answer| Order::Reset {
+            caller,
+            request,
+            answer,
+        })
+        .await
+    }
+
+    async fn wipe_disk(
+        &self,
+        request: v1::WipeDiskRequest,
+    ) -> Result<v1::WipeDiskResponse, Failure> {
+        self.order(|answer| Order::WipeDisk { request, answer })
+            .await
     }
 
     async fn apply_config(

@@ -9,6 +9,7 @@ use ::api::v1alpha1::machine_service_client::MachineServiceClient;
 use ::api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
 use jiff::Timestamp;
 use machined::api::{Endpoint, Pairing, Server};
+use machined::block::volume::Volumes;
 use machined::config::{Configs, Disk, Generations, Storage};
 use machined::metrics::{Calls, Metrics};
 use machined::node::{Beginning, Head, LocalNode};
@@ -91,6 +92,7 @@ async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
         store.clone(),
         Configs::new(Generations::new(disk)),
         watch::Sender::new(in_memory).subscribe(),
+        Volumes::new(folder, folder, folder),
         watch::Sender::new(None),
     );
     head.load(&Beginning::Usual, Timestamp::now()).unwrap();

@@ -71,6 +71,25 @@ impl Node for FakeNode {
         Ok(())
     }
 
+    async fn reset(
+        &self,
+        caller: Caller,
+        request: v1::ResetRequest,
+    ) -> Result<v1::ResetResponse, Failure> {
+        self.note(caller, format!("reset {}", request.disk));
+        Ok(v1::ResetResponse::default())
+    }
+
+    async fn wipe_disk(
+        &self,
+        request: v1::WipeDiskRequest,
+    ) -> Result<v1::WipeDiskResponse, Failure> {
+        Ok(v1::WipeDiskResponse {
+            disk: request.disk,
+            ..Default::default()
+        })
+    }
+
     async fn apply_config(
         &self,
         caller: Caller,

@@ -7,6 +7,7 @@ use ::api::v1alpha1 as v1;
 use ::api::v1alpha1::inspect_service_client::InspectServiceClient;
 use ::api::v1alpha1::machine_service_client::MachineServiceClient;
 use ::api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
+use ::api::v1alpha1::storage_service_client::StorageServiceClient;
 use cosi::wire::proto;
 use cosi::wire::proto::state_client::StateClient;
 use http::StatusCode;
@@ -25,6 +26,7 @@ const MACHINE: &str = "/garboard.machine.v1alpha1.MachineService/";
 const INSPECT: &str = "/garboard.machine.v1alpha1.InspectService/";
 const STATE: &str = "/cosi.resource.State/";
 const METRICS: &str = "/metrics";
+const STORAGE: &str = "/garboard.machine.v1alpha1.StorageService/";
 const MAINTENANCE: &str = "/garboard.machine.v1alpha1.MaintenanceService/";
 
 /// Calls the method that a path names, with the least that it takes; `None` for paths that have no client here.
@@ -37,6 +39,8 @@ async fn call(channel: Channel, path: &str) -> Option<Result<(), Status>> {
         Some(scrape(channel).await)
     } else if let Some(method) = path.strip_prefix(INSPECT) {
         call_inspect(InspectServiceClient::new(channel), method).await
+    } else if let Some(method) = path.strip_prefix(STORAGE) {
+        call_storage(StorageServiceClient::new(channel), method).await
     } else {
         call_state(StateClient::new(channel), path.strip_prefix(STATE)?).await
     }
@@ -119,6 +123,25 @@ async fn call_maintenance(
         "Pair" => client.pair(v1::PairRequest::default()).await.map(drop),
         "ApplyConfig" => client
             .apply_config(v1::ApplyConfigRequest::default())
+            .await
+            .map(drop),
+        "Reset" => client.reset(v1::ResetRequest::default()).await.map(drop),
+        "WipeDisk" => client
+            .wipe_disk(v1::WipeDiskRequest::default())
+            .await
+            .map(drop),
+        _ => return None,
+    })
+}
+
+async fn call_storage(
+    mut client: StorageServiceClient<Channel>,
+    method: &str,
+) -> Option<Result<(), Status>> {
+    Some(match method {
+        "Reset" => client.reset(v1::ResetRequest::default()).await.map(drop),
+        "WipeDisk" => client
+            .wipe_disk(v1::WipeDiskRequest::default())
             .await
             .map(drop),
         _ => return None,

@@ -13,13 +13,11 @@ use super::layout::Volume;
 use super::table::Piece;
 
 /// How far apart the slots are; no device writes so much at once that a torn write could reach the other one.
-const APART: u64 = 1 << 20;
+pub(super) const APART: u64 = 1 << 20;
 /// The room for a record. A whole number of every sector size.
 const ROOM: usize = 16 << 10;
 /// What a record begins with.
 const MAGIC: [u8; 8] = *b"GARBMETA";
-/// The magic, the number, the length and the hash.
-const HEADER: usize = 8 + 8 + 4 + 32;
 
 /// The bytes of both slots.
 pub(super) const BYTES: usize = APART as usize + ROOM;

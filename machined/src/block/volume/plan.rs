@@ -79,7 +79,7 @@ impl Seen {
     }
 
     /// It has the node's partitions, and something in them: after a reset they are empty, and bind nobody.
-    fn holds_a_node(&self) -> bool {
+    pub(super) fn holds_a_node(&self) -> bool {
         match self.content() {
             Content::Ours { table, .. } => self.meta(table).is_none_or(|it| !it.volumes.is_empty()),
             _ => false,

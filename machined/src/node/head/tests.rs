@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::api::Proof;
+use crate::block::volume::Volumes;
 use crate::config::{Disk, Generations};
 
 mod storage;
@@ -34,8 +35,16 @@ impl Life {
     fn begin_with(memory: &Path, storage: Storage, beginning: &Beginning) -> Self {
         let (store, end) = (Store::new(1), watch::Sender::new(None));
         let storage = watch::Sender::new(storage);
+        // Not one of them asks for disks.
+        let volumes = Volumes::new(memory, memory, memory);
         let kept = Configs::new(Generations::new(Disk::open(memory).unwrap()));
-        let mut head = Head::new(store.clone(), kept, storage.subscribe(), end.clone());
+        let mut head = Head::new(
+            store.clone(),
+            kept,
+            storage.subscribe(),
+            volumes,
+            end.clone(),
+        );
         head.load(beginning, Timestamp::now()).unwrap();
         Self {
             store,

@@ -1,0 +1,98 @@
+//! Makes, checks and mounts the node's volumes, and says where configs are kept.
+
+use std::time::Duration;
+
+use cosi::{Controller, Cx, Dirty, Error, Outcome};
+use jiff::{SignedDuration, Timestamp};
+use resources::block::{Disk, VolumeStatus};
+use resources::runtime::Condition;
+use tokio::sync::watch;
+
+use super::keeper::{Known, Volumes};
+use super::plan::Wanted;
+use crate::config::Storage;
+
+/// The condition that every device that was there at the start has been given its driver.
+pub const DEVICES: &str = "devices";
+
+/// How long after that a disk may take to show itself before the node goes on without: drivers of USB, SAS and NVMe look
+/// for disks in the background. One that comes later is taken up all the same.
+const SETTLE: SignedDuration = SignedDuration::from_secs(1);
+
+/// The controller.
+#[derive(Debug)]
+pub struct Apply {
+    volumes: Volumes,
+    storage: watch::Sender<Storage>,
+    loaded: Option<Timestamp>,
+}
+
+cosi::declare! {
+    Apply as "block.volume.apply" {
+        reads Disk;
+        reads Condition: DEVICES;
+        writes VolumeStatus;
+    }
+}
+
+impl Apply {
+    /// Keeps these volumes, and tells `storage` where configs are kept.
+    #[must_use]
+    pub fn new(volumes: Volumes, storage: watch::Sender<Storage>) -> Self {
+        Self {
+            volumes,
+            storage,
+            loaded: None,
+        }
+    }
+
+    /// Whether disks have had their time to show themselves, and how long they still have if not.
+    fn settled(&mut self, cx: &Cx<'_, Self>) -> Result<bool, Option<Duration>> {
+        let met = cx.get::<Condition>(DEVICES).is_some_and(|it| it.spec.met);
+        if !met {
+            return Err(None);
+        }
+        let loaded = *self.loaded.get_or_insert(cx.now());
+        let waited = cx.now().duration_since(loaded);
+        // A clock that is set back would make it a long time.
+        if waited < SETTLE && waited >= SignedDuration::ZERO {
+            return Err(Some((SETTLE - waited).unsigned_abs()));
+        }
+        Ok(true)
+    }
+}
+
+impl Controller for Apply {
+    async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
+        let disks = cx.list::<Disk>().into_iter();
+        let disks = disks
+            .map(|it| (it.id().to_owned(), (*it.spec).clone()))
+            .collect();
+        let settled = self.settled(cx);
+        let wanted: Option<Wanted> = None;
+        let known = Known {
+            disks,
+            wanted,
+            settled: settled.is_ok(),
+        };
+        let volumes = self.volumes.clone();
+        let turn = move || volumes.keeper().turn(&known);
+        let turn = tokio::task::spawn_blocking(turn).await?;
+        cx.replace::<VolumeStatus>();
+        for (volume, status) in turn.statuses {
+            cx.put(volume, status);
+        }
+        if let Some(storage) = turn.storage {
+            self.storage.send_if_modified(|it| {
+                let changed = *it != storage;
+                *it = storage;
+                changed
+            });
+        }
+        let waits = [turn.again, settled.err().flatten()];
+        Ok(match waits.into_iter().flatten().min() {
+            Some(wait) => Outcome::Requeue(wait),
+            None => Outcome::Done,
+        })
+    }
+}

@@ -1,0 +1,354 @@
+//! What the plan needs of this machine: looking at disks, writing to them, and the programs of e2fsprogs.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::libc::O_EXCL;
+use nix::mount::{MsFlags, mount};
+use procfs::process::Process;
+use resources::block::Disk;
+use sys::partitions;
+use thiserror::Error;
+
+use super::layout::{MIB, Volume};
+use super::meta;
+use super::plan::{Seen, Step};
+use super::table::{self, Ends, Found, LayoutError, Piece, Table};
+
+/// Where the programs' words go; `osctl logs disk` shows them.
+const LOG: &str = "disk";
+/// Where an ext4 file system has its magic number, and that number (linux/Documentation/filesystems/ext4/super.rst).
+const MAGIC: (u64, [u8; 2]) = (1024 + 0x38, [0x53, 0xef]);
+/// e2fsck: all is well, or was mended (e2fsck(8), EXIT CODE).
+const MENDED: [i32; 2] = [0, 1];
+
+/// Why a step on a disk was not taken.
+#[derive(Debug, Error)]
+pub(super) enum HostError {
+    #[error("open {0}")]
+    Open(String, #[source] io::Error),
+    #[error("read {0}")]
+    Read(String, #[source] io::Error),
+    #[error("write to {0}")]
+    Write(String, #[source] io::Error),
+    #[error("a partition table for {0}")]
+    Layout(String, #[source] LayoutError),
+    #[error("make the kernel read the partition table of {0} again")]
+    Partitions(String, #[source] Errno),
+    #[error("wait for what a former life of machined began")]
+    Lock(#[source] io::Error),
+    #[error("run {0}")]
+    Run(&'static str, #[source] io::Error),
+    #[error("{0} {1}; `osctl logs disk` has what it said")]
+    Program(&'static str, String),
+    #[error("make {0}")]
+    Folder(String, #[source] io::Error),
+    #[error("mount {0} at {1}")]
+    Mount(String, String, #[source] Errno),
+    #[error("read what is mounted")]
+    Mounts(#[source] procfs::ProcError),
+}
+
+/// This machine.
+#[derive(Debug)]
+pub(super) struct Host {
+    run: PathBuf,
+    state: PathBuf,
+    ephemeral: PathBuf,
+}
+
+impl Host {
+    /// Works in `run`, and mounts STATE and EPHEMERAL at those places.
+    pub(super) fn new(run: &Path, state: &Path, ephemeral: &Path) -> Self {
+        Self {
+            run: run.to_owned(),
+            state: state.to_owned(),
+            ephemeral: ephemeral.to_owned(),
+        }
+    }
+
+    /// Where a volume is mounted when it is; `None` for those that never are.
+    pub(super) fn place(&self, volume: Volume) -> Option<&Path> {
+        match volume {
+            Volume::State => Some(&self.state),
+            Volume::Ephemeral => Some(&self.ephemeral),
+            Volume::Efi | Volume::RootA | Volume::RootB | Volume::Meta => None,
+        }
+    }
+
+    /// Looks at a disk of this kernel's name.
+    pub(super) fn look(&self, name: &str, disk: &Disk) -> Result<Seen, HostError> {
+        let file = File::open(&disk.path).map_err(open(&disk.path))?;
+        let read = |at: u64, bytes: u64| {
+            let mut buffer = vec![0; usize::try_from(bytes).unwrap_or_default()];
+            let done = file.read_exact_at(&mut buffer, at);
+            done.map(|()| buffer)
+                .map_err(|source| HostError::Read(disk.path.clone(), source))
+        };
+        let end = disk.bytes.min(MIB);
+        let head = read(0, end)?;
+        let head_is_blank = head.iter().all(|byte| *byte == 0);
+        let tail = read(disk.bytes - end, end)?;
+        let ends = Ends {
+            disk_bytes: disk.bytes,
+            sector: u64::from(disk.sector_bytes.max(512)),
+            head,
+            tail,
+        };
+        let has_notes = disk.bytes >= Volume::Meta.start() + meta::BYTES as u64;
+        let notes = match has_notes {
+            true => read(Volume::Meta.start(), meta::BYTES as u64)?,
+            false => Vec::new(),
+        };
+        let found = table::read(&ends);
+        Ok(Seen {
+            name: name.to_owned(),
+            bytes: disk.bytes,
+            held: is_held(&disk.path),
+            found,
+            head_is_blank,
+            notes: meta::read(&notes),
+            file_systems: file_systems(&disk.path),
+        })
+    }
+
+    /// The volumes of a disk that are mounted where they belong.
+    pub(super) fn mounted(&self, disk: &str) -> Result<BTreeSet<Volume>, HostError> {
+        let own = Process::myself().and_then(|this| this.mountinfo());
+        let mounts = own.map_err(HostError::Mounts)?.0;
+        let is_mounted = |volume: &Volume| {
+            let device = device(disk, *volume);
+            mounts.iter().any(|it| {
+                it.mount_source.as_deref() == Some(&device)
+                    && Some(it.mount_point.as_path()) == self.place(*volume)
+            })
+        };
+        Ok(Volume::MOUNTED.into_iter().filter(is_mounted).collect())
+    }
+
+    /// Takes a step on the disk at this path; says what of it an operator should know.
+    pub(super) fn take(&self, step: &Step, disk: &Disk, seen: &Seen) -> Result<String, HostError> {
+        let path = disk.path.as_str();
+        match step {
+            Step::Note(meta) => write(path, &[meta::piece(&seen.notes, meta)])?,
+            Step::Clear => {
+                let mebibyte = disk.bytes.min(MIB);
+                let zeros = |at| Piece {
+                    at,
+                    bytes: vec![0; usize::try_from(mebibyte).unwrap_or_default()],
+                };
+                write(path, &[zeros(0), zeros(disk.bytes - mebibyte)])?;
+            }
+            Step::Partition(table) => self.partition(disk, table)?,
+            Step::Empty(volume) => {
+                let bytes = vec![0; usize::try_from(MIB).unwrap_or_default()];
+                write(&device(path, *volume), &[Piece { at: 0, bytes }])?;
+            }
+            Step::Make(volume) => self.make(path, *volume)?,
+            Step::Check(volume) => return self.check(path, *volume),
+            Step::Mount(volume) => self.mount(path, *volume)?,
+            Step::Grow(volume) => {
+                let device = device(path, *volume);
+                let code = self.run("resize2fs", &[&device])?;
+                if code != Some(0) {
+                    return Err(HostError::Program("resize2fs", ended(code)));
+                }
+            }
+        }
+        Ok(String::new())
+    }
+
+    /// Makes a disk blank: both ends of it and of each of its partitions, and the place of our notes.
+    pub(super) fn wipe(&self, disk: &Disk, seen: &Seen) -> Result<(), HostError> {
+        let mebibyte = disk.bytes.min(MIB);
+        let mut places = vec![0, disk.bytes - mebibyte];
+        if let Found::Table { table, .. } = &seen.found {
+            for it in &table.partitions {
+                places.extend([
+                    it.start,
+                    it.start.saturating_add(it.bytes).saturating_sub(MIB),
+                ]);
+            }
+        }
+        if disk.bytes > Volume::Meta.start() + meta::BYTES as u64 + MIB {
+            places.extend([0, meta::APART].map(|it| Volume::Meta.start() + it));
+        }
+        places.retain(|at| {
+            at.checked_add(mebibyte)
+                .is_some_and(|end| end <= disk.bytes)
+        });
+        let zeros = vec![0; usize::try_from(mebibyte).unwrap_or_default()];
+        let pieces = places.into_iter().map(|at| Piece {
+            at,
+            bytes: zeros.clone(),
+        });
+        write(&disk.path, &pieces.collect::<Vec<_>>())?;
+        let file = File::open(&disk.path).map_err(open(&disk.path))?;
+        partitions::read_again(&file)
+            .map_err(|errno| HostError::Partitions(disk.path.clone(), errno))
+    }
+
+    fn partition(&self, disk: &Disk, table: &Table) -> Result<(), HostError> {
+        let sector = u64::from(disk.sector_bytes.max(512));
+        let rounds = table::pieces(table, disk.bytes, sector)
+            .map_err(|source| HostError::Layout(disk.path.clone(), source))?;
+        for round in rounds {
+            write(&disk.path, &round)?;
+        }
+        let file = File::open(&disk.path).map_err(open(&disk.path))?;
+        let told = match partitions::read_again(&file) {
+            // The volumes are mounted: only the last one has changed.
+            Err(Errno::EBUSY) => {
+                let last = Volume::Ephemeral.number();
+                let last = table.partitions.iter().find(|it| it.number == last);
+                last.map_or(Ok(()), |it| {
+                    partitions::resize(&file, it.number, it.start, it.bytes)
+                })
+            }
+            told => told,
+        };
+        told.map_err(|errno| HostError::Partitions(disk.path.clone(), errno))
+    }
+
+    fn make(&self, disk: &str, volume: Volume) -> Result<(), HostError> {
+        let device = device(disk, volume);
+        let arguments = [
+            "-F",
+            "-q",
+            "-t",
+            "ext4",
+            "-m",
+            "1",
+            "-L",
+            volume.name(),
+            &device,
+        ];
+        match self.run("mke2fs", &arguments)? {
+            Some(0) => Ok(()),
+            code => Err(HostError::Program("mke2fs", ended(code))),
+        }
+    }
+
+    /// Checks a file system, mending what can be mended without asking, then what cannot: there is nobody to ask, and what
+    /// counts on STATE proves itself by its hash.
+    fn check(&self, disk: &str, volume: Volume) -> Result<String, HostError> {
+        let device = device(disk, volume);
+        match self.run("e2fsck", &["-p", &device])? {
+            Some(0) => return Ok(String::new()),
+            Some(code) if MENDED.contains(&code) => {
+                return Ok("e2fsck mended small damage; `osctl logs disk` has what".to_owned());
+            }
+            _ => {}
+        }
+        let code = self.run("e2fsck", &["-y", &device])?;
+        if code.is_some_and(|code| MENDED.contains(&code)) {
+            let told = "e2fsck mended damage that may have cost files; `osctl logs disk` has which";
+            return Ok(told.to_owned());
+        }
+        Err(HostError::Program("e2fsck", ended(code)))
+    }
+
+    fn mount(&self, disk: &str, volume: Volume) -> Result<(), HostError> {
+        let device = device(disk, volume);
+        let Some(place) = self.place(volume) else {
+            return Ok(());
+        };
+        let folder = |source| HostError::Folder(place.display().to_string(), source);
+        fs::create_dir_all(place).map_err(folder)?;
+        let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
+        if volume == Volume::State {
+            flags |= MsFlags::MS_NOEXEC;
+        }
+        let data = Some("errors=remount-ro");
+        mount(Some(device.as_str()), place, Some("ext4"), flags, data)
+            .map_err(|errno| HostError::Mount(device, place.display().to_string(), errno))?;
+        if volume == Volume::State {
+            fs::set_permissions(place, Permissions::from_mode(0o700)).map_err(folder)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a program to its end; its exit code, `None` when it was killed.
+    ///
+    /// A program outlives this process, and must never work on a disk beside another one: the lock, which it inherits as
+    /// its standard input, is free only when both are gone.
+    fn run(&self, program: &'static str, arguments: &[&str]) -> Result<Option<i32>, HostError> {
+        let open = |path: PathBuf| {
+            let file = OpenOptions::new().append(true).create(true).open(&path);
+            file.map_err(|source| HostError::Open(path.display().to_string(), source))
+        };
+        let lock = Flock::lock(open(self.run.join("disk.lock"))?, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| HostError::Lock(errno.into()))?;
+        let log = open(self.run.join("logs").join(format!("{LOG}.log")))?;
+        let failed = |source| HostError::Run(program, source);
+        let (held, errors) = (lock.try_clone(), log.try_clone());
+        let status = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::from(held.map_err(failed)?))
+            .stderr(Stdio::from(errors.map_err(failed)?))
+            .stdout(Stdio::from(log))
+            .status()
+            .map_err(failed)?;
+        tracing::info!(program, ?arguments, code = status.code(), "ran");
+        Ok(status.code())
+    }
+}
+
+fn open(path: &str) -> impl FnOnce(io::Error) -> HostError {
+    |source| HostError::Open(path.to_owned(), source)
+}
+
+/// Whether somebody has the device for himself: a mount, another device made of it, or the same for one of its partitions.
+fn is_held(path: &str) -> bool {
+    let open = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_EXCL)
+        .open(path);
+    open.is_err_and(|error| error.raw_os_error() == Some(Errno::EBUSY as i32))
+}
+
+/// The device of a volume on a disk, both paths: a name that ends in a digit gets a `p` before the number.
+pub(super) fn device(disk: &str, volume: Volume) -> String {
+    let part = if disk.ends_with(|last: char| last.is_ascii_digit()) {
+        "p"
+    } else {
+        ""
+    };
+    format!("{disk}{part}{}", volume.number())
+}
+
+/// Where there is a file system, as far as the volumes are devices already: the kernel keeps what it has read of a disk
+/// and of its partitions apart, and what was written there was written through the partition.
+fn file_systems(disk: &str) -> BTreeSet<Volume> {
+    let has = |volume: &Volume| {
+        let (at, magic) = MAGIC;
+        let mut found = [0; 2];
+        let file = File::open(device(disk, *volume));
+        file.and_then(|it| it.read_exact_at(&mut found, at)).is_ok() && found == magic
+    };
+    Volume::MOUNTED.into_iter().filter(has).collect()
+}
+
+/// Writes, and returns when it is sure to be kept.
+fn write(path: &str, pieces: &[Piece]) -> Result<(), HostError> {
+    let file = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .map_err(open(path))?;
+    let mut done = pieces.iter().map(|it| file.write_all_at(&it.bytes, it.at));
+    done.try_for_each(|it| it)
+        .and_then(|()| file.sync_all())
+        .map_err(|source| HostError::Write(path.to_owned(), source))
+}
+
+fn ended(code: Option<i32>) -> String {
+    code.map_or("was killed".to_owned(), |code| {
+        format!("failed with code {code}")
+    })
+}

@@ -1,0 +1,83 @@
+//! Orders about disks: they end in a restart, or change what the node could start from.
+
+use std::collections::BTreeMap;
+
+use ::api::v1alpha1 as v1;
+use resources::block::Disk;
+use store::Spec as _;
+
+use super::Head;
+use crate::api::{Caller, Failure};
+use crate::block::volume::{RefusedError, Target};
+use crate::config::Storage;
+use crate::runtime::init_link::Down;
+
+impl Head {
+    /// Has the node's disk emptied at the next start, and starts the machine again.
+    pub(super) async fn reset(
+        &mut self,
+        caller: &Caller,
+        request: v1::ResetRequest,
+    ) -> Result<v1::ResetResponse, Failure> {
+        self.has_looked()?;
+        let v1::ResetRequest { disk, dry_run } = request;
+        let (volumes, disks) = (self.volumes.clone(), self.disks());
+        let noted = self.on_thread(move |_| volumes.reset(&disks, &disk, dry_run));
+        let Target { name, description } = noted.await?.map_err(refused)?;
+        if !dry_run {
+            let whom = format!("reset by {} from {}", caller.subject, caller.source);
+            self.go_down(&whom, Down::Reboot)?;
+        }
+        Ok(v1::ResetResponse {
+            disk: name,
+            description,
+        })
+    }
+
+    /// Makes a disk blank that the node does not use.
+    pub(super) async fn wipe_disk(
+        &mut self,
+        request: v1::WipeDiskRequest,
+    ) -> Result<v1::WipeDiskResponse, Failure> {
+        self.has_looked()?;
+        let v1::WipeDiskRequest { disk, dry_run } = request;
+        let (volumes, disks) = (self.volumes.clone(), self.disks());
+        let wiped = self.on_thread(move |_| volumes.wipe(&disks, &disk, dry_run));
+        let Target { name, description } = wiped.await?.map_err(refused)?;
+        Ok(v1::WipeDiskResponse {
+            disk: name,
+            description,
+        })
+    }
+
+    /// Refuses what needs to know where the node keeps things, as long as that is not known.
+    pub(super) fn has_looked(&self) -> Result<(), Failure> {
+        if *self.storage.borrow() == Storage::Looking {
+            return Err(Failure::unavailable(
+                "the node is still looking for its disk; try again in a moment",
+            ));
+        }
+        Ok(())
+    }
+
+    fn disks(&self) -> BTreeMap<String, Disk> {
+        let snapshot = self.store.snapshot();
+        let disks = snapshot.list_as::<Disk>(Disk::DEFINITION.namespace);
+        disks
+            .map(|it| (it.metadata.id.to_string(), (*it.spec).clone()))
+            .collect()
+    }
+}
+
+fn refused(error: RefusedError) -> Failure {
+    let text = cosi::report(&error);
+    match error {
+        RefusedError::Unknown { .. } => Failure::not_found(text),
+        RefusedError::Host(_) => Failure::internal(text),
+        RefusedError::Ambiguous(_) | RefusedError::Other { .. } => Failure::invalid(text),
+        RefusedError::NoDisk
+        | RefusedError::Unnamed(_)
+        | RefusedError::Own(_)
+        | RefusedError::Held(_) => Failure::precondition(text),
+    }
+}
