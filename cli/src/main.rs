@@ -28,8 +28,8 @@ use jiff::Timestamp;
 
 use crate::commands::stream::Extent;
 use crate::commands::{
-    cluster, config, context as contexts, copy, dashboard, generate, get, inspect, power, stream,
-    support, version,
+    cluster, config, context as contexts, copy, dashboard, generate, get, inspect, power, storage,
+    stream, support, version,
 };
 use crate::context::ContextFile;
 use crate::exit::{Changes, Interrupted, WrongUsage};
@@ -141,6 +141,18 @@ enum Command {
     },
     /// Power nodes off cleanly
     Shutdown,
+    /// Empty a node's own disk and restart it, which leaves it in maintenance mode
+    ///
+    /// Config, identity, logs and all that pods kept on the node are gone; the partitions and an installed system stay. On a
+    /// terminal you are asked for the name of the disk.
+    Reset(storage::Reset),
+    /// Make a disk blank that a node does not use
+    ///
+    /// Partition tables and the marks of file systems, RAID and volume managers go; the rest is not overwritten. The node's
+    /// own disk and disks in use are refused.
+    Wipe(storage::Wipe),
+    /// Show the node's own volumes: where they are and what they wait for
+    Volumes,
     /// Print a script that lets a shell complete osctl's commands
     ///
     /// For bash, put this into ~/.bashrc: source <(osctl completion bash)
@@ -248,6 +260,21 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
         Command::Support(bundle) => support::run(&session()?, &bundle, Timestamp::now()).await,
         Command::Reboot { wait } => power::reboot(&session()?, wait, format).await,
         Command::Shutdown => power::shutdown(&session()?, format).await,
+        Command::Reset(reset) => match &reset.how.pairing {
+            Some(pairing) => {
+                let way = storage::Way::Pairing(pairing, &global.nodes, patience);
+                storage::reset(way, &reset, format).await
+            }
+            None => storage::reset(storage::Way::Session(&session()?), &reset, format).await,
+        },
+        Command::Wipe(wipe) => match &wipe.how.pairing {
+            Some(pairing) => {
+                let way = storage::Way::Pairing(pairing, &global.nodes, patience);
+                storage::wipe(way, &wipe, format).await
+            }
+            None => storage::wipe(storage::Way::Session(&session()?), &wipe, format).await,
+        },
+        Command::Volumes => get::run(&session()?, get::Get::all("volumes"), format).await,
         Command::Completion { shell } => completion(shell),
     }
 }

@@ -15,6 +15,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use pki::pairing::PairingString;
 use serde::Serialize;
+use tonic::transport::Channel;
 
 use self::documents::{checked, keeps_the_way_in, read};
 use crate::connect;
@@ -139,15 +140,14 @@ pub(crate) async fn pair(
     would_change(&applied)
 }
 
-/// Pairs with a waiting node and gives it its config.
-pub(crate) async fn give(
+/// Pairs with a waiting node. What comes next counts only on this connection, so it needs no secret of its own.
+pub(crate) async fn paired(
     pairing: &PairingString,
     address: &str,
-    config: ApplyConfigRequest,
     patience: Duration,
-) -> Result<ApplyConfigResponse> {
+) -> Result<Channel> {
     let channel = connect::connect_pinned(pairing.pin, address, patience).await?;
-    let mut node = MaintenanceServiceClient::new(channel);
+    let mut node = MaintenanceServiceClient::new(channel.clone());
     let now = Timestamp::now();
     let time = prost_types::Timestamp {
         seconds: now.as_second(),
@@ -161,7 +161,17 @@ pub(crate) async fn give(
     within(patience, async { Ok(pair.await?) })
         .await
         .context("pairing")?;
-    // The upload counts only on the connection that paired, so it needs no secret of its own.
+    Ok(channel)
+}
+
+/// Pairs with a waiting node and gives it its config.
+pub(crate) async fn give(
+    pairing: &PairingString,
+    address: &str,
+    config: ApplyConfigRequest,
+    patience: Duration,
+) -> Result<ApplyConfigResponse> {
+    let mut node = MaintenanceServiceClient::new(paired(pairing, address, patience).await?);
     let apply = node.apply_config(config);
     let answer = within(patience, async { Ok(apply.await?) })
         .await

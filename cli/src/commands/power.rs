@@ -84,7 +84,7 @@ fn show(answers: Answers<&'static str>, format: Format) -> Result<()> {
 }
 
 /// What the kernel calls the boot that a node is on.
-async fn boot(channel: Channel) -> Result<String> {
+pub(super) async fn boot(channel: Channel) -> Result<String> {
     let mut registry = Registry::new();
     registry
         .register::<MachineStatus>()
@@ -102,7 +102,11 @@ async fn boot(channel: Channel) -> Result<String> {
 }
 
 /// Waits until a node is on another boot than `before`, or waits for a config.
-async fn comes_back(session: &Session, node: &str, before: Option<&str>) -> Result<&'static str> {
+pub(super) async fn comes_back(
+    session: &Session,
+    node: &str,
+    before: Option<&str>,
+) -> Result<&'static str> {
     let mut last = None;
     let ask = || session.again(node, boot);
     let back = tries::until(PACE, ask, |heard| match Heard::of(heard, before) {

@@ -1,0 +1,252 @@
+//! `osctl reset` and `osctl wipe`: emptying the disks of nodes.
+//!
+//! Nothing is emptied that its owner has not named: on a terminal the node says which disk it is, and the name is typed;
+//! elsewhere it is an argument.
+
+use std::io::{self, BufRead as _, Write as _};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
+use api::v1alpha1::storage_service_client::StorageServiceClient;
+use api::v1alpha1::{ResetRequest, WipeDiskRequest};
+use clap::Args;
+use serde::Serialize;
+use tonic::transport::Channel;
+
+use super::config::paired;
+use super::power;
+use crate::connect;
+use crate::exit::usage;
+use crate::fleet::{Session, within};
+use crate::output::{self, Format};
+
+/// How to reach the node, and whether to do it.
+#[derive(Debug, Args)]
+pub(crate) struct How {
+    /// The pairing string on the console of a node that waits in maintenance mode
+    #[arg(long, value_name = "STRING")]
+    pub(crate) pairing: Option<String>,
+    /// Say what would be emptied and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// A reset.
+#[derive(Debug, Args)]
+pub(crate) struct Reset {
+    /// The node's own disk, by its name, such as nvme0n1, or its serial number: a sign that you know what is emptied
+    #[arg(long, value_name = "DISK")]
+    disk: Option<String>,
+    /// Wait until the node has started again
+    #[arg(long, conflicts_with_all = ["pairing", "dry_run"])]
+    wait: bool,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// The wiping of a disk.
+#[derive(Debug, Args)]
+pub(crate) struct Wipe {
+    /// The disk, by its name as `osctl get disks` has it, such as sdb, or its serial number
+    disk: String,
+    /// Do not ask again
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// What was emptied, or would be.
+#[derive(Clone, Debug, Serialize)]
+struct Emptied {
+    disk: String,
+    description: String,
+    done: bool,
+}
+
+/// A node that can be asked to empty disks.
+enum Node<'a> {
+    /// A running one, by its name.
+    Running(&'a Session, String),
+    /// One that waits in maintenance mode, over the connection that has paired.
+    Waiting(Channel, String, Duration),
+}
+
+/// The node of a command.
+pub(crate) enum Way<'a> {
+    /// By certificate.
+    Session(&'a Session),
+    /// By its pairing string, its address and for so long.
+    Pairing(&'a str, &'a [String], Duration),
+}
+
+impl<'a> Node<'a> {
+    async fn of(way: Way<'a>) -> Result<Self> {
+        match way {
+            Way::Session(session) => Ok(Self::Running(session, session.one_changed()?)),
+            Way::Pairing(pairing, [address], patience) => {
+                let address = connect::with_port(address)?;
+                let pairing = pairing.parse().context("reading the pairing string")?;
+                let channel = paired(&pairing, &address, patience).await?;
+                Ok(Self::Waiting(channel, address, patience))
+            }
+            Way::Pairing(..) => Err(usage("--pairing is for one node; name its address with -n")),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Running(_, name) | Self::Waiting(_, name, _) => name,
+        }
+    }
+
+    async fn reset(&self, disk: &str, dry_run: bool) -> Result<Emptied> {
+        let disk = disk.to_owned();
+        let request = ResetRequest { disk, dry_run };
+        let answer = match self {
+            Self::Running(session, name) => {
+                let call = |channel| {
+                    let request = request.clone();
+                    async move { Ok(StorageServiceClient::new(channel).reset(request).await?) }
+                };
+                session.again(name, call).await
+            }
+            Self::Waiting(channel, _, patience) => {
+                let mut client = MaintenanceServiceClient::new(channel.clone());
+                within(*patience, async { Ok(client.reset(request).await?) }).await
+            }
+        };
+        let answer = answer.context(self.name().to_owned())?.into_inner();
+        Ok(Emptied {
+            disk: answer.disk,
+            description: answer.description,
+            done: !dry_run,
+        })
+    }
+
+    async fn wipe(&self, disk: &str, dry_run: bool) -> Result<Emptied> {
+        let disk = disk.to_owned();
+        let request = WipeDiskRequest { disk, dry_run };
+        let answer = match self {
+            Self::Running(session, name) => {
+                let call = |channel| {
+                    let request = request.clone();
+                    async move {
+                        Ok(StorageServiceClient::new(channel)
+                            .wipe_disk(request)
+                            .await?)
+                    }
+                };
+                session.again(name, call).await
+            }
+            Self::Waiting(channel, _, patience) => {
+                let mut client = MaintenanceServiceClient::new(channel.clone());
+                within(*patience, async { Ok(client.wipe_disk(request).await?) }).await
+            }
+        };
+        let answer = answer.context(self.name().to_owned())?.into_inner();
+        Ok(Emptied {
+            disk: answer.disk,
+            description: answer.description,
+            done: !dry_run,
+        })
+    }
+}
+
+/// Empties a node's own disk and restarts it.
+pub(crate) async fn reset(way: Way<'_>, reset: &Reset, format: Format) -> Result<()> {
+    let node = Node::of(way).await?;
+    let named = reset.disk.as_deref().unwrap_or_default();
+    if reset.how.dry_run {
+        let would = node.reset(named, true).await?;
+        let text = match would.disk.as_str() {
+            "" => {
+                "keeps nothing on a disk; a reset restarts it, and it forgets its config".to_owned()
+            }
+            _ => format!(
+                "a reset empties STATE and EPHEMERAL of {}",
+                would.description
+            ),
+        };
+        return show(&node, &would, &text, format);
+    }
+    let named = match named {
+        "" => {
+            let would = node.reset("", true).await?;
+            ask(
+                &node,
+                &would,
+                "a reset empties STATE and EPHEMERAL of",
+                "--disk",
+            )?;
+            would.disk
+        }
+        named => named.to_owned(),
+    };
+    let before = match &node {
+        Node::Running(session, name) if reset.wait => Some(session.again(name, power::boot).await?),
+        _ => None,
+    };
+    let done = node.reset(&named, false).await?;
+    let mut text = "is reset: it restarts, and waits in maintenance mode for a config".to_owned();
+    if let (Node::Running(session, name), true) = (&node, reset.wait) {
+        output::note(&format!("{name}: restarts"));
+        power::comes_back(session, name, before.as_deref())
+            .await?
+            .clone_into(&mut text);
+    }
+    show(&node, &done, &text, format)
+}
+
+/// Makes a disk blank that a node does not use.
+pub(crate) async fn wipe(way: Way<'_>, wipe: &Wipe, format: Format) -> Result<()> {
+    let node = Node::of(way).await?;
+    let would = node.wipe(&wipe.disk, true).await?;
+    if wipe.how.dry_run {
+        let text = format!("{} would be made blank", would.description);
+        return show(&node, &would, &text, format);
+    }
+    if !wipe.yes {
+        ask(&node, &would, "this makes blank", "--yes")?;
+    }
+    // By the name that was shown: a serial number might be another disk's by now.
+    let done = node.wipe(&would.disk, false).await?;
+    let text = format!("{} is blank", done.description);
+    show(&node, &done, &text, format)
+}
+
+fn show(node: &Node<'_>, emptied: &Emptied, text: &str, format: Format) -> Result<()> {
+    if format == Format::Table {
+        return output::line(&format!("{}: {text}", node.name()));
+    }
+    output::values_per_node(format, &[(node.name().to_owned(), emptied.clone())])
+}
+
+/// Lets a person type the name of the disk; where nobody can, an argument says it.
+fn ask(node: &Node<'_>, would: &Emptied, what: &str, argument: &str) -> Result<()> {
+    if would.disk.is_empty() {
+        return Ok(());
+    }
+    let what = format!("{}: {what} {}", node.name(), would.description);
+    if !output::is_terminal() || !io::IsTerminal::is_terminal(&io::stdin()) {
+        let value = if argument == "--disk" {
+            format!(" {}", would.disk)
+        } else {
+            String::new()
+        };
+        return Err(usage(&format!("{what}; say so with {argument}{value}")));
+    }
+    output::note(&what);
+    let mut error = io::stderr();
+    write!(error, "Type the name of the disk to go on: ").and_then(|()| error.flush())?;
+    let mut line = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("reading what you type")?;
+    if line.trim() != would.disk {
+        return Err(usage("that is not its name; nothing was changed"));
+    }
+    Ok(())
+}
