@@ -12,6 +12,7 @@ pub mod loss;
 pub mod node;
 pub mod osctl;
 pub mod places;
+pub mod powercut;
 pub mod slots;
 pub mod terminal;
 
@@ -19,4 +20,5 @@ pub use agent::Agent;
 pub use lab::Lab;
 pub use node::{Keyboard, Node, Since};
 pub use osctl::{Running, Said};
+pub use powercut::{Cut, Recorded};
 pub use terminal::Terminal;

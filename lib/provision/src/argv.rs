@@ -314,7 +314,7 @@ impl Argv {
             // A host without room stops the machine otherwise, which looks like a machine that hangs.
             options.push("werror=report".to_owned());
         }
-        if record.is_some() && disk.bus == Bus::Virtio {
+        if record.is_some() {
             // Recorded in two parts, which older ones let others come between.
             options.push("write-zeroes=off".to_owned());
         }

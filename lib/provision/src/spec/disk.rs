@@ -80,7 +80,8 @@ pub struct OwnDisk {
     /// Its serial number, by which the machine can tell it from others; the bus's usual one without.
     pub serial: Option<Serial>,
     /// Every write, flush and discard goes to a second file too, one after the other, in the format of the kernel's
-    /// dm-log-writes: [`crate::Cluster::disk_record`]. That file grows with every write and is never made smaller.
+    /// dm-log-writes: [`crate::Cluster::disk_record`]. That file grows with every write and is never made smaller. For
+    /// virtio only: QEMU 7.2 forgets to record the flush that is part of a write with FUA, which others can ask for.
     pub record: bool,
 }
 
@@ -100,6 +101,9 @@ impl OwnDisk {
         check_size(self.size)?;
         if self.bus == Bus::Cdrom {
             return Err(Unfit::Disc);
+        }
+        if self.record && self.bus != Bus::Virtio {
+            return Err(Unfit::Record);
         }
         Ok(())
     }
@@ -125,6 +129,9 @@ pub enum Unfit {
     /// A disc is not written.
     #[error("a drive with a disc in it cannot be written: attach the disk to another bus")]
     Disc,
+    /// Its record would not be true.
+    #[error("only a virtio disk can be recorded")]
+    Record,
 }
 
 /// The serial number of a disk: 1 to 20 ASCII letters, digits, hyphens and underscores.
@@ -187,6 +194,12 @@ mod tests {
         }
         let disc = OwnDisk::new(SMALLEST, Bus::Cdrom).check();
         assert_eq!(disc, Err(Unfit::Disc));
+        let recorded = |bus| OwnDisk {
+            record: true,
+            ..OwnDisk::new(SMALLEST, bus)
+        };
+        assert_eq!(recorded(Bus::Virtio).check(), Ok(()));
+        assert_eq!(recorded(Bus::Nvme).check(), Err(Unfit::Record));
     }
 
     #[test]
