@@ -1,6 +1,7 @@
 //! One machine of a lab: what its console shows and says, and what a person does with it first.
 
 use std::collections::VecDeque;
+use std::fs;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::unix::net::UnixStream;
@@ -167,11 +168,22 @@ impl<'a> Node<'a> {
     /// # Errors
     /// When any step fails.
     pub fn configure(&mut self) -> Result<String> {
+        self.configure_with("")
+    }
+
+    /// The same with more documents, each after a line `---`.
+    ///
+    /// # Errors
+    /// When any step fails.
+    pub fn configure_with(&mut self, documents: &str) -> Result<String> {
         let pairing = self.pairing()?;
         let (lab, name, api) = (self.lab, &self.name, self.api()?);
         lab.osctl("gen secrets --file secrets.yaml")?.fine()?;
         lab.osctl(&format!("gen config {name} --file {name}.yaml"))?
             .fine()?;
+        let file = lab.home().join(format!("{name}.yaml"));
+        let config = fs::read_to_string(&file).context("reading the config that was made")?;
+        fs::write(&file, config + documents).context("writing the config")?;
         lab.osctl(&format!("gen crt --name {name} --node {name}={api}"))?
             .fine()?;
         lab.osctl(&format!(

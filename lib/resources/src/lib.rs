@@ -38,6 +38,7 @@ pub const NAMESPACES: [(&str, &str); 6] = [
 pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
     registry
         .register::<block::Disk>()?
+        .register::<block::Mount>()?
         .register::<block::VolumeStatus>()?
         .register::<config::MachineConfig>()?
         .register::<net::AddressSpec>()?

@@ -1,6 +1,7 @@
 //! Storage: the disks there are, and the node's own volumes.
 
 pub mod disk;
+pub mod mount;
 pub mod volume;
 
 use std::path::Path;
@@ -10,6 +11,9 @@ use sys::uevent::Listener;
 
 /// Where the kernel shows its devices.
 pub const SYS: &str = "/sys";
+
+/// Where the kernel says what is mounted.
+const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// Where STATE is mounted; it stays so over a restart of this daemon.
 pub const STATE: &str = "/run/garboard/state";
@@ -27,6 +31,7 @@ pub fn register(
     volumes: Option<volume::apply::Apply>,
 ) -> Result<(), RegisterError> {
     runtime.register(disk::status::Status::new(Path::new(SYS), devices))?;
+    runtime.register(mount::status::Status::new(Path::new(MOUNTS)))?;
     if let Some(volumes) = volumes {
         runtime.register(volumes)?;
     }

@@ -28,6 +28,11 @@ use tokio::io::unix::AsyncFd;
     deprecated,
     reason = "its successor is unsafe, for types whose descriptor changes; ours own one for their whole life"
 )]
+pub(crate) fn ready_for<T: AsRawFd>(inner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(inner, interest)
+}
+
+/// The same for what is to be read.
 pub(crate) fn readable<T: AsRawFd>(inner: T) -> io::Result<AsyncFd<T>> {
-    AsyncFd::with_interest(inner, Interest::READABLE)
+    ready_for(inner, Interest::READABLE)
 }

@@ -37,11 +37,9 @@ impl Guid {
     /// As partition tables have it: the first three groups with their lowest byte first (UEFI 2.10, appendix A).
     #[must_use]
     pub(super) fn on_disk(self) -> [u8; 16] {
-        let mut bytes = self.0;
-        for group in [0..4, 4..6, 6..8] {
-            bytes[group].reverse();
-        }
-        bytes
+        let [a, b, c, d, e, f, g, h, rest @ ..] = self.0;
+        let [i, j, k, l, m, n, o, p] = rest;
+        [d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p]
     }
 
     /// From a partition table.

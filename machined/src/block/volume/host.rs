@@ -177,7 +177,7 @@ impl Host {
             }
         }
         if disk.bytes > Volume::Meta.start() + meta::BYTES as u64 + MIB {
-            places.extend([0, meta::APART].map(|it| Volume::Meta.start() + it));
+            places.extend([0, meta::APART].map(|it| Volume::Meta.start() + u64::from(it)));
         }
         places.retain(|at| {
             at.checked_add(mebibyte)

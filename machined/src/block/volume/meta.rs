@@ -13,7 +13,7 @@ use super::layout::Volume;
 use super::table::Piece;
 
 /// How far apart the slots are; no device writes so much at once that a torn write could reach the other one.
-pub(super) const APART: u64 = 1 << 20;
+pub(super) const APART: u32 = 1 << 20;
 /// The room for a record. A whole number of every sector size.
 const ROOM: usize = 16 << 10;
 /// What a record begins with.
@@ -112,7 +112,7 @@ pub(super) fn piece(before: &Notes, meta: &Meta) -> Piece {
     debug_assert!(bytes.len() <= ROOM, "notes are a few hundred bytes");
     bytes.resize(ROOM, 0);
     Piece {
-        at: Volume::Meta.start() + number % 2 * APART,
+        at: Volume::Meta.start() + number % 2 * u64::from(APART),
         bytes,
     }
 }

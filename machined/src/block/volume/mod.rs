@@ -16,3 +16,6 @@ mod table;
 
 pub use keeper::Volumes;
 pub use orders::{RefusedError, Target};
+
+#[cfg(test)]
+mod tests;

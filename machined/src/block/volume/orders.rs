@@ -108,7 +108,7 @@ impl Keeper {
         };
         let target = Target {
             name: seen.name.clone(),
-            description: told(&seen).unwrap_or_default(),
+            description: told(seen).unwrap_or_default(),
         };
         let Some(disk) = disks.get(&seen.name).filter(|_| !dry_run) else {
             return Ok(target);

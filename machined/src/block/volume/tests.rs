@@ -1,0 +1,94 @@
+//! The controller on disks that are files, as far as that goes: partitions of a file are no devices.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use cosi::Runtime;
+use jiff::Timestamp;
+use resources::block::{Disk, VolumePhase, VolumeStatus};
+use resources::runtime::Condition;
+use store::{Resource, Spec as _, Store, Transaction};
+use tokio::sync::watch;
+
+use super::Volumes;
+use super::apply::{Apply, DEVICES};
+use crate::config::Storage;
+
+fn put(store: &Store, resource: Resource) {
+    let made = Transaction::owned("test").put(resource);
+    store.commit(made, Timestamp::now()).unwrap();
+}
+
+fn loaded(store: &Store) {
+    let condition = Condition {
+        met: true,
+        message: String::new(),
+    };
+    put(store, Resource::in_default(DEVICES, condition));
+}
+
+fn disk(store: &Store, folder: &Path, name: &str, bytes: u64, mark: &[u8]) {
+    let path = folder.join(name);
+    let file = File::create_new(&path).unwrap();
+    file.set_len(bytes).unwrap();
+    file.write_all_at(mark, 1080).unwrap();
+    let disk = Disk {
+        path: path.display().to_string(),
+        bytes,
+        sector_bytes: 512,
+        ..Disk::default()
+    };
+    put(store, Resource::in_default(name, disk));
+}
+
+/// Lets the controller look at some disks until it says where configs are kept.
+async fn kept(prepare: impl FnOnce(&Store, &Path)) -> (Storage, VolumeStatus) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("logs")).unwrap();
+    let store = Store::new(1);
+    prepare(&store, folder.path());
+    let volumes = Volumes::new(
+        folder.path(),
+        &folder.path().join("state"),
+        &folder.path().join("var"),
+    );
+    let (storage, mut told) = watch::channel(Storage::Looking);
+    let mut runtime = Runtime::new("machined", store.clone());
+    runtime.register(Apply::new(volumes, storage)).unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let watching = async {
+        let known = told.wait_for(|it| *it != Storage::Looking).await;
+        let known = known.unwrap().clone();
+        drop(stop);
+        known
+    };
+    let (_, known) = tokio::join!(runtime.run(async { drop(stopped.await) }), watching);
+    let namespace = VolumeStatus::DEFINITION.namespace;
+    let state = store.snapshot().get_as::<VolumeStatus>(namespace, "STATE");
+    (known, (*state.unwrap().spec).clone())
+}
+
+#[tokio::test]
+async fn without_a_disk_configs_are_kept_in_memory() {
+    let (storage, state) = kept(|store, _| loaded(store)).await;
+    assert_eq!(state.phase, VolumePhase::Missing);
+    let Storage::Memory { reason } = storage else {
+        panic!("there is no disk")
+    };
+    assert!(reason.contains("no disk holds the node's data"), "{reason}");
+    assert_eq!(state.reason, reason);
+}
+
+#[tokio::test]
+async fn disks_that_nobody_chose_are_left_alone() {
+    let (storage, state) = kept(|store, folder| {
+        disk(store, folder, "blank", 4 << 30, &[]);
+        disk(store, folder, "small", 1 << 12, &[]);
+        disk(store, folder, "others", 4 << 30, b"\x53\xef");
+        loaded(store);
+    })
+    .await;
+    assert_eq!(state.phase, VolumePhase::Missing);
+    assert!(matches!(storage, Storage::Memory { .. }));
+}
