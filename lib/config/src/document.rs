@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::kinds::{
     ApiTrustConfig, Dhcp4Config, HostnameConfig, KernelModuleConfig, LinkConfig, MachineConfig,
-    ResolverConfig, StaticHostConfig, SysctlConfig,
+    ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig,
 };
 use crate::node::{Node, Value};
 use crate::problem::{Place, Position, Problems, Source, Sources};
@@ -171,6 +171,7 @@ documents! {
     StaticHost(StaticHostConfig),
     Sysctl(SysctlConfig),
     KernelModule(KernelModuleConfig),
+    SystemDisk(SystemDiskConfig),
 }
 
 /// A document and where it stood.
@@ -322,6 +323,15 @@ impl Documents {
     pub fn resolver(&self) -> Option<&ResolverConfig> {
         self.iter().find_map(|it| match it {
             Document::Resolver(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `SystemDisk` document.
+    #[must_use]
+    pub fn system_disk(&self) -> Option<&SystemDiskConfig> {
+        self.iter().find_map(|it| match it {
+            Document::SystemDisk(it) => Some(it),
             _ => None,
         })
     }

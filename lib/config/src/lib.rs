@@ -38,14 +38,15 @@ pub use kinds::{
     ApiTrustConfig, DEFAULT_DHCP4_METRIC, DEFAULT_ROUTE_METRIC, Dhcp4Config, HostnameConfig,
     KernelModuleConfig, KernelValue, KernelValueError, KeyPair, LinkConfig, MachineConfig,
     ModuleName, ModuleNameError, ParameterName, ResolverConfig, Role, RouteConfig, RouteError,
-    StaticHostConfig, SysctlConfig, SysctlError, SysctlKey, SysctlKeyError,
+    StaticHostConfig, SysctlConfig, SysctlError, SysctlKey, SysctlKeyError, SystemDiskConfig,
 };
 pub use nearest::nearest;
 pub use problem::{Position, Problem, Problems, looks_secret};
 pub use read::{check, parse};
 pub use types::{
-    Certificate, Cidr, CidrError, Hostname, HostnameError, LinkName, LinkNameError, Mtu, MtuError,
-    Network, NetworkError, PemError, PrivateKey,
+    Certificate, Cidr, CidrError, DiskBus, DiskFacts, DiskSelector, DiskSelectorError,
+    DiskSelectorFault, Hostname, HostnameError, LinkName, LinkNameError, Mtu, MtuError, Network,
+    NetworkError, PemError, PrivateKey,
 };
 pub use write::WriteError;
 

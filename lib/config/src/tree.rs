@@ -276,7 +276,7 @@ fn new_key(node: &Node, at: Position, keys: &mut BTreeSet<String>) -> Result<Str
 
 fn refuse_tag(present: bool, at: Position) -> Result<(), TreeError> {
     if present {
-        let help = "remove it; text is text however it is written";
+        let help = "remove it; a text that begins with `!` needs quotes";
         return refuse(at, "tags (`!...`) are not supported", help);
     }
     Ok(())

@@ -51,7 +51,8 @@ impl Documents {
                 | Document::Dhcp4(_)
                 | Document::Resolver(_)
                 | Document::Sysctl(_)
-                | Document::KernelModule(_) => Vec::new(),
+                | Document::KernelModule(_)
+                | Document::SystemDisk(_) => Vec::new(),
             };
             let faults = faults.into_iter();
             problems.extend(faults.map(|fault| self.located(placed, fault)));

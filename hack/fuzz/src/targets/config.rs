@@ -24,6 +24,8 @@ pub(super) const WORDS: &[&str] = &[
     "\nvalue: true",
     "KernelModule\nname: ",
     "\nparameters: {a: ",
+    "SystemDisk\nmatch: ",
+    "\nwipe: true",
     "10.0.0.1/24",
     "fe80::1",
     "\n---\n",
@@ -68,8 +70,13 @@ pub(super) fn run(data: &[u8]) {
 }
 
 fn shows_no_key(documents: &Documents) {
-    // What the kernel is told is any text, these words too.
-    let any_text = |it: &Document| matches!(it, Document::Sysctl(_) | Document::KernelModule(_));
+    // What the kernel is told and what a disk is asked for is any text, these words too.
+    let any_text = |it: &Document| {
+        matches!(
+            it,
+            Document::Sysctl(_) | Document::KernelModule(_) | Document::SystemDisk(_)
+        )
+    };
     if documents.iter().any(any_text) {
         return;
     }

@@ -13,6 +13,7 @@ mod modules;
 mod netlink;
 mod pairing;
 mod patch;
+mod selector;
 mod spec;
 mod uevent;
 mod wire;
@@ -95,6 +96,13 @@ pub(crate) const ALL: &[Target] = &[
         longest: 16 << 10,
         also: &[],
         words: patch::WORDS,
+    },
+    Target {
+        name: "selector",
+        run: selector::run,
+        longest: 512,
+        also: &[],
+        words: selector::WORDS,
     },
     Target {
         name: "spec",

@@ -10,6 +10,7 @@ mod machine;
 mod resolver;
 mod static_host;
 mod sysctl;
+mod system_disk;
 
 pub use api_trust::{ApiTrustConfig, KeyPair};
 pub use dhcp4::{DEFAULT_DHCP4_METRIC, Dhcp4Config};
@@ -21,8 +22,14 @@ pub use machine::{MachineConfig, Role};
 pub use resolver::ResolverConfig;
 pub use static_host::StaticHostConfig;
 pub use sysctl::{SysctlConfig, SysctlError, SysctlKey, SysctlKeyError};
+pub use system_disk::SystemDiskConfig;
 
 /// For fields that are true unless said otherwise.
 fn yes() -> bool {
     true
+}
+
+/// For fields that are false unless said otherwise.
+fn no() -> bool {
+    false
 }

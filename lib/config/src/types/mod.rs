@@ -3,6 +3,7 @@
 pub(crate) mod address;
 mod certificate;
 mod cidr;
+mod disk_selector;
 mod hostname;
 mod link_name;
 mod mtu;
@@ -11,6 +12,7 @@ mod private_key;
 
 pub use certificate::Certificate;
 pub use cidr::{Cidr, CidrError, Network, NetworkError};
+pub use disk_selector::{DiskBus, DiskFacts, DiskSelector, DiskSelectorError, DiskSelectorFault};
 pub use hostname::{Hostname, HostnameError};
 pub use link_name::{LinkName, LinkNameError};
 pub use mtu::{Mtu, MtuError};

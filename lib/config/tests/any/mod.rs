@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use config::{
     ApiTrustConfig, Cidr, Dhcp4Config, Document, Documents, Hostname, HostnameConfig,
     KernelModuleConfig, KernelValue, KeyPair, LinkConfig, MachineConfig, Mtu, ResolverConfig, Role,
-    RouteConfig, StaticHostConfig, SysctlConfig,
+    RouteConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -93,6 +93,23 @@ fn static_host() -> impl Strategy<Value = StaticHostConfig> {
     })
 }
 
+/// Any condition, and any joined with another: what it says is not looked at here, but the way it stands in YAML is.
+fn system_disk() -> impl Strategy<Value = SystemDiskConfig> {
+    let condition = prop_oneof![
+        "!?(rotational|removable)",
+        "size [<>]=? [0-9]{1,4}(B|GB|TiB)",
+        "(model|serial) [!=]= \"[ !#-\\[\\]-~äß]{0,20}\"",
+        "!?wwid\\.contains\\('[ -&(-\\[\\]-~]{1,20}'\\)",
+        "!\\(bus == 'nvme'\\)",
+    ];
+    let selector = (condition.clone(), "( (&&|\\|\\|)[ \n]{1,3})", condition);
+    let selector = selector.prop_map(|(one, join, other)| format!("{one}{join}{other}"));
+    (selector, any::<bool>()).prop_map(|(selector, wipe)| SystemDiskConfig {
+        selector: selector.parse().unwrap(),
+        wipe,
+    })
+}
+
 pub(crate) fn document() -> impl Strategy<Value = Document> {
     let role = prop_oneof![Just(Role::ControlPlane), Just(Role::Worker)];
     let name = || NAMES.prop_filter_map("a link name", |it| it.parse().ok());
@@ -110,6 +127,7 @@ pub(crate) fn document() -> impl Strategy<Value = Document> {
         sysctl().prop_map(Document::from),
         kernel_module().prop_map(Document::from),
         static_host().prop_map(Document::from),
+        system_disk().prop_map(Document::from),
         link().prop_map(Document::from),
         (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {
             name,
