@@ -39,6 +39,7 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
     registry
         .register::<block::Disk>()?
         .register::<block::Mount>()?
+        .register::<block::SystemDiskSpec>()?
         .register::<block::VolumeStatus>()?
         .register::<config::MachineConfig>()?
         .register::<net::AddressSpec>()?

@@ -35,5 +35,6 @@ pub fn register(
     if let Some(volumes) = volumes {
         runtime.register(volumes)?;
     }
+    runtime.register(volume::config::Config)?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! to be done is planned without effects (`plan`), and done by the keeper, one step at a time.
 
 pub mod apply;
+pub mod config;
 mod guid;
 mod host;
 mod keeper;
