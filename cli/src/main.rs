@@ -151,6 +151,8 @@ enum Command {
     /// Partition tables and the marks of file systems, RAID and volume managers go; the rest is not overwritten. The node's
     /// own disk and disks in use are refused.
     Wipe(storage::Wipe),
+    /// Show the disks of nodes, and which of them a selector fits
+    Disks(get::disks::Disks),
     /// Show the node's own volumes: where they are and what they wait for
     Volumes,
     /// Print a script that lets a shell complete osctl's commands
@@ -274,6 +276,7 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
             }
             None => storage::wipe(storage::Way::Session(&session()?), &wipe, format).await,
         },
+        Command::Disks(disks) => get::disks::run(&session()?, &disks, format).await,
         Command::Volumes => get::run(&session()?, get::Get::all("volumes"), format).await,
         Command::Completion { shell } => completion(shell),
     }

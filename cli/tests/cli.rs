@@ -39,6 +39,8 @@ fn every_command_has_help() {
         "config patch",
         "context add",
         "gen crt",
+        "disks",
+        "gen config",
         "get",
         "logs",
     ] {

@@ -1,5 +1,6 @@
-//! `osctl get` and `osctl services`: resources of nodes, by the names that the node itself gives its types.
+//! `osctl get`, `osctl services` and others: resources of nodes, by the names that the node itself gives its types.
 
+pub(crate) mod disks;
 mod secrets;
 mod table;
 

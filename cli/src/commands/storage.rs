@@ -48,7 +48,7 @@ pub(crate) struct Reset {
 /// The wiping of a disk.
 #[derive(Debug, Args)]
 pub(crate) struct Wipe {
-    /// The disk, by its name as `osctl get disks` has it, such as sdb, or its serial number
+    /// The disk, by its name as `osctl disks` has it, such as sdb, or its serial number
     disk: String,
     /// Do not ask again
     #[arg(long)]

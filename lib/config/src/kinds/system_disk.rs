@@ -11,7 +11,8 @@ use crate::types::DiskSelector;
 ///
 /// A disk that holds the node's data already is the node's, whatever the document says. Otherwise exactly
 /// one disk must fit the selector: with none or several the node takes no disk, and says so. What stands on
-/// that disk is left alone unless `wipe` is set. `osctl get disks` shows what there is to choose from.
+/// that disk is left alone unless `wipe` is set. `osctl disks` shows what there is to choose from, and with
+/// `--match` what a selector fits.
 ///
 /// A selector is a condition with the grammar of CEL, and sizes:
 ///
