@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use config::{Documents, Hostname, KeyPair};
+use config::{DiskSelector, Document, Documents, Hostname, KeyPair, SystemDiskConfig};
 use jiff::{SignedDuration, Timestamp};
 use pki::{Authority, Names, Role, Roles};
 use serde::{Deserialize, Serialize};
@@ -70,11 +70,12 @@ impl Secrets {
             .context("using the authority of the secrets")
     }
 
-    /// The documents of a node.
+    /// The documents of a node, and with a selector of the disk it is to have.
     pub(crate) fn node(
         &self,
         role: config::Role,
         hostname: &Hostname,
+        disk: Option<DiskSelector>,
         now: Timestamp,
     ) -> Result<Documents> {
         let ca = self
@@ -100,7 +101,12 @@ impl Secrets {
                 config::generate::worker(ca, serving, Some(hostname.clone()))
             }
         };
-        documents.context("building the documents")
+        let documents = documents.context("building the documents")?;
+        let disk = disk.map(|selector| {
+            let wipe = false;
+            Document::from(SystemDiskConfig { selector, wipe })
+        });
+        Documents::new(documents.iter().cloned().chain(disk)).context("building the documents")
     }
 
     /// A context for a person or program.

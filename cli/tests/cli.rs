@@ -88,6 +88,25 @@ fn secrets_configs_and_contexts_are_private_files_that_are_kept() {
 }
 
 #[test]
+fn a_config_names_the_disk_or_says_that_it_names_none() {
+    let home = Home::new();
+    home.fine("gen secrets");
+    let none = text(&home.run("gen config node-1").stderr);
+    assert!(none.contains("--system-disk"), "{none}");
+    let wrong = home.fails("gen config node-2 --system-disk seril==\"a\"", 2);
+    assert!(wrong.contains("did you mean `serial`?"), "{wrong}");
+    let named = home.run("gen config node-2 --role worker --system-disk serial==\"a\"");
+    assert_eq!(text(&named.stderr), "");
+    let config = fs::read(home.path().join("node-2.yaml")).expect("a config");
+    let documents = config::check("node-2.yaml", &config).expect("a valid config");
+    let disk = documents.system_disk().expect("a SystemDisk");
+    assert_eq!(
+        (disk.selector.as_str(), disk.wipe),
+        ("serial==\"a\"", false)
+    );
+}
+
+#[test]
 fn a_certificate_is_for_whoever_makes_it_even_without_an_environment() {
     let home = Home::new();
     home.fine("gen secrets");

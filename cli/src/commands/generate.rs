@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
-use config::Hostname;
+use config::{DiskSelector, Hostname};
 use jiff::{SignedDuration, Timestamp};
 use pki::Role;
 
@@ -45,6 +45,10 @@ pub(crate) struct NodeConfig {
     /// What the node will be
     #[arg(long, default_value = "control-plane")]
     role: NodeRole,
+    /// The disk the node keeps its things on, such as 'serial == "S64GNE0R123456"'; what stands there is left alone
+    /// [default: none, so a restart makes it forget them]
+    #[arg(long, value_name = "SELECTOR")]
+    system_disk: Option<DiskSelector>,
     /// The file to write, mode 0600 [default: HOSTNAME.yaml]
     #[arg(long)]
     file: Option<PathBuf>,
@@ -142,7 +146,8 @@ fn node_config(node: NodeConfig, now: Timestamp) -> Result<()> {
         NodeRole::ControlPlane => config::Role::ControlPlane,
         NodeRole::Worker => config::Role::Worker,
     };
-    let documents = Secrets::load(&node.secrets)?.node(role, &hostname, now)?;
+    let unnamed = node.system_disk.is_none();
+    let documents = Secrets::load(&node.secrets)?.node(role, &hostname, node.system_disk, now)?;
     let file = node
         .file
         .unwrap_or_else(|| PathBuf::from(format!("{hostname}.yaml")));
@@ -150,7 +155,11 @@ fn node_config(node: NodeConfig, now: Timestamp) -> Result<()> {
     let file = file.display();
     output::line(&format!(
         "wrote {file}; next: osctl config apply -n ADDRESS --pairing STRING -f {file}"
-    ))
+    ))?;
+    if unnamed {
+        output::note("it names no disk to keep anything on; --system-disk SELECTOR does");
+    }
+    Ok(())
 }
 
 fn client(crt: Crt, contexts: impl FnOnce() -> Result<ContextFile>, now: Timestamp) -> Result<()> {

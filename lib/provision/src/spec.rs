@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::Name;
 
 pub(crate) use disk::check_size;
-pub use disk::{Bus, Disk, OwnDisk, Serial, SerialError, Unfit};
+pub use disk::{Bus, Disk, OwnDisk, SYSTEM, Serial, SerialError, Unfit};
 
 /// QEMU's user network keeps this many leases; a further machine would get no address.
 const MOST_VMS: usize = 16;

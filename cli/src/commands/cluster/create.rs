@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use api::v1alpha1::VersionRequest;
 use api::v1alpha1::machine_service_client::MachineServiceClient;
 use clap::{Args, ValueEnum};
-use config::{Hostname, Role};
+use config::{DiskSelector, Hostname, Role};
 use jiff::{SignedDuration, Timestamp};
 use pki::pairing::PairingString;
-use provision::spec::{API_PORT, Boot, Bus, ClusterSpec, Disk, VmSpec};
+use provision::spec::{API_PORT, Boot, Bus, ClusterSpec, Disk, SYSTEM, VmSpec};
 use provision::{Cluster, Clusters, Deadline, Host, Name};
 
 use super::size::Size;
@@ -162,7 +162,8 @@ impl Create {
         let context = secrets.client("local", pki::Role::Admin, LIFETIME, nodes.clone(), now)?;
         for ((node, pairing), (hostname, role)) in nodes.iter().zip(&paired).zip(roles) {
             progress.step(format!("{}: applying its config", node.name));
-            let documents = secrets.node(*role, hostname, now)?.to_yaml()?;
+            let documents = secrets.node(*role, hostname, self.system_disk()?, now)?;
+            let documents = documents.to_yaml()?;
             let patience = host.accel.accel.scale(READY);
             on_runtime(give(
                 pairing,
@@ -230,6 +231,13 @@ impl Create {
 
     fn disk(&self) -> Size {
         if self.no_disk { Size::NONE } else { self.disk }
+    }
+
+    /// What tells the disk of a machine from others, when it has one.
+    fn system_disk(&self) -> Result<Option<DiskSelector>> {
+        let selector = || format!("serial == \"{SYSTEM}\"").parse();
+        let selector = self.disk().bytes().map(|_| selector()).transpose();
+        selector.context("selecting the disk of the machine")
     }
 
     fn boot(&self) -> Result<Boot> {
@@ -362,4 +370,31 @@ pub(super) fn left(name: &Name) -> String {
 /// Runs one call from this blocking thread.
 fn on_runtime<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Handle::current().block_on(call)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        create: Create,
+    }
+
+    #[test]
+    fn a_machine_with_a_disk_is_told_that_it_is_the_nodes() {
+        let selector = |line: &str| {
+            let line = Line::try_parse_from(line.split(' ')).expect("a command line");
+            let selector = line.create.system_disk().expect("a selector");
+            selector.map(|it| it.to_string())
+        };
+        let own = Some("serial == \"system\"".to_owned());
+        assert_eq!(selector("create"), own);
+        assert_eq!(selector("create --disk 512MiB"), own);
+        assert_eq!(selector("create --disk 0"), None);
+        assert_eq!(selector("create --no-disk"), None);
+    }
 }

@@ -16,7 +16,7 @@ const SECTOR: u64 = 4096;
 const SERIAL: usize = 20;
 
 /// The serial number of the disk that a node installs itself to and keeps its state on.
-const SYSTEM: &str = "system";
+pub const SYSTEM: &str = "system";
 
 /// Where a disk is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
