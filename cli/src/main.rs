@@ -141,16 +141,8 @@ enum Command {
     },
     /// Power nodes off cleanly
     Shutdown,
-    /// Empty a node's own disk and restart it, which leaves it in maintenance mode
-    ///
-    /// Config, identity, logs and all that pods kept on the node are gone; the partitions and an installed system stay. On a
-    /// terminal you are asked for the name of the disk.
-    Reset(storage::Reset),
-    /// Make a disk blank that a node does not use
-    ///
-    /// Partition tables and the marks of file systems, RAID and volume managers go; the rest is not overwritten. The node's
-    /// own disk and disks in use are refused.
-    Wipe(storage::Wipe),
+    #[command(flatten)]
+    Storage(storage::Command),
     /// Show the disks of nodes, and which of them a selector fits
     Disks(get::disks::Disks),
     /// Show the node's own volumes: where they are and what they wait for
@@ -221,24 +213,12 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
     match command {
         Command::Version { client: true } => output::line(version::own()),
         Command::Version { client: false } => version::run(&session()?, format).await,
-        Command::Apply(apply) | Command::Config(config::Command::Apply(apply)) => {
-            match &apply.pairing {
-                Some(pairing) => {
-                    config::pair(&global.nodes, &apply, pairing, patience, format).await
-                }
-                None => config::apply(&session()?, &apply, format).await,
-            }
+        Command::Apply(apply) => {
+            let command = config::Command::Apply(apply);
+            configs(command, session, &global.nodes, patience, format).await
         }
-        Command::Config(config::Command::Validate { file, .. }) => {
-            config::validate(file.as_deref(), format)
-        }
-        Command::Config(config::Command::Patch(patch)) => match &patch.file {
-            Some(file) => config::patch::file(&patch, file, format),
-            None => config::patch::nodes(&session()?, &patch, format).await,
-        },
-        Command::Config(config::Command::Edit) => config::edit::run(&session()?, format).await,
-        Command::Config(config::Command::Show { reveal_secrets }) => {
-            config::show(&session()?, reveal_secrets, format).await
+        Command::Config(command) => {
+            configs(command, session, &global.nodes, patience, format).await
         }
         Command::Gen(generate) => generate::run(generate, file, Timestamp::now()),
         Command::Context(command) => {
@@ -262,23 +242,37 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
         Command::Support(bundle) => support::run(&session()?, &bundle, Timestamp::now()).await,
         Command::Reboot { wait } => power::reboot(&session()?, wait, format).await,
         Command::Shutdown => power::shutdown(&session()?, format).await,
-        Command::Reset(reset) => match &reset.how.pairing {
-            Some(pairing) => {
-                let way = storage::Way::Pairing(pairing, &global.nodes, patience);
-                storage::reset(way, &reset, format).await
-            }
-            None => storage::reset(storage::Way::Session(&session()?), &reset, format).await,
-        },
-        Command::Wipe(wipe) => match &wipe.how.pairing {
-            Some(pairing) => {
-                let way = storage::Way::Pairing(pairing, &global.nodes, patience);
-                storage::wipe(way, &wipe, format).await
-            }
-            None => storage::wipe(storage::Way::Session(&session()?), &wipe, format).await,
-        },
+        Command::Storage(command) => {
+            let (asked, patience) = (global.nodes.clone(), patience);
+            storage::run(command, session, &asked, patience, format).await
+        }
         Command::Disks(disks) => get::disks::run(&session()?, &disks, format).await,
         Command::Volumes => get::run(&session()?, get::Get::all("volumes"), format).await,
         Command::Completion { shell } => completion(shell),
+    }
+}
+
+async fn configs(
+    command: config::Command,
+    session: impl Fn() -> Result<Session>,
+    asked: &[String],
+    patience: Duration,
+    format: Format,
+) -> Result<()> {
+    match command {
+        config::Command::Apply(apply) => match &apply.pairing {
+            Some(pairing) => config::pair(asked, &apply, pairing, patience, format).await,
+            None => config::apply(&session()?, &apply, format).await,
+        },
+        config::Command::Validate { file, .. } => config::validate(file.as_deref(), format),
+        config::Command::Patch(patch) => match &patch.file {
+            Some(file) => config::patch::file(&patch, file, format),
+            None => config::patch::nodes(&session()?, &patch, format).await,
+        },
+        config::Command::Edit => config::edit::run(&session()?, format).await,
+        config::Command::Show { reveal_secrets } => {
+            config::show(&session()?, reveal_secrets, format).await
+        }
     }
 }
 

@@ -118,18 +118,7 @@ impl Machined {
 
         let end = watch::Sender::new(None);
         let beginning = beginning(greeting.start, &machine);
-        let (state, ephemeral) = (Path::new(block::STATE), Path::new(block::EPHEMERAL));
-        let volumes = Volumes::new(run, state, ephemeral);
-        let (storage, keeps) = storage(&volumes, &beginning);
-        let head = head(
-            run,
-            &store,
-            storage.subscribe(),
-            volumes,
-            &end,
-            &beginning,
-            now,
-        )?;
+        let (head, keeps) = head(run, &store, &end, &beginning, now)?;
 
         let events = Arc::new(Events::default());
         let logs = Logs::new(run.join("logs"));
@@ -189,21 +178,23 @@ fn storage(
     (storage, Some(keeps))
 }
 
-/// What decides about the config, with the config that this life begins with.
+/// What decides about the config, with the config that this life begins with, and what keeps the node's disk.
 fn head(
     run: &Path,
     store: &Store,
-    storage: watch::Receiver<Storage>,
-    volumes: Volumes,
     end: &watch::Sender<Option<End>>,
     beginning: &Beginning,
     now: Timestamp,
-) -> Result<Head, StartError> {
+) -> Result<(Head, Option<volume::apply::Apply>), StartError> {
+    let (state, ephemeral) = (Path::new(block::STATE), Path::new(block::EPHEMERAL));
+    let volumes = Volumes::new(run, state, ephemeral);
+    let (storage, keeps) = storage(&volumes, beginning);
     let memory = Disk::open(&run.join(FOLDER)).map_err(StartError::Folder)?;
     let kept = Configs::new(Generations::new(memory));
-    let mut head = Head::new(store.clone(), kept, storage, volumes, end.clone());
+    let told = storage.subscribe();
+    let mut head = Head::new(store.clone(), kept, told, volumes, end.clone());
     head.load(beginning, now).map_err(StartError::Config)?;
-    Ok(head)
+    Ok((head, keeps))
 }
 
 /// The API, put together.

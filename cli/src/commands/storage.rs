@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
 use api::v1alpha1::storage_service_client::StorageServiceClient;
 use api::v1alpha1::{ResetRequest, WipeDiskRequest};
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use tonic::transport::Channel;
 
@@ -21,12 +21,27 @@ use crate::exit::usage;
 use crate::fleet::{Session, within};
 use crate::output::{self, Format};
 
+/// What empties disks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Empty a node's own disk and restart it, which leaves it in maintenance mode
+    ///
+    /// Config, identity, logs and all that pods kept on the node are gone; the partitions and an installed system stay. On a
+    /// terminal you are asked for the name of the disk.
+    Reset(Reset),
+    /// Make a disk blank that a node does not use
+    ///
+    /// Partition tables and the marks of file systems, RAID and volume managers go; the rest is not overwritten. The node's
+    /// own disk and disks in use are refused.
+    Wipe(Wipe),
+}
+
 /// How to reach the node, and whether to do it.
 #[derive(Debug, Args)]
-pub(crate) struct How {
+struct How {
     /// The pairing string on the console of a node that waits in maintenance mode
     #[arg(long, value_name = "STRING")]
-    pub(crate) pairing: Option<String>,
+    pairing: Option<String>,
     /// Say what would be emptied and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -42,7 +57,7 @@ pub(crate) struct Reset {
     #[arg(long, conflicts_with_all = ["pairing", "dry_run"])]
     wait: bool,
     #[command(flatten)]
-    pub(crate) how: How,
+    how: How,
 }
 
 /// The wiping of a disk.
@@ -54,7 +69,7 @@ pub(crate) struct Wipe {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    pub(crate) how: How,
+    how: How,
 }
 
 /// What was emptied, or would be.
@@ -73,26 +88,38 @@ enum Node<'a> {
     Waiting(Channel, String, Duration),
 }
 
-/// The node of a command.
-pub(crate) enum Way<'a> {
-    /// By certificate.
-    Session(&'a Session),
-    /// By its pairing string, its address and for so long.
-    Pairing(&'a str, &'a [String], Duration),
+/// Empties a disk; `by_certificate` is for a node that runs, `asked` and `patience` for one that waits in maintenance mode.
+pub(crate) async fn run(
+    command: Command,
+    by_certificate: impl Fn() -> Result<Session>,
+    asked: &[String],
+    patience: Duration,
+    format: Format,
+) -> Result<()> {
+    let (Command::Reset(Reset { how, .. }) | Command::Wipe(Wipe { how, .. })) = &command;
+    let session;
+    let node = match &how.pairing {
+        Some(pairing) => Node::waiting(pairing, asked, patience).await?,
+        None => {
+            session = by_certificate()?;
+            Node::Running(&session, session.one_changed()?)
+        }
+    };
+    match &command {
+        Command::Reset(command) => reset(&node, command, format).await,
+        Command::Wipe(command) => wipe(&node, command, format).await,
+    }
 }
 
-impl<'a> Node<'a> {
-    async fn of(way: Way<'a>) -> Result<Self> {
-        match way {
-            Way::Session(session) => Ok(Self::Running(session, session.one_changed()?)),
-            Way::Pairing(pairing, [address], patience) => {
-                let address = connect::with_port(address)?;
-                let pairing = pairing.parse().context("reading the pairing string")?;
-                let channel = paired(&pairing, &address, patience).await?;
-                Ok(Self::Waiting(channel, address, patience))
-            }
-            Way::Pairing(..) => Err(usage("--pairing is for one node; name its address with -n")),
-        }
+impl Node<'_> {
+    async fn waiting(pairing: &str, asked: &[String], patience: Duration) -> Result<Self> {
+        let [address] = asked else {
+            return Err(usage("--pairing is for one node; name its address with -n"));
+        };
+        let address = connect::with_port(address)?;
+        let pairing = pairing.parse().context("reading the pairing string")?;
+        let channel = paired(&pairing, &address, patience).await?;
+        Ok(Self::Waiting(channel, address, patience))
     }
 
     fn name(&self) -> &str {
@@ -155,8 +182,7 @@ impl<'a> Node<'a> {
 }
 
 /// Empties a node's own disk and restarts it.
-pub(crate) async fn reset(way: Way<'_>, reset: &Reset, format: Format) -> Result<()> {
-    let node = Node::of(way).await?;
+async fn reset(node: &Node<'_>, reset: &Reset, format: Format) -> Result<()> {
     let named = reset.disk.as_deref().unwrap_or_default();
     if reset.how.dry_run {
         let would = node.reset(named, true).await?;
@@ -169,13 +195,13 @@ pub(crate) async fn reset(way: Way<'_>, reset: &Reset, format: Format) -> Result
                 would.description
             ),
         };
-        return show(&node, &would, &text, format);
+        return show(node, &would, &text, format);
     }
     let named = match named {
         "" => {
             let would = node.reset("", true).await?;
             ask(
-                &node,
+                node,
                 &would,
                 "a reset empties STATE and EPHEMERAL of",
                 "--disk",
@@ -184,36 +210,35 @@ pub(crate) async fn reset(way: Way<'_>, reset: &Reset, format: Format) -> Result
         }
         named => named.to_owned(),
     };
-    let before = match &node {
+    let before = match node {
         Node::Running(session, name) if reset.wait => Some(session.again(name, power::boot).await?),
         _ => None,
     };
     let done = node.reset(&named, false).await?;
     let mut text = "is reset: it restarts, and waits in maintenance mode for a config".to_owned();
-    if let (Node::Running(session, name), true) = (&node, reset.wait) {
+    if let (Node::Running(session, name), true) = (node, reset.wait) {
         output::note(&format!("{name}: restarts"));
         power::comes_back(session, name, before.as_deref())
             .await?
             .clone_into(&mut text);
     }
-    show(&node, &done, &text, format)
+    show(node, &done, &text, format)
 }
 
 /// Makes a disk blank that a node does not use.
-pub(crate) async fn wipe(way: Way<'_>, wipe: &Wipe, format: Format) -> Result<()> {
-    let node = Node::of(way).await?;
+async fn wipe(node: &Node<'_>, wipe: &Wipe, format: Format) -> Result<()> {
     let would = node.wipe(&wipe.disk, true).await?;
     if wipe.how.dry_run {
         let text = format!("{} would be made blank", would.description);
-        return show(&node, &would, &text, format);
+        return show(node, &would, &text, format);
     }
     if !wipe.yes {
-        ask(&node, &would, "this makes blank", "--yes")?;
+        ask(node, &would, "this makes blank", "--yes")?;
     }
     // By the name that was shown: a serial number might be another disk's by now.
     let done = node.wipe(&would.disk, false).await?;
     let text = format!("{} is blank", done.description);
-    show(&node, &done, &text, format)
+    show(node, &done, &text, format)
 }
 
 fn show(node: &Node<'_>, emptied: &Emptied, text: &str, format: Format) -> Result<()> {
@@ -235,7 +260,7 @@ fn ask(node: &Node<'_>, would: &Emptied, what: &str, argument: &str) -> Result<(
         } else {
             String::new()
         };
-        return Err(usage(&format!("{what}; say so with {argument}{value}")));
+        return Err(usage(format!("{what}; say so with {argument}{value}")));
     }
     output::note(&what);
     let mut error = io::stderr();

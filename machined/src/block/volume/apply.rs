@@ -1,13 +1,16 @@
 //! Makes, checks and mounts the node's volumes, and says where configs are kept.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ::config::DiskSelector;
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use jiff::{SignedDuration, Timestamp};
-use resources::block::{Disk, VolumeStatus};
+use resources::block::{Disk, SYSTEM_DISK, SystemDiskSpec, VolumeStatus};
 use resources::runtime::Condition;
 use tokio::sync::watch;
 
+use super::config::facts;
 use super::keeper::{Known, Volumes};
 use super::plan::Wanted;
 use crate::config::Storage;
@@ -30,7 +33,8 @@ pub struct Apply {
 cosi::declare! {
     Apply as "block.volume.apply" {
         reads Disk;
-        reads Condition: DEVICES;
+        reads SystemDiskSpec;
+        reads Condition;
         writes VolumeStatus;
     }
 }
@@ -69,7 +73,10 @@ impl Controller for Apply {
             .map(|it| (it.id().to_owned(), (*it.spec).clone()))
             .collect();
         let settled = self.settled(cx);
-        let wanted: Option<Wanted> = None;
+        let wanted = match cx.get::<SystemDiskSpec>(SYSTEM_DISK) {
+            Some(spec) => Some(wanted(&spec.spec, &disks)?),
+            None => None,
+        };
         let known = Known {
             disks,
             wanted,
@@ -95,4 +102,17 @@ impl Controller for Apply {
             None => Outcome::Done,
         })
     }
+}
+
+/// The disks that the config's selector fits; what cannot be written is none of them.
+fn wanted(spec: &SystemDiskSpec, disks: &BTreeMap<String, Disk>) -> Result<Wanted, Error> {
+    let selector: DiskSelector = spec.selector.parse()?;
+    let fits = |(name, disk): &(&String, &Disk)| {
+        !disk.read_only && disk.bytes > 0 && selector.fits(&facts(name, disk))
+    };
+    let fitting = disks.iter().filter(fits);
+    Ok(Wanted {
+        fitting: fitting.map(|(name, _)| name.clone()).collect(),
+        wipe: spec.wipe,
+    })
 }

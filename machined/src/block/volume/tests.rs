@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use cosi::Runtime;
 use jiff::Timestamp;
@@ -10,10 +11,14 @@ use resources::block::{Disk, VolumePhase, VolumeStatus};
 use resources::runtime::Condition;
 use store::{Resource, Spec as _, Store, Transaction};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::Volumes;
 use super::apply::{Apply, DEVICES};
 use crate::config::Storage;
+
+/// Nothing here takes longer, even on a machine that is busy building.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn put(store: &Store, resource: Resource) {
     let made = Transaction::owned("test").put(resource);
@@ -63,7 +68,8 @@ async fn kept(prepare: impl FnOnce(&Store, &Path)) -> (Storage, VolumeStatus) {
         drop(stop);
         known
     };
-    let (_, known) = tokio::join!(runtime.run(async { drop(stopped.await) }), watching);
+    let both = async { tokio::join!(runtime.run(async { drop(stopped.await) }), watching) };
+    let (_, known) = timeout(PATIENCE, both).await.expect("it says where");
     let namespace = VolumeStatus::DEFINITION.namespace;
     let state = store.snapshot().get_as::<VolumeStatus>(namespace, "STATE");
     (known, (*state.unwrap().spec).clone())
