@@ -315,8 +315,9 @@ impl Argv {
             options.push("werror=report".to_owned());
         }
         if record.is_some() {
-            // Recorded in two parts, which older ones let others come between.
-            options.push("write-zeroes=off".to_owned());
+            // Zeros are recorded in two parts, which older ones let others come between; and with the record's own part, a
+            // write that QEMU has put together of several can be of more parts than the host's kernel takes at once.
+            options.push("write-zeroes=off,request-merging=off".to_owned());
         }
         self.drive(id, disk.bus, bootindex, &options);
     }

@@ -128,8 +128,11 @@ impl Process {
 
     /// The process that has this number now, dead ones that nobody has collected included.
     fn look(pid: i32) -> Option<Self> {
-        let (_, started) = stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
-        Some(Self { pid, started })
+        let stat = stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
+        Some(Self {
+            pid,
+            started: stat.started,
+        })
     }
 
     /// Whether it still runs.
@@ -139,7 +142,7 @@ impl Process {
         fs::read_to_string(format!("/proc/{}/stat", self.pid))
             .ok()
             .and_then(|text| stat(&text))
-            .is_some_and(|(state, started)| started == self.started && !matches!(state, 'Z' | 'X'))
+            .is_some_and(|stat| stat.started == self.started && stat.runs())
     }
 
     /// Tries something of it until that works; gives the last error when the deadline passes or it has ended, after
@@ -237,14 +240,39 @@ fn scan(wanted: impl Fn(&Path) -> bool) -> io::Result<(Vec<Process>, bool)> {
     Ok((found, unsettled))
 }
 
-/// State and start time from the text of `/proc/PID/stat`, whose second field may hold anything, parentheses included.
-fn stat(text: &str) -> Option<(char, u64)> {
+/// What the kernel says of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    state: char,
+    threads: u32,
+    started: u64,
+}
+
+impl Stat {
+    /// Whether any of it still runs. Of one that is killed the first thread can be dead before the others, and as long as
+    /// one of them is there, so are its files and the locks on them.
+    fn runs(self) -> bool {
+        match self.state {
+            'X' => false,
+            'Z' => self.threads > 1,
+            _ => true,
+        }
+    }
+}
+
+/// Reads the text of `/proc/PID/stat`, whose second field may hold anything, parentheses included.
+fn stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace();
+    // Fields 3, 20 and 22 of proc_pid_stat(5).
     let state = fields.next()?.chars().next()?;
-    // Field 22 of proc_pid_stat(5); the state is the third.
-    let started = fields.nth(18)?.parse().ok()?;
-    Some((state, started))
+    let threads = fields.nth(16)?.parse().ok()?;
+    let started = fields.nth(1)?.parse().ok()?;
+    Some(Stat {
+        state,
+        threads,
+        started,
+    })
 }
 
 /// The file of a command line, as `/proc/PID/cmdline` shows it, that has a `-pidfile`.
@@ -264,10 +292,29 @@ mod tests {
 
     #[test]
     fn stat_survives_hostile_names() {
-        let tail = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 777 20";
-        assert_eq!(stat(&format!("42 (a) b) c) {tail}")), Some(('S', 777)));
+        let tail = "S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 777 23";
+        let expected = Stat {
+            state: 'S',
+            threads: 20,
+            started: 777,
+        };
+        assert_eq!(stat(&format!("42 (a) b) c) {tail}")), Some(expected));
         assert_eq!(stat("42 (x) S 1"), None);
         assert_eq!(stat(""), None);
+    }
+
+    #[test]
+    fn a_process_runs_until_its_last_thread_is_dead() {
+        let runs = |state, threads| {
+            Stat {
+                state,
+                threads,
+                started: 0,
+            }
+            .runs()
+        };
+        assert!(runs('S', 1) && runs('R', 3) && runs('Z', 2));
+        assert!(!runs('Z', 1) && !runs('X', 0));
     }
 
     #[test]
