@@ -1,7 +1,10 @@
 //! The disks that a machine has of its own, as the node sees them.
 
+use std::fs;
+
 use anyhow::{Context, Result, ensure};
-use e2e::{Lab, Node, places};
+use e2e::powercut::Entry;
+use e2e::{Agent, Cut, Lab, Node, Recorded, agent, places, powercut};
 use provision::{Bus, Disk, Medium, OwnDisk};
 use serde_json::Value;
 
@@ -29,13 +32,54 @@ fn a_machine_keeps_its_disks_over_a_power_cut_and_they_can_grow() -> Result<()> 
 
     node.power_cut()?;
     let file = node.disk_file(FIRST)?;
-    ensure!(std::fs::metadata(&file)?.len() == SIZE, "{file:?}");
+    ensure!(fs::metadata(&file)?.len() == SIZE, "{file:?}");
     let name = node.name.clone();
     node.cluster.grow_disk(&name, FIRST, 2 * SIZE)?;
     node.start()?.says("Linux version", lab.boot_deadline())?;
     apply(&lab, &mut node)?;
     ensure!(size(&lab, "first")? == 2 * SIZE);
     ensure!(size(&lab, "second")? == SIZE);
+    Ok(())
+}
+
+#[test]
+fn what_a_kernel_writes_is_in_the_record_of_the_disk() -> Result<()> {
+    const SIZE: u64 = 64 << 20;
+    let lab = Lab::new(1)?;
+    let image = places::cloud()?;
+    let mut vm = image.vm("node".parse()?, MEMORY, Medium::Direct, false)?;
+    vm.disks.push(Disk::Own(OwnDisk {
+        record: true,
+        ..OwnDisk::new(SIZE, Bus::Virtio)
+    }));
+    agent::equip(&lab, &mut vm)?;
+    let mut node = lab.node(&image, vm)?;
+    // Before, the node's own file systems are not there.
+    node.maintenance()?;
+    let mut agent = Agent::meet(&lab, &node)?;
+    agent.ask("run /usr/sbin/mke2fs -q -t ext4 /dev/vdb")?;
+    agent.ask("run /usr/sbin/e2fsck -f -p /dev/vdb")?;
+    let file = node.cluster.disk_record(&node.name, FIRST)?;
+    let count = powercut::count(&file)?;
+    node.power_cut()?;
+
+    let bytes = fs::read(file)?;
+    let recorded = Recorded::parse(&bytes, SIZE)?;
+    let entries = recorded.entries();
+    // Writes that a flush followed, before the programs ended.
+    ensure!(count > 10 && entries.len() >= count, "{count} entries");
+    ensure!(entries.iter().any(Entry::flushes), "{entries:?}");
+    let rebuilt = lab.home().join("rebuilt.img");
+    recorded.last(&rebuilt)?;
+    let disk = fs::read(node.disk_file(FIRST)?)?;
+    ensure!(fs::read(&rebuilt)? == disk, "the record is of another disk");
+    // What was flushed is there whatever is lost.
+    let flushed = entries.iter().rposition(Entry::flushes);
+    let after = flushed.context("a flush")? + 1;
+    for seed in 0..3 {
+        recorded.image(Cut { after, seed }, &rebuilt)?;
+        ensure!(fs::read(&rebuilt)? == disk, "a flush is not kept");
+    }
     Ok(())
 }
 

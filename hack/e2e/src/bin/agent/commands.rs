@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 
-use crate::{ASIDE, PROC, Port, network, processes};
+use crate::{ASIDE, PROC, Port, network, processes, programs};
 
 /// What commands keep between them.
 #[derive(Debug, Default)]
@@ -31,6 +31,7 @@ pub(crate) fn run<'a>(
         "read" => read(next()?),
         "socket" => open_socket(next()?),
         "mount" => try_mount(next()?),
+        "run" => programs::run(words),
         "monitor" => network::monitor(port).map(|()| String::new()),
         "echo" => network::echo(number(next()?)?).map(|()| String::new()),
         "flood" => {

@@ -10,6 +10,7 @@
 mod commands;
 mod network;
 mod processes;
+mod programs;
 
 use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
@@ -38,6 +39,11 @@ const TTY_NUMBER: (u64, u64) = (4, 65);
 fn main() -> ExitCode {
     let done = if std::process::id() == 1 {
         become_init().map(|never| match never {})
+    } else if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == programs::WITHIN)
+    {
+        programs::become_program().map(|never| match never {})
     } else {
         serve()
     };
