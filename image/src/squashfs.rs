@@ -52,7 +52,7 @@ fn listing(tree: &Tree, stage: &Path) -> Result<String> {
         let name = quote(path)?;
         match &node.kind {
             Kind::Folder => writeln!(out, "dir {name} {mode:04o} 0 0")?,
-            Kind::Link(target) => writeln!(out, "slink {name} {mode:04o} 0 0 {}", quote(target)?)?,
+            Kind::Link(target) => writeln!(out, "slink {name} {mode:04o} 0 0 {}", rest(target)?)?,
             Kind::File(source) => {
                 let from = match source {
                     Source::Path(path) => path.clone(),
@@ -67,20 +67,26 @@ fn listing(tree: &Tree, stage: &Path) -> Result<String> {
                     .canonicalize()
                     .with_context(|| format!("finding {}", from.display()))?;
                 let from = from.to_str().context("a source path is not UTF-8")?;
-                writeln!(out, "file {name} {mode:04o} 0 0 {}", quote(from)?)?;
+                writeln!(out, "file {name} {mode:04o} 0 0 {}", rest(from)?)?;
             }
         }
     }
     Ok(out)
 }
 
-/// A word of the listing; the format has no escape for control characters.
-fn quote(text: &str) -> Result<String> {
+/// What ends a line of the listing, which is taken as it stands; the format has no escape for control characters.
+fn rest(text: &str) -> Result<&str> {
     ensure!(!text.is_empty(), "an empty path");
     ensure!(
         !text.chars().any(char::is_control),
         "{text:?} holds a control character"
     );
+    Ok(text)
+}
+
+/// A word of the listing.
+fn quote(text: &str) -> Result<String> {
+    let text = rest(text)?;
     if text.contains([' ', '"', '\\']) {
         return Ok(format!(
             "\"{}\"",
@@ -96,16 +102,18 @@ mod tests {
 
     #[test]
     fn the_listing_is_explicit_and_sorted() {
-        let stage = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let stage = folder.path().join("with a space");
+        std::fs::create_dir(&stage).unwrap();
         let mut tree = Tree::default();
         tree.file("usr/bin/a b", 0o755, Source::Bytes(vec![1]))
             .unwrap();
-        tree.link("bin", "usr/bin").unwrap();
+        tree.link("bin", "usr/a bin").unwrap();
         tree.folder_mode("tmp", 0o1777).unwrap();
-        let text = listing(&tree, stage.path()).unwrap();
-        let file = stage.path().canonicalize().unwrap().join("bytes-4");
+        let text = listing(&tree, &stage).unwrap();
+        let file = stage.canonicalize().unwrap().join("bytes-4");
         let wanted = format!(
-            "slink bin 0777 0 0 usr/bin\ndir tmp 1777 0 0\ndir usr 0755 0 0\ndir usr/bin 0755 0 0\n\
+            "slink bin 0777 0 0 usr/a bin\ndir tmp 1777 0 0\ndir usr 0755 0 0\ndir usr/bin 0755 0 0\n\
              file \"usr/bin/a b\" 0755 0 0 {}\n",
             file.display()
         );
