@@ -46,7 +46,7 @@ fn a_cluster_that_cannot_be_is_refused_before_it_is_begun() {
     let long = home.fails(&format!("cluster create --name {name} --image ."), 1);
     assert!(long.contains("is too long a name"), "{long}");
     let size = home.fails("cluster create --disk 10GB", 2);
-    assert!(size.contains("such as 512MiB or 10GiB"), "{size}");
+    assert!(size.contains("such as 4GiB or 100GiB"), "{size}");
     assert_eq!(
         home.fine("cluster destroy --all"),
         "there are no clusters\n"

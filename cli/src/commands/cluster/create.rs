@@ -65,7 +65,7 @@ pub(crate) struct Create {
     /// Memory of each machine in MiB, 128 or more
     #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(128..=1_048_576))]
     memory: u32,
-    /// The disk of each machine, such as 512MiB or 10GiB; the host keeps only what is written of it. 0 for none
+    /// The disk of each machine, such as 4GiB or 100GiB; the host keeps only what is written of it. 0 for none
     #[arg(long, value_name = "SIZE", default_value_t = Size::gib(10))]
     disk: Size,
     /// Machines without a disk, as --disk 0

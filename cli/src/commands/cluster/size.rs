@@ -12,7 +12,7 @@ pub(super) struct Size(u64);
 
 /// A text is no size.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("use a whole number of MiB, GiB or TiB, such as 512MiB or 10GiB, or 0 for no disk")]
+#[error("use a whole number of MiB, GiB or TiB, such as 4GiB or 100GiB, or 0 for no disk")]
 pub(super) struct SizeError;
 
 impl Size {
