@@ -14,6 +14,7 @@ pub mod modules;
 pub mod packet;
 pub mod partitions;
 pub mod pci;
+pub mod process;
 pub mod squashfs;
 pub mod uevent;
 pub mod verity;
