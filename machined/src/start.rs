@@ -31,10 +31,14 @@ use crate::runtime::init_link::{InitLink, InitLinkError};
 use crate::runtime::logs::Logs;
 use crate::runtime::machine::Machine;
 use crate::runtime::pairing::{Kept, PairingError};
+use crate::runtime::service::{self, Orders};
 use crate::runtime::serving::apply::ServingController;
 use crate::runtime::sockets::{SocketError, Sockets};
 use crate::runtime::stage::status::StageController;
 use crate::runtime::{kernel_module, kernel_param};
+
+/// The control groups of services: beside that of the system's own daemons, and like it not below any other's limits.
+const GROUPS: &str = "/sys/fs/cgroup/services";
 
 /// Why the daemon cannot start. init starts it again, and after five times in safe mode.
 #[derive(Debug, Error)]
@@ -70,6 +74,9 @@ pub enum StartError {
     /// What maintenance mode pairs with.
     #[error("preparing maintenance mode")]
     Pairing(#[source] PairingError),
+    /// The services.
+    #[error("preparing services")]
+    Services(#[source] service::apply::ServicesError),
     /// TLS.
     #[error("preparing TLS")]
     Tls(#[source] pki::tls::TlsError),
@@ -91,6 +98,7 @@ pub struct Machined {
     pub(crate) end: watch::Sender<Option<End>>,
     pub(crate) endpoint: watch::Receiver<Arc<Endpoint>>,
     pub(crate) pairing: (Kept, watch::Receiver<PairingString>),
+    pub(crate) no_services: watch::Receiver<bool>,
 }
 
 impl Machined {
@@ -101,19 +109,15 @@ impl Machined {
     pub fn start(run: &Path, link: DaemonEnd, greeting: Greeting) -> Result<Self, StartError> {
         let now = Timestamp::now();
         let machine = Machine::read();
-        tracing::info!(
-            epoch = greeting.start.epoch,
-            safe = greeting.start.safe,
-            kernel = machine.kernel,
-            "start"
-        );
+        let (epoch, safe) = (greeting.start.epoch, greeting.start.safe);
+        tracing::info!(epoch, safe, kernel = machine.kernel, "start");
         let init = InitLink::new(link).map_err(StartError::Init)?;
         let path = run.join("machined.sock");
-        let sockets = Sockets::take(greeting.stored, ::api::PORT, &path, NETWORKD, &init)
-            .map_err(StartError::Socket)?;
+        let sockets = Sockets::take(greeting.stored, ::api::PORT, &path, NETWORKD, &init);
+        let sockets = sockets.map_err(StartError::Socket)?;
 
         let registry = Arc::new(registry().map_err(StartError::Registry)?);
-        let store = Store::new(machine.epoch(greeting.start.epoch));
+        let store = Store::new(machine.epoch(epoch));
         node::record_facts(&store, &registry, &machine, now).map_err(StartError::Facts)?;
 
         let end = watch::Sender::new(None);
@@ -142,7 +146,7 @@ impl Machined {
             &store,
             &registry,
             &events,
-            Effects::on_this_machine(run, &machine, keeps)?,
+            Effects::on_this_machine(run, &machine, keeps, Orders::default())?,
             host,
         )?;
         controllers.await_peer("networkd");
@@ -160,6 +164,7 @@ impl Machined {
             end,
             endpoint: api.endpoint,
             pairing: api.pairing,
+            no_services: api.no_services,
         })
     }
 }
@@ -202,6 +207,7 @@ struct Api {
     server: Server,
     endpoint: watch::Receiver<Arc<Endpoint>>,
     pairing: (Kept, watch::Receiver<PairingString>),
+    no_services: watch::Receiver<bool>,
 }
 
 /// Makes the API's server, and registers the controllers around it.
@@ -233,6 +239,7 @@ fn api(
         .mount(state, cosi::wire::proto::FILE_DESCRIPTOR_SET)
         .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET);
 
+    let no_services = effects.services.empty();
     let parts = Parts {
         identity,
         endpoint,
@@ -246,6 +253,7 @@ fn api(
         server,
         endpoint: served,
         pairing: (kept, shown),
+        no_services,
     })
 }
 
@@ -275,6 +283,8 @@ pub struct Effects {
     pub modules: kernel_module::apply::Apply,
     /// The node's disk; none, when disks are to be left alone.
     pub volumes: Option<volume::apply::Apply>,
+    /// Services.
+    pub services: service::apply::Apply,
 }
 
 impl Effects {
@@ -282,13 +292,21 @@ impl Effects {
         run: &Path,
         machine: &Machine,
         volumes: Option<volume::apply::Apply>,
+        orders: Orders,
     ) -> Result<Self, StartError> {
+        let places = service::apply::Places {
+            groups: GROUPS.into(),
+            records: run.join("services"),
+            logs: run.join("logs"),
+        };
+        let services = service::apply::Apply::new(places, orders);
         let params =
             kernel_param::apply::Apply::new("/proc/sys".into(), &run.join("kernel-params"));
         Ok(Self {
             params: params.map_err(StartError::Settings)?,
             modules: kernel_module::apply::Apply::new(machine.modules(), &machine.command_line),
             volumes,
+            services: services.map_err(StartError::Services)?,
         })
     }
 }
@@ -311,6 +329,8 @@ pub fn register(
     controllers.register(parts.effects.params)?;
     controllers.register(kernel_module::config::Config)?;
     controllers.register(parts.effects.modules)?;
+    controllers.register(service::config::Config::new(host.command_line))?;
+    controllers.register(parts.effects.services)?;
     network::register(controllers, host)
 }
 

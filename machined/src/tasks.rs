@@ -5,7 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use store::Store;
+use resources::runtime::Condition;
+use store::{Spec, Store};
 use thiserror::Error;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
@@ -19,8 +20,9 @@ use crate::runtime::devices::{DeviceError, Devices, Loaded};
 use crate::runtime::init_link::{InitLink, InitLinkError, Told};
 use crate::runtime::logs::Logs;
 use crate::runtime::machine::Machine;
-use crate::runtime::stage::status::SHUTDOWN;
-use crate::runtime::{modules, services};
+use crate::runtime::modules;
+use crate::runtime::service::daemons;
+use crate::runtime::stage::status::{REBOOT, SHUTDOWN};
 use crate::start::Machined;
 
 /// How often logs are looked at: a service that writes ten thousand lines a second has added a few megabytes by then,
@@ -30,6 +32,10 @@ const CUT: Duration = Duration::from_secs(2);
 /// How long the API waits to learn what it is to be. Whoever calls meanwhile waits in the socket's queue, rather than be
 /// taken for a stranger by a node that has not read its own config yet.
 const ENDPOINT: Duration = Duration::from_secs(5);
+
+/// How long services have to end, one after the other, before the machine does. init gives this process fifteen seconds
+/// when a signal asked it for the end; the API takes three of them.
+const SERVICES: Duration = Duration::from_secs(10);
 
 /// How long devices are left alone after following them broke.
 const DEVICES_AGAIN: Duration = Duration::from_secs(10);
@@ -74,20 +80,21 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
         end,
         mut endpoint,
         pairing: (kept, shown),
+        no_services,
         ..
     } = machined;
     let state =
         cosi::wire::Server::new(store.clone(), registry, LocalAccess::default()).into_service();
-    let drained = |mut end: watch::Receiver<Option<End>>| async move {
-        // The sender outlives this wait, so there is no error to act on.
-        drop(end.wait_for(Option::is_some).await);
-    };
     init.ready().map_err(Fault::Init)?;
     let api = async {
         if timeout(ENDPOINT, endpoint.changed()).await.is_err() {
             tracing::error!("the API begins without knowing its config");
         }
-        api.serve(sockets.api, drained(end.subscribe())).await
+        let served = api.serve(sockets.api, ended(end.subscribe())).await;
+        if goes_down(&store) {
+            services_end(no_services).await;
+        }
+        served
     };
     let rest = async {
         tokio::join!(
@@ -122,6 +129,29 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
     }
 }
 
+/// Waits until an end is ordered.
+async fn ended(mut end: watch::Receiver<Option<End>>) {
+    // The sender outlives this wait, so there is no error to act on.
+    drop(end.wait_for(Option::is_some).await);
+}
+
+/// Whether it is the machine that ends, and not this process alone.
+fn goes_down(store: &Store) -> bool {
+    let snapshot = store.snapshot();
+    [REBOOT, SHUTDOWN].iter().any(|id| {
+        let condition = snapshot.get_as::<Condition>(Condition::DEFINITION.namespace, id);
+        condition.is_some_and(|condition| condition.spec.met)
+    })
+}
+
+/// Waits until services have ended in their order; init ends what is left.
+async fn services_end(mut none: watch::Receiver<bool>) {
+    match timeout(SERVICES, none.wait_for(|none| *none)).await {
+        Ok(_) => tracing::info!("all services have ended"),
+        Err(_) => tracing::warn!("some services have not ended in time"),
+    }
+}
+
 /// Keeps the line to init, for as long as there is one.
 async fn lifeline(
     init: &mut InitLink,
@@ -131,7 +161,7 @@ async fn lifeline(
     loop {
         match init.next().await {
             Ok(Told::Child(child)) => {
-                if let Err(error) = services::record(store, child, Timestamp::now()) {
+                if let Err(error) = daemons::record(store, child, Timestamp::now()) {
                     tracing::error!("recording a service: {}", cosi::report(&error));
                 }
             }
@@ -220,8 +250,6 @@ async fn cut(logs: &Logs) {
 
 #[cfg(test)]
 mod tests {
-    use resources::runtime::Condition;
-    use store::Spec;
     use sys::link::{FromInit, pair};
 
     use super::*;

@@ -10,6 +10,7 @@ use machined::network::Host;
 use machined::runtime::console::Consoles;
 use machined::runtime::console::apply::{ConsoleController, Fixed};
 use machined::runtime::events::Events;
+use machined::runtime::service::{self, Orders};
 use machined::runtime::{kernel_module, kernel_param};
 use machined::start::{Effects, Parts, register};
 use pki::pairing::PairingSecret;
@@ -31,6 +32,12 @@ fn graph() -> String {
     };
     let folder = tempfile::tempdir().expect("a folder");
     let params = kernel_param::apply::Apply::new("/proc/sys".into(), folder.path());
+    let places = service::apply::Places {
+        groups: folder.path().join("groups"),
+        records: folder.path().join("services"),
+        logs: folder.path().join("logs"),
+    };
+    let services = service::apply::Apply::new(places, Orders::default());
     let effects = Effects {
         params: params.expect("a folder"),
         modules: kernel_module::apply::Apply::new("/usr/lib/modules".into(), ""),
@@ -38,6 +45,7 @@ fn graph() -> String {
             Volumes::new(folder.path(), folder.path(), folder.path()),
             watch::Sender::new(Storage::Looking),
         )),
+        services: services.expect("a folder"),
     };
     let parts = Parts {
         effects,

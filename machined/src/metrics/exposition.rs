@@ -105,7 +105,7 @@ impl Facts {
         each(encoder, about, samples)?;
         let about = (
             "service_restarts",
-            "How often init started a daemon again",
+            "How often a daemon or service was started again",
             None,
         );
         let samples = self.restarts.iter().map(|(name, restarts)| {

@@ -12,7 +12,7 @@ pub mod logs;
 pub mod machine;
 pub mod modules;
 pub mod pairing;
-pub mod services;
+pub mod service;
 pub mod serving;
 pub mod sockets;
 pub mod stage;

@@ -144,7 +144,7 @@ fn largest(mut processes: Vec<Process>) -> Vec<Process> {
 }
 
 fn service(id: &str, status: &ServiceStatus) -> Service {
-    let ended = status.state == ServiceState::Finished;
+    let ended = matches!(status.state, ServiceState::Finished | ServiceState::Stopped);
     let runs = status.state == ServiceState::Running && status.health != Health::Unhealthy;
     Service {
         id: id.to_owned(),

@@ -2,6 +2,7 @@
 //!
 //! Written by machined in `runtime`, id: the service's name. The daemons themselves are among them.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::{Spec, SpecEnum};
 
@@ -18,8 +19,14 @@ pub enum ServiceState {
     Restarting = 2,
     /// It ended as it should.
     Finished = 3,
-    /// It failed too often and is left alone.
+    /// It ended with a failure, or cannot be started as it is described, and is left alone.
     Failed = 4,
+    /// Its process runs, and has not been found well yet.
+    Starting = 5,
+    /// It was asked to end, and has not.
+    Stopping = 6,
+    /// It was stopped by order and stays so until it is started by order, or the machine starts again.
+    Stopped = 7,
 }
 
 /// What is known of a service's health.
@@ -37,7 +44,7 @@ pub enum Health {
 
 /// The observed state of one service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Spec)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 #[spec(
     type = "Services.runtime.garboard",
     namespace = "runtime",
@@ -65,4 +72,13 @@ pub struct ServiceStatus {
     /// Why it is where it is, for a person.
     #[field(5)]
     pub reason: String,
+    /// Since when it is in this state.
+    #[field(6)]
+    pub since: Timestamp,
+    /// How its last process ended; empty when none has, or nobody knows of it.
+    #[field(7)]
+    pub last_exit: String,
+    /// What it waits for: services, conditions.
+    #[field(8)]
+    pub waits_for: Vec<String>,
 }

@@ -1,0 +1,239 @@
+//! Keeps services running as their specs have it, and says how each is doing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
+use jiff::Timestamp;
+use resources::runtime::{Condition, Health, ServiceSpec, ServiceState, ServiceStatus};
+use thiserror::Error;
+use tokio::sync::watch;
+
+use super::ends::{self, Ends};
+use super::groups::{Cgroups, Groups};
+use super::health;
+use super::keeper::{Facts, Keeper, Looked, Now};
+use super::orders::{Ordered, Orders};
+use super::record::Records;
+use super::rules::{Name, Service};
+use crate::runtime::clock;
+use crate::runtime::stage::status::{REBOOT, SHUTDOWN};
+
+/// How soon services of the life before are looked for again while one of them is still being started.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// The longest time between two looks while there are services: what should have woken us and did not.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Why services cannot be kept.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServicesError {
+    /// Their records.
+    #[error("the folder of records {0}")]
+    Records(PathBuf, #[source] io::Error),
+    /// Their ends.
+    #[error("hearing of the ends of processes")]
+    Ends(#[source] io::Error),
+}
+
+/// The controller.
+#[derive(Debug)]
+pub struct Apply {
+    keeper: Arc<Mutex<Keeper>>,
+    ends: Ends,
+    health: health::Known,
+    checks: watch::Sender<health::Wanted>,
+    orders: Orders,
+    empty: watch::Sender<bool>,
+}
+
+cosi::declare! {
+    Apply as "runtime.service.apply" {
+        reads ServiceSpec;
+        // Some services wait for conditions; and when the machine goes down, that is one.
+        reads Condition;
+        writes ServiceStatus;
+    }
+}
+
+/// Where services are kept.
+#[derive(Debug)]
+pub struct Places {
+    /// Control groups; part of a mounted cgroup v2.
+    pub groups: PathBuf,
+    /// Records of services that run.
+    pub records: PathBuf,
+    /// Logs, of which each service gets one.
+    pub logs: PathBuf,
+}
+
+impl Apply {
+    /// Keeps services at `places`, as `orders` have it too.
+    ///
+    /// # Errors
+    /// A folder cannot be made.
+    pub fn new(places: Places, orders: Orders) -> Result<Self, ServicesError> {
+        let groups = Cgroups::new(places.groups.clone());
+        Self::with(Box::new(groups), places, orders)
+    }
+
+    /// The same in other groups than the kernel's.
+    pub(super) fn with(
+        groups: Box<dyn Groups>,
+        places: Places,
+        orders: Orders,
+    ) -> Result<Self, ServicesError> {
+        let records = Records::open(places.records.clone())
+            .map_err(|error| ServicesError::Records(places.records, error))?;
+        let ends = Ends::new().map_err(ServicesError::Ends)?;
+        let keeper = Keeper::new(records, places.logs, groups, ends.clone());
+        Ok(Self {
+            keeper: Arc::new(Mutex::new(keeper)),
+            ends,
+            health: health::Known::default(),
+            checks: watch::Sender::default(),
+            orders,
+            empty: watch::Sender::new(false),
+        })
+    }
+
+    /// Becomes true when the machine goes down and no service is left.
+    #[must_use]
+    pub fn empty(&self) -> watch::Receiver<bool> {
+        self.empty.subscribe()
+    }
+
+    /// Looks on a thread that may wait: for a program to be read from a disk.
+    async fn look(
+        &self,
+        wanted: BTreeMap<Name, Service>,
+        facts: Facts,
+        now: Now,
+    ) -> Result<Option<Looked>, Error> {
+        let (keeper, orders, health) = (
+            Arc::clone(&self.keeper),
+            self.orders.clone(),
+            self.health.clone(),
+        );
+        let looked = move || {
+            let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
+            if !keeper.adopt(now)? {
+                return Ok(None);
+            }
+            for ordered in orders.take() {
+                obey(&mut keeper, ordered, &wanted);
+            }
+            keeper.look(&wanted, &facts, &health, now).map(Some)
+        };
+        let looked: io::Result<_> = tokio::task::spawn_blocking(looked).await?;
+        Ok(looked?)
+    }
+}
+
+fn obey(keeper: &mut Keeper, ordered: Ordered, wanted: &BTreeMap<Name, Service>) {
+    let taken = keeper.order(&ordered, wanted);
+    tracing::info!(service = ordered.name, order = ?ordered.order, taken = taken.is_ok(), "order");
+    ordered.answer(taken);
+}
+
+impl Controller for Apply {
+    fn sources(&mut self) -> Vec<Source> {
+        vec![
+            ends::source(self.ends.clone()),
+            health::source(self.checks.subscribe(), self.health.clone()),
+            self.orders.source(),
+        ]
+    }
+
+    async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
+        let now = Now {
+            boot: clock::since_boot(),
+            wall: cx.now(),
+        };
+        let (mut wanted, mut refused) = (BTreeMap::new(), Vec::new());
+        for spec in cx.list::<ServiceSpec>() {
+            let made = match spec.id().parse::<Name>() {
+                Ok(name) => match Service::of(&spec.spec) {
+                    Ok(service) => Ok((name, service)),
+                    Err(error) => Err(cosi::report(&error)),
+                },
+                Err(error) => Err(cosi::report(&error)),
+            };
+            match made {
+                Ok((name, service)) => drop(wanted.insert(name, service)),
+                Err(reason) => refused.push((spec.id().to_owned(), reason)),
+            }
+        }
+        let met: Vec<_> = cx.list::<Condition>();
+        let met = met.iter().filter(|it| it.spec.met);
+        let facts = Facts {
+            met: met.map(|it| it.id().to_owned()).collect(),
+            leave: cx.deletions_allowed(),
+            down: false,
+        };
+        let down = facts.met.contains(REBOOT) || facts.met.contains(SHUTDOWN);
+        let facts = Facts { down, ..facts };
+        let Some(looked) = self.look(wanted, facts, now).await? else {
+            return Ok(Outcome::Requeue(AGAIN));
+        };
+        let due = looked.next.map(|next| next.saturating_sub(now.boot));
+        let any = !looked.statuses.is_empty();
+        self.tell(cx, looked, refused, down);
+        Ok(match (due, any) {
+            (Some(due), _) => Outcome::Requeue(due.min(LOOK)),
+            (None, true) => Outcome::Requeue(LOOK),
+            (None, false) => Outcome::Done,
+        })
+    }
+}
+
+impl Apply {
+    fn tell(
+        &self,
+        cx: &mut Cx<'_, Self>,
+        looked: Looked,
+        refused: Vec<(String, String)>,
+        down: bool,
+    ) {
+        let checks = looked.checks;
+        self.checks.send_if_modified(|before| {
+            let news = *before != checks;
+            *before = checks;
+            news
+        });
+        let since: BTreeMap<String, (ServiceState, Timestamp)> = cx
+            .mine::<ServiceStatus>()
+            .into_iter()
+            .map(|it| (it.id().to_owned(), (it.spec.state, it.spec.since)))
+            .collect();
+        cx.replace::<ServiceStatus>();
+        let now = cx.now();
+        for (name, mut status) in looked.statuses {
+            // One that never ran has no record to remember it by.
+            if let Some((state, since)) = since.get(name.as_str())
+                && *state == status.state
+            {
+                status.since = *since;
+            }
+            cx.put(name.to_string(), status);
+        }
+        for (id, reason) in refused {
+            let before = since
+                .get(&id)
+                .filter(|(state, _)| *state == ServiceState::Failed);
+            let status = ServiceStatus {
+                state: ServiceState::Failed,
+                health: Health::Unhealthy,
+                since: before.map_or(now, |(_, since)| *since),
+                reason,
+                ..ServiceStatus::default()
+            };
+            cx.put(id, status);
+        }
+        self.empty.send_replace(down && looked.empty);
+    }
+}

@@ -1,0 +1,160 @@
+//! Control groups of services: one each, so that all a service has started is found, held to its limits and ended
+//! together.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::rules::{Limits, Name};
+
+/// Controllers for the groups below; one that the kernel lacks is passed over.
+const CONTROLLERS: [&str; 5] = ["+cpuset", "+cpu", "+io", "+memory", "+pids"];
+
+/// Where the processes of services are, each service's by itself.
+pub(super) trait Groups: fmt::Debug + Send {
+    /// Makes the group if there is none, and gives the file through which a process joins it.
+    fn make(&self, name: &Name) -> io::Result<Option<File>>;
+
+    /// Holds a group to limits; says which the kernel does not take.
+    fn limit(&self, name: &Name, limits: &Limits) -> Vec<String>;
+
+    /// The processes of a group; none where there is no group.
+    fn pids(&self, name: &Name) -> io::Result<Vec<u32>>;
+
+    /// Ends all processes of a group at once, those they start meanwhile too.
+    fn kill(&self, name: &Name) -> io::Result<()>;
+
+    /// Removes a group without processes.
+    fn remove(&self, name: &Name) -> io::Result<()>;
+
+    /// The groups there are.
+    fn names(&self) -> io::Result<Vec<Name>>;
+}
+
+/// The kernel's own.
+#[derive(Debug)]
+pub(super) struct Cgroups {
+    folder: PathBuf,
+}
+
+impl Cgroups {
+    /// Groups in a folder of a mounted cgroup v2, which is made with the first of them.
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        if self.folder.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.folder)?;
+        for controller in CONTROLLERS {
+            // Without it there are groups all the same; who sets a limit is told.
+            fs::write(self.folder.join("cgroup.subtree_control"), controller).ok();
+        }
+        Ok(())
+    }
+
+    fn group(&self, name: &Name) -> PathBuf {
+        self.folder.join(name.as_str())
+    }
+}
+
+impl Groups for Cgroups {
+    fn make(&self, name: &Name) -> io::Result<Option<File>> {
+        self.make_folder()?;
+        let group = self.group(name);
+        match fs::create_dir(&group) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let procs = group.join("cgroup.procs");
+        OpenOptions::new().write(true).open(procs).map(Some)
+    }
+
+    fn limit(&self, name: &Name, limits: &Limits) -> Vec<String> {
+        let group = self.group(name);
+        let refused = limits.iter().filter_map(|(file, value)| {
+            let path = group.join(file);
+            // The kernel writes a limit as it was given, or rounded to pages.
+            let now = fs::read_to_string(&path).unwrap_or_default();
+            if now.trim_end() == value {
+                return None;
+            }
+            let error = fs::write(&path, value).err()?;
+            Some(format!("{file}={value}: {error}"))
+        });
+        refused.collect()
+    }
+
+    fn pids(&self, name: &Name) -> io::Result<Vec<u32>> {
+        let mut pids = Vec::new();
+        collect(&self.group(name), &mut pids)?;
+        Ok(pids)
+    }
+
+    fn kill(&self, name: &Name) -> io::Result<()> {
+        fs::write(self.group(name).join("cgroup.kill"), "1")
+    }
+
+    fn remove(&self, name: &Name) -> io::Result<()> {
+        remove(&self.group(name))
+    }
+
+    fn names(&self) -> io::Result<Vec<Name>> {
+        let mut names = Vec::new();
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_dir()
+                && let Some(name) = entry.file_name().to_str().and_then(|it| it.parse().ok())
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// The processes of a group and of those made in it.
+fn collect(group: &Path, pids: &mut Vec<u32>) -> io::Result<()> {
+    let entries = match fs::read_dir(group) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            collect(&entry.path(), pids)?;
+        }
+    }
+    let text = match fs::read_to_string(group.join("cgroup.procs")) {
+        // It was removed meanwhile, or is one of threads, which are listed above it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.raw_os_error() == Some(Errno::EOPNOTSUPP as i32) => return Ok(()),
+        text => text?,
+    };
+    pids.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()));
+    Ok(())
+}
+
+/// Removes a group with those that its processes have made in it.
+fn remove(group: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(group) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove(&entry.path())?;
+        }
+    }
+    fs::remove_dir(group)
+}
