@@ -28,8 +28,8 @@ use jiff::Timestamp;
 
 use crate::commands::stream::Extent;
 use crate::commands::{
-    cluster, config, context as contexts, copy, dashboard, generate, get, inspect, power, storage,
-    stream, support, version,
+    cluster, config, context as contexts, copy, dashboard, generate, get, inspect, power, services,
+    storage, stream, support, version,
 };
 use crate::context::ContextFile;
 use crate::exit::{Changes, Interrupted, WrongUsage};
@@ -103,8 +103,11 @@ enum Command {
     Context(contexts::Command),
     /// Show resources: what the node is, has and wants
     Get(get::Get),
-    /// Show the services of nodes
-    Services,
+    /// Show the services of nodes, or start and stop them
+    Services {
+        #[command(subcommand)]
+        command: Option<services::Command>,
+    },
     /// Manage local clusters of virtual machines
     #[command(subcommand)]
     Cluster(cluster::Command),
@@ -226,7 +229,12 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
             contexts::run(command, chosen, &file()?, format, Timestamp::now())
         }
         Command::Get(get) => get::run(&session()?, get, format).await,
-        Command::Services => get::run(&session()?, get::Get::all("services"), format).await,
+        Command::Services { command: None } => {
+            get::run(&session()?, get::Get::all("services"), format).await
+        }
+        Command::Services {
+            command: Some(command),
+        } => services::run(&session()?, &command, format).await,
         Command::Dashboard => dashboard::run(&session()?).await,
         Command::Cluster(command) => {
             let file = file()?;

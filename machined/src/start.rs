@@ -127,13 +127,14 @@ impl Machined {
         let events = Arc::new(Events::default());
         let logs = Logs::new(run.join("logs"));
         let mut controllers = cosi::Runtime::new("machined", store.clone());
-        let calls = Calls::default();
+        let (calls, ordered) = (Calls::default(), Orders::default());
         let (node, orders) = LocalNode::new(
             store.clone(),
             machine.clone(),
             Arc::clone(&events),
             logs.clone(),
             Metrics::new(store.clone(), controllers.counters(), calls.clone()),
+            ordered.clone(),
         );
         let host = network::Host {
             folder: run,
@@ -146,7 +147,7 @@ impl Machined {
             &store,
             &registry,
             &events,
-            Effects::on_this_machine(run, &machine, keeps, Orders::default())?,
+            Effects::on_this_machine(run, &machine, keeps, ordered)?,
             host,
         )?;
         controllers.await_peer("networkd");

@@ -1,10 +1,11 @@
-//! `osctl processes`, `memory`, `mounts`, `netstat`, `ls`: what nodes are busy with at this moment.
+//! `osctl processes`, `memory`, `stats`, `mounts`, `netstat`, `ls`: what nodes are busy with at this moment.
 
 mod file;
 mod memory;
 mod mount;
 mod process;
 mod socket;
+mod stats;
 
 use std::future::Future;
 
@@ -22,6 +23,7 @@ use memory::Memory;
 use mount::Mount;
 use process::{Order, Process, arrange};
 use socket::Socket;
+use stats::Stats;
 
 use crate::fleet::Session;
 use crate::output::{self, Format};
@@ -88,6 +90,8 @@ pub(crate) enum Command {
     },
     /// Show what the memory of nodes is used for
     Memory,
+    /// Show what the services of nodes use: processors, memory, disks
+    Stats,
     /// Show the filesystems of nodes and how full they are
     Mounts,
     /// Show the TCP and UDP sockets of nodes, and whose they are
@@ -116,6 +120,7 @@ pub(crate) async fn run(session: &Session, command: Command, format: Format) -> 
             show(session, format, call).await
         }
         Command::Memory => show(session, format, memory).await,
+        Command::Stats => show(session, format, stats).await,
         Command::Mounts => show(session, format, mounts).await,
         Command::Netstat { listening } => {
             show(session, format, |client| sockets(client, listening)).await
@@ -132,14 +137,16 @@ pub(crate) async fn run(session: &Session, command: Command, format: Format) -> 
 pub(crate) enum Look {
     Processes,
     Memory,
+    Stats,
     Mounts,
     Sockets,
 }
 
 /// All that there is to look at without naming something, and what to call it.
-pub(crate) const EVERYTHING: [(&str, Look); 4] = [
+pub(crate) const EVERYTHING: [(&str, Look); 5] = [
     ("processes", Look::Processes),
     ("memory", Look::Memory),
+    ("stats", Look::Stats),
     ("mounts", Look::Mounts),
     ("sockets", Look::Sockets),
 ];
@@ -150,6 +157,7 @@ pub(crate) async fn everything(channel: Channel, look: Look) -> Result<Vec<u8>> 
     let text = match look {
         Look::Processes => serde_yaml::to_string(&processes(client, Order::Pid, true).await?),
         Look::Memory => serde_yaml::to_string(&memory(client).await?),
+        Look::Stats => serde_yaml::to_string(&stats(client).await?),
         Look::Mounts => serde_yaml::to_string(&mounts(client).await?),
         Look::Sockets => serde_yaml::to_string(&sockets(client, false).await?),
     };
@@ -169,6 +177,12 @@ async fn processes(mut client: Client, order: Order, kernel: bool) -> Result<Vec
 async fn memory(mut client: Client) -> Result<Vec<Memory>, Status> {
     let answer = client.memory(v1::MemoryRequest {}).await?;
     Ok(vec![answer.into_inner().into()])
+}
+
+async fn stats(mut client: Client) -> Result<Vec<Stats>, Status> {
+    let answer = client.stats(v1::StatsRequest {}).await?;
+    let services = answer.into_inner().services.into_iter();
+    Ok(services.map(Stats::from).collect())
 }
 
 async fn mounts(mut client: Client) -> Result<Vec<Mount>, Status> {

@@ -9,6 +9,7 @@ pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod inspect;
 pub(crate) mod power;
+pub(crate) mod services;
 pub(crate) mod storage;
 pub(crate) mod stream;
 pub(crate) mod support;

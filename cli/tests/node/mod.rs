@@ -133,6 +133,13 @@ impl MachineService for Node {
         not_here()
     }
 
+    async fn order_service(
+        &self,
+        _: Request<v1::OrderServiceRequest>,
+    ) -> Result<Response<v1::OrderServiceResponse>, Status> {
+        not_here()
+    }
+
     async fn apply_config(
         &self,
         request: Request<v1::ApplyConfigRequest>,

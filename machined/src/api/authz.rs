@@ -60,6 +60,7 @@ pub const AUTHZ: &[Row] = &[
         READERS,
     ),
     row("/garboard.machine.v1alpha1.InspectService/Memory", READERS),
+    row("/garboard.machine.v1alpha1.InspectService/Stats", READERS),
     row("/garboard.machine.v1alpha1.InspectService/Mounts", READERS),
     row("/garboard.machine.v1alpha1.InspectService/Sockets", READERS),
     row(
@@ -78,6 +79,10 @@ pub const AUTHZ: &[Row] = &[
     ),
     row(
         "/garboard.machine.v1alpha1.MachineService/Shutdown",
+        OPERATORS,
+    ),
+    row(
+        "/garboard.machine.v1alpha1.MachineService/OrderService",
         OPERATORS,
     ),
     row(

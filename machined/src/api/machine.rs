@@ -34,6 +34,16 @@ pub(super) fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
     peer.ok_or_else(|| Status::internal("the connection's peer is not known"))
 }
 
+/// An order as the audit record has it.
+fn word(order: v1::ServiceOrder) -> &'static str {
+    match order {
+        v1::ServiceOrder::Unspecified => "unknown order for",
+        v1::ServiceOrder::Start => "start",
+        v1::ServiceOrder::Stop => "stop",
+        v1::ServiceOrder::Restart => "restart",
+    }
+}
+
 pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     peer(request).map(|peer| peer.caller())
 }
@@ -90,6 +100,19 @@ impl<N: Node> MachineService for Machine<N> {
     ) -> Result<Response<v1::ShutdownResponse>, Status> {
         self.node.shutdown(caller(&request)?).await?;
         Ok(Response::new(v1::ShutdownResponse {}))
+    }
+
+    async fn order_service(
+        &self,
+        request: Request<v1::OrderServiceRequest>,
+    ) -> Result<Response<v1::OrderServiceResponse>, Status> {
+        let message = request.get_ref();
+        about(
+            &request,
+            &format!("{} {}", word(message.order()), message.service),
+        );
+        self.node.order_service(request.into_inner()).await?;
+        Ok(Response::new(v1::OrderServiceResponse {}))
     }
 
     async fn apply_config(

@@ -119,6 +119,12 @@ pub trait Node: Send + Sync + 'static {
         request: v1::WipeDiskRequest,
     ) -> impl Future<Output = Result<v1::WipeDiskResponse, Failure>> + Send;
 
+    /// Has a service started or ended; ready when the order holds.
+    fn order_service(
+        &self,
+        request: v1::OrderServiceRequest,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+
     /// Checks the documents and, unless it is a dry run, makes them the configuration.
     fn apply_config(
         &self,

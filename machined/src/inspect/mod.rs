@@ -8,6 +8,7 @@ mod memory;
 mod mounts;
 mod processes;
 mod sockets;
+mod stats;
 
 use ::api::v1alpha1 as v1;
 use ::api::v1alpha1::inspect_service_server::{InspectService, InspectServiceServer};
@@ -73,6 +74,13 @@ impl InspectService for Inspect {
         _: Request<v1::MemoryRequest>,
     ) -> Result<Response<v1::MemoryResponse>, Status> {
         read(memory::read).await
+    }
+
+    async fn stats(
+        &self,
+        _: Request<v1::StatsRequest>,
+    ) -> Result<Response<v1::StatsResponse>, Status> {
+        read(|| Ok(stats::read(std::path::Path::new(stats::GROUPS)))).await
     }
 
     async fn mounts(

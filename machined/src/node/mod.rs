@@ -31,6 +31,7 @@ use crate::runtime::events::Events;
 use crate::runtime::init_link::Down;
 use crate::runtime::logs::Logs;
 use crate::runtime::machine::Machine;
+use crate::runtime::service::{self, OrderError, ServiceOrder};
 
 /// Orders that wait: one is carried out at a time, and more callers than this at once are told to come again.
 const ORDERS: usize = 16;
@@ -92,6 +93,7 @@ pub struct LocalNode {
     logs: Logs,
     metrics: Metrics,
     orders: mpsc::Sender<Order>,
+    services: service::Orders,
 }
 
 impl LocalNode {
@@ -103,6 +105,7 @@ impl LocalNode {
         events: Arc<Events>,
         logs: Logs,
         metrics: Metrics,
+        services: service::Orders,
     ) -> (Self, mpsc::Receiver<Order>) {
         let (orders, received) = mpsc::channel(ORDERS);
         (
@@ -113,6 +116,7 @@ impl LocalNode {
                 logs,
                 metrics,
                 orders,
+                services,
             },
             received,
         )
@@ -213,6 +217,28 @@ impl Node for LocalNode {
     ) -> Result<v1::WipeDiskResponse, Failure> {
         self.order(|answer| Order::WipeDisk { request, answer })
             .await
+    }
+
+    async fn order_service(&self, request: v1::OrderServiceRequest) -> Result<(), Failure> {
+        let order = match request.order() {
+            v1::ServiceOrder::Unspecified => {
+                let text = "the node does not know this order; it may be older than the client";
+                return Err(Failure::invalid(text));
+            }
+            v1::ServiceOrder::Start => ServiceOrder::Start,
+            v1::ServiceOrder::Stop => ServiceOrder::Stop,
+            v1::ServiceOrder::Restart => ServiceOrder::Restart,
+        };
+        let taken = self.services.give(&request.service, order).await;
+        taken.map_err(|error| {
+            let text = cosi::report(&error);
+            match error {
+                OrderError::Unknown { .. } => Failure::not_found(text),
+                OrderError::Daemon(_) => Failure::precondition(text),
+                OrderError::Busy | OrderError::GoingDown => Failure::unavailable(text),
+                _ => Failure::internal(text),
+            }
+        })
     }
 
     async fn apply_config(

@@ -18,6 +18,7 @@ use machined::runtime::console::apply::{ConsoleController, Fixed};
 use machined::runtime::events::Events;
 use machined::runtime::logs::Logs;
 use machined::runtime::machine::Machine;
+use machined::runtime::service::Orders;
 use machined::runtime::serving::apply::ServingController;
 use machined::runtime::stage::status::StageController;
 use nix::sys::stat::Mode;
@@ -106,6 +107,7 @@ async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
             cosi::Runtime::new("machined", store.clone()).counters(),
             Calls::default(),
         ),
+        Orders::default(),
     );
 
     let own = pki::maintenance_identity().unwrap();

@@ -90,6 +90,13 @@ impl Node for FakeNode {
         })
     }
 
+    async fn order_service(&self, request: v1::OrderServiceRequest) -> Result<(), Failure> {
+        match request.service.as_str() {
+            "nothing" => Err(Failure::not_found("there is no service \"nothing\"")),
+            _ => Ok(()),
+        }
+    }
+
     async fn apply_config(
         &self,
         caller: Caller,

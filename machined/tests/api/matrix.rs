@@ -69,6 +69,10 @@ async fn call_machine(
         "Version" => client.version(v1::VersionRequest {}).await.map(drop),
         "Reboot" => client.reboot(v1::RebootRequest {}).await.map(drop),
         "Shutdown" => client.shutdown(v1::ShutdownRequest {}).await.map(drop),
+        "OrderService" => client
+            .order_service(v1::OrderServiceRequest::default())
+            .await
+            .map(drop),
         "ApplyConfig" => client
             .apply_config(v1::ApplyConfigRequest::default())
             .await
@@ -95,6 +99,7 @@ async fn call_inspect(
     Some(match method {
         "Processes" => client.processes(v1::ProcessesRequest {}).await.map(drop),
         "Memory" => client.memory(v1::MemoryRequest {}).await.map(drop),
+        "Stats" => client.stats(v1::StatsRequest {}).await.map(drop),
         "Mounts" => client.mounts(v1::MountsRequest {}).await.map(drop),
         "ListFiles" => client
             .list_files(v1::ListFilesRequest {

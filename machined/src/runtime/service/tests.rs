@@ -1,5 +1,7 @@
 //! Real processes, kept by a daemon that dies at any moment.
 
+mod controller;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
