@@ -4,6 +4,7 @@
 //! or a disk hands over. Never: policy. Nothing here knows what the product does with a device, a frame or a module.
 
 pub mod child;
+pub mod clock;
 pub mod cmdline;
 pub mod dm;
 pub mod iso9660;
