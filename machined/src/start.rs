@@ -22,6 +22,7 @@ use crate::config::{Configs, Disk, DiskError, FOLDER, Generations, Storage};
 use crate::inspect::Inspect;
 use crate::metrics::{Calls, Metrics};
 use crate::network;
+use crate::network::time_server::config::Lookup;
 use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Order};
 use crate::runtime::console::Consoles;
 use crate::runtime::console::apply::{ConsoleController, Fixed};
@@ -248,6 +249,7 @@ fn api(
         console,
         devices: Listener::open().map_err(StartError::Devices)?,
         effects,
+        lookup: Lookup::of(store.clone()),
     };
     register(controllers, parts, host).map_err(StartError::Controllers)?;
     Ok(Api {
@@ -273,6 +275,8 @@ pub struct Parts {
     pub devices: Listener,
     /// What changes this machine.
     pub effects: Effects,
+    /// How names are looked up.
+    pub lookup: Lookup,
 }
 
 /// The controllers that change this machine.
@@ -332,7 +336,7 @@ pub fn register(
     controllers.register(parts.effects.modules)?;
     controllers.register(service::config::Config::new(host.command_line))?;
     controllers.register(parts.effects.services)?;
-    network::register(controllers, host)
+    network::register(controllers, host, parts.lookup)
 }
 
 fn registry() -> Result<Registry, RegistryError> {

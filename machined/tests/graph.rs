@@ -7,6 +7,7 @@ use machined::api::{Endpoint, Pairing};
 use machined::block::volume::{self, Volumes};
 use machined::config::Storage;
 use machined::network::Host;
+use machined::network::time_server::config::Lookup;
 use machined::runtime::console::Consoles;
 use machined::runtime::console::apply::{ConsoleController, Fixed};
 use machined::runtime::events::Events;
@@ -47,8 +48,10 @@ fn graph() -> String {
         )),
         services: services.expect("a folder"),
     };
+    let store = Store::new(1);
     let parts = Parts {
         effects,
+        lookup: Lookup::of(store.clone()),
         console: ConsoleController::new(Consoles::active(""), fixed, pairing.shown()),
         endpoint: watch::Sender::new(Arc::new(endpoint)),
         events: Arc::new(Events::default()),
@@ -60,7 +63,7 @@ fn graph() -> String {
         command_line: "",
         machine_id: "0123456789abcdef0123456789abcdef",
     };
-    let mut runtime = cosi::Runtime::new("machined", Store::new(1));
+    let mut runtime = cosi::Runtime::new("machined", store);
     register(&mut runtime, parts, host).expect("no two controllers claim the same");
     let mut graph = cosi::Graph::default();
     for node in runtime.graph().nodes() {

@@ -1,7 +1,7 @@
 //! The daemon put together: sockets, controllers, signs of life.
 //!
 //! Tasks: the netlink driver and the pump of its notifications are branches of `serve` and end with it; controllers belong to the
-//! runtime; DHCP clients belong to their controller. None is detached. When the netlink socket breaks, the daemon ends and init
+//! runtime; DHCP and NTP clients belong to their controllers. None is detached. When the netlink socket breaks, the daemon ends and init
 //! starts it anew: its state is in the kernel and in machined.
 
 use std::fs;
@@ -17,6 +17,7 @@ use crate::dhcp4::apply::Dhcp4Apply;
 use crate::kernel::{self, Kernel};
 use crate::link::{apply::LinkApply, status::LinkStatuses};
 use crate::route::{apply::RouteApply, status::RouteStatuses};
+use crate::time_server::apply::TimeServerApply;
 
 /// This runtime's name, and that of the one whose rest gives leave to delete.
 const NAME: &str = "networkd";
@@ -74,7 +75,7 @@ pub async fn serve(
 
 /// What the controllers read and write: for the picture of the graph, and for who grants them that.
 #[must_use]
-pub fn nodes() -> [Node; 7] {
+pub fn nodes() -> [Node; 8] {
     [
         Node::of::<LinkStatuses>(),
         Node::of::<AddressStatuses>(),
@@ -83,6 +84,7 @@ pub fn nodes() -> [Node; 7] {
         Node::of::<Dhcp4Apply>(),
         Node::of::<AddressApply>(),
         Node::of::<RouteApply>(),
+        Node::of::<TimeServerApply>(),
     ]
 }
 
@@ -94,6 +96,7 @@ fn register(runtime: &mut RemoteRuntime, kernel: &Kernel) -> Result<(), Register
     runtime.register(Dhcp4Apply::new(kernel.clone()))?;
     runtime.register(AddressApply(kernel.clone()))?;
     runtime.register(RouteApply(kernel.clone()))?;
+    runtime.register(TimeServerApply::default())?;
     Ok(())
 }
 

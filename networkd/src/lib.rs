@@ -1,4 +1,4 @@
-//! The network daemon: applies specs, observes, speaks DHCP.
+//! The network daemon: applies specs, observes, speaks DHCP, asks for the time.
 //!
 //! ```text
 //!   machined (pure)                      networkd (effects)                kernel, wire
@@ -8,6 +8,8 @@
 //!   Dhcp4Specs   -------------------->  dhcp4/apply    <--------------->  servers
 //!   *Statuses    <--------------------  */status       <----------------  links, addresses, routes
 //!   operator specs, Dhcp4Leases <-----  dhcp4/apply
+//!   TimeServerSpecs ----------------->  time_server/apply <--------------->  servers
+//!   TimeServerStatuses <--------------  time_server/apply
 //! ```
 //!
 //! Owns every effect on the network and nothing else: what should be is decided in machined, reached over a unix socket. It
@@ -15,6 +17,7 @@
 //! was: what it made carries a tag in the kernel, what it holds is remembered in machined's state.
 
 pub mod address;
+mod chance;
 pub mod daemon;
 pub mod dhcp4;
 pub mod kernel;
@@ -22,3 +25,4 @@ pub mod life;
 pub mod link;
 pub mod rights;
 pub mod route;
+pub mod time_server;

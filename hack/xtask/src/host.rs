@@ -165,26 +165,51 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Unpacks Prometheus, which a test lets ask for metrics, into the user's cache. It is not installed: that would start
-/// it as a service of this host.
-pub(crate) fn fetch_prometheus() -> Result<()> {
-    let folder = cache()?.join("prometheus");
-    if folder.join("usr/bin/prometheus").exists() {
+/// A Debian package that tests run the programs of. It is unpacked into the user's cache and not installed: that would start it
+/// as a service of this host, or take the place of one.
+struct Peer {
+    package: &'static str,
+    /// Its programs; the one that is looked for comes last: if it is there, so are the others.
+    programs: &'static [&'static str],
+}
+
+const PEERS: &[Peer] = &[
+    // Asks for metrics.
+    Peer {
+        package: "prometheus",
+        programs: &["usr/bin/promtool", "usr/bin/prometheus"],
+    },
+    // Is asked for the time.
+    Peer {
+        package: "chrony",
+        programs: &["usr/sbin/chronyd"],
+    },
+];
+
+/// Unpacks what tests speak to.
+pub(crate) fn fetch_peers() -> Result<()> {
+    PEERS.iter().try_for_each(fetch)
+}
+
+fn fetch(Peer { package, programs }: &Peer) -> Result<()> {
+    let folder = cache()?.join(package);
+    if programs.iter().all(|it| folder.join(it).exists()) {
         return Ok(());
     }
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!(
-            "this host lacks Prometheus; put prometheus and promtool into {}",
-            folder.join("usr/bin").display()
+            "this host lacks {package}; put {} into {}",
+            programs.join(" and "),
+            folder.display()
         );
     }
-    say("fetching Prometheus, once");
-    let work = root().join("target/prometheus");
+    say(&format!("fetching {package}, once"));
+    let work = root().join("target").join(package);
     fs::remove_dir_all(&work).ok();
     fs::create_dir_all(&work).with_context(|| format!("creating {}", work.display()))?;
     let download = || {
         let mut command = program("apt-get");
-        command.args(["download", "--quiet", "prometheus"]);
+        command.args(["download", "--quiet", package]);
         run(command.current_dir(&work))
     };
     // Without lists of packages, or with old ones, it is not found.
@@ -199,11 +224,11 @@ pub(crate) fn fetch_prometheus() -> Result<()> {
         unpack.arg("--extract").arg(package.path()).arg(&unpacked);
         run(&mut unpack)?;
     }
-    let programs = folder.join("usr/bin");
-    fs::create_dir_all(&programs).with_context(|| format!("creating {}", programs.display()))?;
-    // The program that is looked for comes last: if it is there, so is the other.
-    for name in ["promtool", "prometheus"] {
-        artifacts::install(&unpacked.join("usr/bin").join(name), &programs.join(name))?;
+    for name in *programs {
+        let to = folder.join(name);
+        let parent = to.parent().unwrap_or(&folder);
+        fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
+        artifacts::install(&unpacked.join(name), &to)?;
     }
     for folder in [work, unpacked] {
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;

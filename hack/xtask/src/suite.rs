@@ -18,7 +18,7 @@ pub(crate) fn test(long: bool) -> Result<()> {
     } else {
         host::prepare_tests()?;
     }
-    host::fetch_prometheus()?;
+    host::fetch_peers()?;
     let mut tests = cargo();
     tests.args([
         "test",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::kinds::{
     ApiTrustConfig, Dhcp4Config, HostnameConfig, KernelModuleConfig, LinkConfig, MachineConfig,
-    ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig,
+    ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig,
 };
 use crate::node::{Node, Value};
 use crate::problem::{Place, Position, Problems, Source, Sources};
@@ -169,6 +169,7 @@ documents! {
     Dhcp4(Dhcp4Config),
     Resolver(ResolverConfig),
     StaticHost(StaticHostConfig),
+    Time(TimeConfig),
     Sysctl(SysctlConfig),
     KernelModule(KernelModuleConfig),
     SystemDisk(SystemDiskConfig),
@@ -332,6 +333,15 @@ impl Documents {
     pub fn system_disk(&self) -> Option<&SystemDiskConfig> {
         self.iter().find_map(|it| match it {
             Document::SystemDisk(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `Time` document.
+    #[must_use]
+    pub fn time(&self) -> Option<&TimeConfig> {
+        self.iter().find_map(|it| match it {
+            Document::Time(it) => Some(it),
             _ => None,
         })
     }

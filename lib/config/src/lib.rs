@@ -39,6 +39,7 @@ pub use kinds::{
     KernelModuleConfig, KernelValue, KernelValueError, KeyPair, LinkConfig, MachineConfig,
     ModuleName, ModuleNameError, ParameterName, ResolverConfig, Role, RouteConfig, RouteError,
     StaticHostConfig, SysctlConfig, SysctlError, SysctlKey, SysctlKeyError, SystemDiskConfig,
+    TimeConfig,
 };
 pub use nearest::nearest;
 pub use problem::{Position, Problem, Problems, looks_secret};
@@ -46,7 +47,7 @@ pub use read::{check, parse};
 pub use types::{
     Certificate, Cidr, CidrError, DiskBus, DiskFacts, DiskSelector, DiskSelectorError,
     DiskSelectorFault, Hostname, HostnameError, LinkName, LinkNameError, Mtu, MtuError, Network,
-    NetworkError, PemError, PrivateKey,
+    NetworkError, PemError, PrivateKey, TimeServer,
 };
 pub use write::WriteError;
 

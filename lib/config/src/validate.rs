@@ -50,6 +50,7 @@ impl Documents {
                 Document::Hostname(_)
                 | Document::Dhcp4(_)
                 | Document::Resolver(_)
+                | Document::Time(_)
                 | Document::Sysctl(_)
                 | Document::KernelModule(_)
                 | Document::SystemDisk(_) => Vec::new(),

@@ -54,6 +54,10 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<net::RouteSpec>()?
         .register::<net::RouteStatus>()?
         .register::<net::StaticHostSpec>()?
+        .register::<net::TimeServerSpec>()?
+        .register::<net::TimeServerStatus>()?
+        .register::<net::TimeSpec>()?
+        .register::<net::TimeStatus>()?
         .register::<runtime::Condition>()?
         .register::<runtime::KernelModule>()?
         .register::<runtime::KernelModuleSpec>()?

@@ -20,7 +20,7 @@ macro_rules! layered {
     };
 }
 
-layered!(AddressSpec Dhcp4Spec HostnameSpec LinkSpec ResolverSpec RouteSpec StaticHostSpec);
+layered!(AddressSpec Dhcp4Spec HostnameSpec LinkSpec ResolverSpec RouteSpec StaticHostSpec TimeSpec);
 
 /// The specs by strength: the strongest layer first, within a layer by id, so that two operators
 /// of one rank always come out the same.

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! One folder per noun; `config` writes what config, defaults and kernel command line want, `merge`
-//! says who wins. Only `hostname`, `resolver` and `static_host` are applied here, because their effects need root;
+//! says who wins. Only `hostname`, `resolver`, `static_host` and `time` are applied here, because their effects need root;
 //! everything else is networkd's.
 
 pub mod address;
@@ -21,10 +21,14 @@ pub mod node_address;
 pub mod resolver;
 pub mod route;
 pub mod static_host;
+pub mod time;
+pub mod time_server;
 
 use std::path::Path;
 
 use cosi::{RegisterError, Runtime};
+
+use self::time_server::config::Lookup;
 
 /// What the network's controllers are told once: it does not change while the machine runs.
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +41,22 @@ pub struct Host<'a> {
     pub folder: &'a Path,
 }
 
-/// Adds every pure controller of the network, and the appliers that need root.
+/// Adds every pure controller of the network, and those that need root or ask name servers.
 ///
 /// # Errors
 /// When one of them is there already.
-pub fn register(runtime: &mut Runtime, host: Host<'_>) -> Result<(), RegisterError> {
+pub fn register(
+    runtime: &mut Runtime,
+    host: Host<'_>,
+    lookup: Lookup,
+) -> Result<(), RegisterError> {
     register_pure(runtime, host)?;
     runtime.register(hostname::apply::Apply::new(host.folder.join("hostname")))?;
     runtime.register(resolver::apply::Apply::new(host.folder.join("resolv.conf")))?;
     runtime.register(static_host::apply::Apply::new(host.folder.join("hosts")))?;
+    runtime.register(time_server::config::Config::new(lookup))?;
+    let built = crate::runtime::clock::built();
+    runtime.register(time::apply::Apply::new(time::kernel::ThisMachine, built))?;
     Ok(())
 }
 
@@ -72,6 +83,8 @@ pub fn register_pure(runtime: &mut Runtime, host: Host<'_>) -> Result<(), Regist
     runtime.register(static_host::config::Config)?;
     runtime.register(static_host::merge::Merge)?;
     runtime.register(node_address::status::Status)?;
+    runtime.register(time::config::Config)?;
+    runtime.register(time::merge::Merge)?;
     Ok(())
 }
 

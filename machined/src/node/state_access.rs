@@ -46,6 +46,9 @@ fn networkd_grants() -> Grants {
         net::RouteSpec::DEFINITION.ty,
         net::Dhcp4Spec::DEFINITION.ty,
         net::Dhcp4Lease::DEFINITION.ty,
+        net::NodeAddress::DEFINITION.ty,
+        net::TimeServerSpec::DEFINITION.ty,
+        net::TimeServerStatus::DEFINITION.ty,
     ];
     let grants = reads
         .iter()
@@ -56,6 +59,10 @@ fn networkd_grants() -> Grants {
         (net::AddressStatus::DEFINITION.ty, "network.address.status"),
         (net::RouteStatus::DEFINITION.ty, "network.route.status"),
         (net::Dhcp4Lease::DEFINITION.ty, "network.dhcp4.apply"),
+        (
+            net::TimeServerStatus::DEFINITION.ty,
+            "network.time-server.apply",
+        ),
     ];
     let grants = statuses.iter().fold(grants, |grants, (ty, owner)| {
         grants.write(net::MERGED, ty, owner)
@@ -65,6 +72,7 @@ fn networkd_grants() -> Grants {
         net::RouteSpec::DEFINITION.ty,
         net::ResolverSpec::DEFINITION.ty,
         net::HostnameSpec::DEFINITION.ty,
+        net::TimeSpec::DEFINITION.ty,
     ];
     leased.iter().fold(grants, |grants, ty| {
         grants.write(net::LAYERED, ty, "network.dhcp4.apply")

@@ -10,6 +10,7 @@ use futures_util::stream;
 use netlink::Link;
 use resources::net::{
     AddressSpec, Dhcp4Lease, Dhcp4Spec, HostnameSpec, LAYERED, LinkName, ResolverSpec, RouteSpec,
+    TimeSpec,
 };
 use store::{Spec, Typed};
 use tokio::sync::watch;
@@ -52,6 +53,7 @@ cosi::declare! {
         shares RouteSpec: LAYERED;
         shares ResolverSpec: LAYERED;
         shares HostnameSpec: LAYERED;
+        shares TimeSpec: LAYERED;
     }
 }
 
@@ -163,6 +165,7 @@ impl Dhcp4Apply {
         write(cx, all.routes, gone);
         write(cx, all.resolvers, gone);
         write(cx, all.hostname, gone);
+        write(cx, all.time, gone);
     }
 }
 

@@ -10,7 +10,6 @@
 //! merged specs, like everybody's.
 
 pub mod apply;
-mod chance;
 mod client;
 mod lease;
 mod message;

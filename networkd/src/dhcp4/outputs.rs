@@ -1,11 +1,11 @@
-//! From a lease to specs of the `operator` layer: address, routes, resolvers, name.
+//! From a lease to specs of the `operator` layer: address, routes, resolvers, name, time servers.
 //!
 //! Pure. What the merge in machined makes of them is not known here.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use resources::net::{
-    AddressSpec, Cidr, ConfigLayer, HostnameSpec, LinkName, ResolverSpec, RouteSpec,
+    AddressSpec, Cidr, ConfigLayer, HostnameSpec, LinkName, ResolverSpec, RouteSpec, TimeSpec,
 };
 
 use super::lease::Lease;
@@ -26,6 +26,8 @@ pub struct Outputs {
     pub resolvers: Vec<(String, ResolverSpec)>,
     /// Names for the node.
     pub hostname: Vec<(String, HostnameSpec)>,
+    /// Time servers.
+    pub time: Vec<(String, TimeSpec)>,
 }
 
 /// The specs of the lease a link holds.
@@ -77,6 +79,17 @@ pub fn outputs(link: &LinkName, metric: u32, lease: &Lease) -> Outputs {
             })
             .into_iter()
             .collect(),
+        time: (!terms.time_servers.is_empty())
+            .then(|| {
+                let spec = TimeSpec {
+                    servers: terms.time_servers.iter().map(Ipv4Addr::to_string).collect(),
+                    enabled: true,
+                    layer: LAYER,
+                };
+                (prefix.clone(), spec)
+            })
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -87,6 +100,7 @@ impl Outputs {
         self.routes.extend(other.routes);
         self.resolvers.extend(other.resolvers);
         self.hostname.extend(other.hostname);
+        self.time.extend(other.time);
     }
 }
 
@@ -119,7 +133,6 @@ fn hops(lease: &Lease) -> Vec<(Cidr, Option<IpAddr>)> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
     use std::time::Duration;
 
     use resources::net::Dhcp4Route;

@@ -12,10 +12,10 @@ use resources::net::{Dhcp4Lease, LinkName};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::chance::Dice;
 use super::client::{Client, Event};
 use super::lease::Lease;
 use super::port::Port;
+use crate::chance::Dice;
 
 /// How long a packet socket that failed is left alone, so that a broken link costs no processor.
 const PAUSE: Duration = Duration::from_secs(1);

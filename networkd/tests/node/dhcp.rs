@@ -5,7 +5,9 @@ use crate::process::Networkd;
 use crate::upstream::{Upstream, Wanted};
 use resources::net::{
     AddressStatus, Dhcp4Phase, HostnameSpec, LAYERED, LinkStatus, ResolverSpec, RouteStatus,
+    TimeSpec,
 };
+use store::Spec;
 use testkit::{isolated, until};
 
 const RANGE: &str = "10.77.0.50,10.77.0.60,255.255.255.0,2m";
@@ -14,6 +16,14 @@ const SOON: [&str; 2] = ["--dhcp-option=option:T1,3", "--dhcp-option=option:T2,6
 
 fn has_address(address: &str) -> bool {
     ip("-4 address show dev client0").contains(address)
+}
+
+/// What the lease of the link under test wants.
+fn leased<S: Spec>(upstream: &Upstream) -> S {
+    let found = upstream
+        .snapshot()
+        .get_as::<S>(LAYERED, "operator/dhcp4/client0");
+    (*found.unwrap().spec).clone()
 }
 
 #[test]
@@ -32,6 +42,7 @@ fn a_lease_becomes_address_routes_resolvers_and_name() {
                 "--dhcp-option=6,10.77.0.1,9.9.9.9",
                 "--domain=example.org",
                 "--dhcp-option=26,1400",
+                "--dhcp-option=42,10.77.0.1,10.77.0.2",
                 &host,
             ];
             let _server = Dnsmasq::start(RANGE, &options);
@@ -61,19 +72,13 @@ fn a_lease_becomes_address_routes_resolvers_and_name() {
                 ),
                 ("veth", false, true, mac)
             );
-            let snapshot = upstream.snapshot();
-            let resolvers = snapshot
-                .get_as::<ResolverSpec>(LAYERED, "operator/dhcp4/client0")
-                .unwrap();
-            assert_eq!(resolvers.spec.servers.len(), 2);
-            assert_eq!(resolvers.spec.search, ["example.org"]);
-            let name = snapshot
-                .get_as::<HostnameSpec>(LAYERED, "operator/dhcp4/client0")
-                .unwrap();
-            assert_eq!(
-                (name.spec.hostname.as_str(), name.spec.domain.as_str()),
-                ("node-1", "example.org")
-            );
+            let resolvers: ResolverSpec = leased(&upstream);
+            assert_eq!(resolvers.servers.len(), 2);
+            assert_eq!(resolvers.search, ["example.org"]);
+            let name: HostnameSpec = leased(&upstream);
+            assert_eq!((&*name.hostname, &*name.domain), ("node-1", "example.org"));
+            let time: TimeSpec = leased(&upstream);
+            assert_eq!(time.servers, ["10.77.0.1", "10.77.0.2"]);
             until("rest", || upstream.is_settled().then_some(())).await;
         },
     );

@@ -15,4 +15,5 @@ mod machine;
 mod process;
 mod rights;
 mod survival;
+mod time;
 mod upstream;

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use cosi::wire::{Open, Server};
 use cosi::{Error, Outcome, Outputs, Runtime, Transform, Trigger, View};
-use resources::net::{AddressSpec, Dhcp4Lease, Dhcp4Spec, LAYERED, LinkSpec, MERGED, RouteSpec};
+use resources::net::{
+    AddressSpec, Dhcp4Lease, Dhcp4Spec, LAYERED, LinkSpec, MERGED, RouteSpec, TimeServerSpec,
+};
 use store::{Registry, Snapshot, Spec, Store};
 use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
@@ -21,6 +23,7 @@ pub(crate) struct Wanted {
     pub(crate) addresses: Vec<AddressSpec>,
     pub(crate) routes: Vec<RouteSpec>,
     pub(crate) dhcp: Vec<Dhcp4Spec>,
+    pub(crate) time: Vec<TimeServerSpec>,
 }
 
 impl Wanted {
@@ -48,6 +51,7 @@ cosi::declare! {
         writes AddressSpec: MERGED;
         writes RouteSpec: MERGED;
         writes Dhcp4Spec: MERGED;
+        writes TimeServerSpec: MERGED;
     }
 }
 
@@ -56,6 +60,9 @@ impl Transform for Merge {
         let wanted = self.0.lock().unwrap().clone();
         for spec in wanted.links {
             out.put(spec.name.to_string(), spec);
+        }
+        for spec in wanted.time {
+            out.put(spec.address.to_string(), spec);
         }
         for spec in wanted.dhcp {
             out.put(spec.link.to_string(), spec);

@@ -20,6 +20,7 @@ pub(super) const WORDS: &[&str] = &[
     "Resolver\nservers: [",
     "StaticHost\nname: ",
     "\naliases: [",
+    "Time\nenabled: ",
     "Sysctl\nname: net.ipv4.ip_forward",
     "\nvalue: true",
     "KernelModule\nname: ",

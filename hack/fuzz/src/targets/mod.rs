@@ -11,6 +11,7 @@ mod disk;
 mod link;
 mod modules;
 mod netlink;
+mod ntp;
 mod pairing;
 mod patch;
 mod selector;
@@ -82,6 +83,13 @@ pub(crate) const ALL: &[Target] = &[
         longest: 8 << 10,
         also: &[],
         words: &["veth", "bridge", "eth0"],
+    },
+    Target {
+        name: "ntp",
+        run: ntp::run,
+        longest: 128,
+        also: &[],
+        words: &["RATE", "DENY", "RSTR", "GPS\0"],
     },
     Target {
         name: "pairing",

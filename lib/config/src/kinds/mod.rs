@@ -11,6 +11,7 @@ mod resolver;
 mod static_host;
 mod sysctl;
 mod system_disk;
+mod time;
 
 pub use api_trust::{ApiTrustConfig, KeyPair};
 pub use dhcp4::{DEFAULT_DHCP4_METRIC, Dhcp4Config};
@@ -23,6 +24,7 @@ pub use resolver::ResolverConfig;
 pub use static_host::StaticHostConfig;
 pub use sysctl::{SysctlConfig, SysctlError, SysctlKey, SysctlKeyError};
 pub use system_disk::SystemDiskConfig;
+pub use time::TimeConfig;
 
 /// For fields that are true unless said otherwise.
 fn yes() -> bool {

@@ -9,6 +9,7 @@ mod link_name;
 mod mtu;
 mod pem;
 mod private_key;
+mod time_server;
 
 pub use certificate::Certificate;
 pub use cidr::{Cidr, CidrError, Network, NetworkError};
@@ -18,6 +19,7 @@ pub use link_name::{LinkName, LinkNameError};
 pub use mtu::{Mtu, MtuError};
 pub use pem::PemError;
 pub use private_key::PrivateKey;
+pub use time_server::TimeServer;
 
 /// Reading and writing as text for a type that has `FromStr` and `Display`.
 macro_rules! as_text {

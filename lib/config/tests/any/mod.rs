@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use config::{
     ApiTrustConfig, Cidr, Dhcp4Config, Document, Documents, Hostname, HostnameConfig,
     KernelModuleConfig, KernelValue, KeyPair, LinkConfig, MachineConfig, Mtu, ResolverConfig, Role,
-    RouteConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig,
+    RouteConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TimeServer,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -110,6 +110,19 @@ fn system_disk() -> impl Strategy<Value = SystemDiskConfig> {
     })
 }
 
+fn time() -> impl Strategy<Value = TimeConfig> {
+    let address = cidr().prop_map(|it| TimeServer::Address(it.address()));
+    let server = prop_oneof![address, hostname().prop_map(TimeServer::Name)];
+    // A name of digits and dots alone reads as an address.
+    let server = server.prop_filter("read as written", |it| {
+        it.to_string().parse().as_ref() == Ok(it)
+    });
+    (any::<bool>(), btree_set(server, 0..8)).prop_map(|(enabled, servers)| TimeConfig {
+        enabled,
+        servers: servers.into_iter().collect(),
+    })
+}
+
 pub(crate) fn document() -> impl Strategy<Value = Document> {
     let role = prop_oneof![Just(Role::ControlPlane), Just(Role::Worker)];
     let name = || NAMES.prop_filter_map("a link name", |it| it.parse().ok());
@@ -128,6 +141,7 @@ pub(crate) fn document() -> impl Strategy<Value = Document> {
         kernel_module().prop_map(Document::from),
         static_host().prop_map(Document::from),
         system_disk().prop_map(Document::from),
+        time().prop_map(Document::from),
         link().prop_map(Document::from),
         (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {
             name,

@@ -18,6 +18,10 @@ mod resolver_spec;
 mod route_spec;
 mod route_status;
 mod static_host_spec;
+mod time_server_spec;
+mod time_server_status;
+mod time_spec;
+mod time_status;
 
 pub use address_spec::AddressSpec;
 pub use address_status::AddressStatus;
@@ -34,6 +38,10 @@ pub use resolver_spec::{RESOLVERS, ResolverSpec};
 pub use route_spec::{MAIN_TABLE, RouteSpec, route_id};
 pub use route_status::RouteStatus;
 pub use static_host_spec::StaticHostSpec;
+pub use time_server_spec::TimeServerSpec;
+pub use time_server_status::{LeapSecond, TimeSample, TimeServerPhase, TimeServerStatus};
+pub use time_spec::{TIME, TimeSpec};
+pub use time_status::{CLOCK, TimeStatus};
 
 /// The namespace of merged specs and of statuses.
 pub const MERGED: &str = "network";

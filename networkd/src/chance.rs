@@ -5,15 +5,15 @@ use std::hash::{BuildHasher, Hasher};
 
 /// A splitmix64 generator, seeded from the system.
 #[derive(Debug)]
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // The standard library seeds its hashes from the system's generator.
         Self(RandomState::new().build_hasher().finish())
     }
 
-    pub(super) fn roll(&mut self) -> u32 {
+    pub(crate) fn roll(&mut self) -> u32 {
         // The constants are splitmix64's.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -1,0 +1,19 @@
+//! The node's clock: whose time it goes by, and how it is brought there.
+//!
+//! ```text
+//! TimeSpecs --config, merge--> TimeSpec --time_server--> TimeServerSpecs --> networkd asks
+//! TimeServerStatuses --estimate--> readings --select--> agreement --discipline--> order --apply--> kernel
+//! ```
+//!
+//! Everything but `apply` is pure. docs/adr/0007-time.md says why it is cut this way.
+
+pub mod apply;
+pub mod config;
+pub mod discipline;
+pub mod estimate;
+pub mod kernel;
+pub mod merge;
+pub mod select;
+
+#[cfg(test)]
+mod tests;
