@@ -15,6 +15,8 @@ use tokio_stream::wrappers::UnixListenerStream;
 
 use crate::api::ServeError;
 use crate::block::volume::apply::DEVICES;
+use crate::network::time::keep;
+use crate::network::time::kernel::ThisMachine;
 use crate::node::{End, LocalAccess, set_condition};
 use crate::runtime::devices::{DeviceError, Devices, Loaded};
 use crate::runtime::init_link::{InitLink, InitLinkError, Told};
@@ -113,6 +115,8 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
         _ = rest => return Err(Fault::Ended),
         error = lifeline(&mut init, &store, &end) => return Err(Fault::Init(error)),
     }
+    // Whatever ends: it may be the last that is heard of this machine for long.
+    keep::last(&store, ThisMachine).await;
     let ended = *end.borrow();
     match ended {
         None => Err(Fault::ApiEnded),

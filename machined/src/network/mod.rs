@@ -57,6 +57,7 @@ pub fn register(
     runtime.register(time_server::config::Config::new(lookup))?;
     let built = crate::runtime::clock::built();
     runtime.register(time::apply::Apply::new(time::kernel::ThisMachine, built))?;
+    runtime.register(time::keep::Keep::new(time::kernel::ThisMachine))?;
     Ok(())
 }
 

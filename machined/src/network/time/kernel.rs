@@ -41,6 +41,12 @@ pub trait Kernel: fmt::Debug + Send + 'static {
     /// # Errors
     /// The kernel refuses.
     fn step(&mut self, by: i64, error: Duration, leap: Leap) -> io::Result<()>;
+
+    /// Moves it forward at once, without vouching for it.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    fn advance(&mut self, by: Duration) -> io::Result<()>;
 }
 
 /// This machine's own.
@@ -68,5 +74,10 @@ impl Kernel for ThisMachine {
 
     fn step(&mut self, by: i64, error: Duration, leap: Leap) -> io::Result<()> {
         clock::step(by, error, leap)
+    }
+
+    fn advance(&mut self, by: Duration) -> io::Result<()> {
+        let to = Timestamp::now().checked_add(by).map_err(io::Error::other)?;
+        crate::runtime::clock::set(to).map_err(io::Error::other)
     }
 }

@@ -5,12 +5,13 @@
 //! TimeServerStatuses --estimate--> readings --select--> agreement --discipline--> order --apply--> kernel
 //! ```
 //!
-//! Everything but `apply` is pure. docs/adr/0007-time.md says why it is cut this way.
+//! Everything but `apply` and `keep` is pure. docs/adr/0007-time.md says why it is cut this way.
 
 pub mod apply;
 pub mod config;
 pub mod discipline;
 pub mod estimate;
+pub mod keep;
 pub mod kernel;
 pub mod merge;
 pub mod select;
