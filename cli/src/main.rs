@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use crate::commands::stream::Extent;
 use crate::commands::{
     cluster, config, context as contexts, copy, dashboard, generate, get, inspect, power, services,
-    storage, stream, support, version,
+    storage, stream, support, time, version,
 };
 use crate::context::ContextFile;
 use crate::exit::{Changes, Interrupted, WrongUsage};
@@ -130,6 +130,8 @@ enum Command {
         #[command(flatten)]
         extent: Extent,
     },
+    /// Show the clocks of nodes: how far each is from this computer's, and whom it goes by
+    Time,
     #[command(flatten)]
     Inspect(inspect::Command),
     #[command(flatten)]
@@ -245,6 +247,7 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
         }
         Command::Dmesg { extent } => stream::dmesg(&session()?, extent, format).await,
         Command::Events { extent } => stream::events(&session()?, extent, format).await,
+        Command::Time => time::run(&session()?, format).await,
         Command::Inspect(command) => inspect::run(&session()?, command, format).await,
         Command::Copy(command) => copy::run(&session()?, command).await,
         Command::Support(bundle) => support::run(&session()?, &bundle, Timestamp::now()).await,

@@ -13,4 +13,5 @@ pub(crate) mod services;
 pub(crate) mod storage;
 pub(crate) mod stream;
 pub(crate) mod support;
+pub(crate) mod time;
 pub(crate) mod version;

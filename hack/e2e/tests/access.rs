@@ -36,6 +36,7 @@ const SAMPLE: [(&str, &str, bool); 22] = [
     ("reader", "memory", true),
     ("reader", "mounts", true),
     ("reader", "netstat --listening", true),
+    ("reader", "time", true),
     ("reader", "ls /etc", false),
     ("reader", "config show --reveal-secrets", false),
     ("reader", "reboot", false),
@@ -96,6 +97,7 @@ fn inside(lab: &Lab) -> Result<()> {
         ("netstat --listening", r#"50000""#),
         ("netstat --listening", r#""command": "machined""#),
         ("memory", r#""totalBytes""#),
+        ("time", r#""aheadNanos""#),
     ] {
         let said = lab
             .osctl(&format!("{command} -o json --context as-reader"))?

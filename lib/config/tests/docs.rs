@@ -14,10 +14,12 @@ fn the_patches_of_the_page_do_what_it_says() {
         .skip(1)
         .map(|it| it.split("```").next().unwrap())
         .collect();
-    let [base, merge, operations] = blocks.as_slice() else {
+    let [base, disk, merge, operations] = blocks.as_slice() else {
         panic!("{} examples", blocks.len());
     };
-    config::check("first", base.as_bytes()).unwrap();
+    for whole in [base, disk] {
+        config::check("whole", whole.as_bytes()).unwrap();
+    }
     let set = "{kind: Link, name: eth0, mtu: 1500, routes: [{to: 10.8.0.0/16}]}";
     let text = |name, text: &'static str| Text {
         name,

@@ -63,6 +63,7 @@ pub const AUTHZ: &[Row] = &[
     row("/garboard.machine.v1alpha1.InspectService/Stats", READERS),
     row("/garboard.machine.v1alpha1.InspectService/Mounts", READERS),
     row("/garboard.machine.v1alpha1.InspectService/Sockets", READERS),
+    row("/garboard.machine.v1alpha1.InspectService/Time", READERS),
     row(
         "/garboard.machine.v1alpha1.InspectService/ListFiles",
         OPERATORS,

@@ -97,6 +97,18 @@ impl InspectService for Inspect {
         read(sockets::read).await
     }
 
+    async fn time(
+        &self,
+        _: Request<v1::TimeRequest>,
+    ) -> Result<Response<v1::TimeResponse>, Status> {
+        let now = Timestamp::now();
+        let time = Some(prost_types::Timestamp {
+            seconds: now.as_second(),
+            nanos: now.subsec_nanosecond(),
+        });
+        Ok(Response::new(v1::TimeResponse { time }))
+    }
+
     async fn list_files(
         &self,
         request: Request<v1::ListFilesRequest>,

@@ -101,6 +101,7 @@ async fn call_inspect(
         "Memory" => client.memory(v1::MemoryRequest {}).await.map(drop),
         "Stats" => client.stats(v1::StatsRequest {}).await.map(drop),
         "Mounts" => client.mounts(v1::MountsRequest {}).await.map(drop),
+        "Time" => client.time(v1::TimeRequest {}).await.map(drop),
         "ListFiles" => client
             .list_files(v1::ListFilesRequest {
                 path: "/".to_owned(),
