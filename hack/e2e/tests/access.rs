@@ -20,7 +20,7 @@ use rustls::ClientConfig;
 const MEMORY: u32 = 512;
 
 /// What a role asks for, and whether it is given.
-const SAMPLE: [(&str, &str, bool); 22] = [
+const SAMPLE: [(&str, &str, bool); 23] = [
     ("admin", "apply --dry-run --file node.yaml", true),
     ("admin", "config show --reveal-secrets", true),
     ("operator", "logs machined", true),
