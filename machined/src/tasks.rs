@@ -118,6 +118,11 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
     // Whatever ends: it may be the last that is heard of this machine for long.
     keep::last(&store, ThisMachine).await;
     let ended = *end.borrow();
+    part(ended, init).await
+}
+
+/// The last act of this process.
+async fn part(ended: Option<End>, init: InitLink) -> Result<(), Fault> {
     match ended {
         None => Err(Fault::ApiEnded),
         Some(End::Daemon) => {
