@@ -32,8 +32,8 @@ use crate::start::Machined;
 const CUT: Duration = Duration::from_secs(2);
 
 /// How long the API waits to learn what it is to be. Whoever calls meanwhile waits in the socket's queue, rather than be
-/// taken for a stranger by a node that has not read its own config yet.
-const ENDPOINT: Duration = Duration::from_secs(5);
+/// taken for a stranger by a node that has not read its own config yet. Longer than its disk is looked for.
+const ENDPOINT: Duration = Duration::from_secs(90);
 
 /// How long services have to end, one after the other, before the machine does. init gives this process fifteen seconds
 /// when a signal asked it for the end; the API takes three of them.
@@ -89,8 +89,12 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
         cosi::wire::Server::new(store.clone(), registry, LocalAccess::default()).into_service();
     init.ready().map_err(Fault::Init)?;
     let api = async {
-        if timeout(ENDPOINT, endpoint.changed()).await.is_err() {
-            tracing::error!("the API begins without knowing its config");
+        let known = timeout(ENDPOINT, endpoint.changed());
+        tokio::select! {
+            known = known => if known.is_err() {
+                tracing::error!("the API begins without knowing its config");
+            },
+            () = ended(end.subscribe()) => {}
         }
         let served = api.serve(sockets.api, ended(end.subscribe())).await;
         if goes_down(&store) {

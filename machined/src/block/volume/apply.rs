@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use ::config::DiskSelector;
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
-use jiff::{SignedDuration, Timestamp};
 use resources::block::{Disk, SYSTEM_DISK, SystemDiskSpec, VolumeStatus};
 use resources::runtime::Condition;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::config::facts;
 use super::keeper::{Known, Volumes};
@@ -20,14 +20,18 @@ pub const DEVICES: &str = "devices";
 
 /// How long after that a disk may take to show itself before the node goes on without: drivers of USB, SAS and NVMe look
 /// for disks in the background. One that comes later is taken up all the same.
-const SETTLE: SignedDuration = SignedDuration::from_secs(1);
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// How long a disk is waited for when drivers do not come to an end of loading: one that hangs must not hold up the node.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// The controller.
 #[derive(Debug)]
 pub struct Apply {
     volumes: Volumes,
     storage: watch::Sender<Storage>,
-    loaded: Option<Timestamp>,
+    begun: Option<Instant>,
+    loaded: Option<Instant>,
 }
 
 cosi::declare! {
@@ -46,23 +50,23 @@ impl Apply {
         Self {
             volumes,
             storage,
+            begun: None,
             loaded: None,
         }
     }
 
-    /// Whether disks have had their time to show themselves, and how long they still have if not.
-    fn settled(&mut self, cx: &Cx<'_, Self>) -> Result<bool, Option<Duration>> {
-        let met = cx.get::<Condition>(DEVICES).is_some_and(|it| it.spec.met);
-        if !met {
-            return Err(None);
-        }
-        let loaded = *self.loaded.get_or_insert(cx.now());
-        let waited = cx.now().duration_since(loaded);
-        // A clock that is set back would make it a long time.
-        if waited < SETTLE && waited >= SignedDuration::ZERO {
-            return Err(Some((SETTLE - waited).unsigned_abs()));
-        }
-        Ok(true)
+    /// Whether disks have had their time to show themselves; if not, how long they still have.
+    fn settled(&mut self, cx: &Cx<'_, Self>) -> Result<(), Duration> {
+        let now = Instant::now();
+        let begun = *self.begun.get_or_insert(now);
+        let loaded = cx.get::<Condition>(DEVICES).is_some_and(|it| it.spec.met);
+        let until = if loaded {
+            *self.loaded.get_or_insert(now) + SETTLE
+        } else {
+            begun + LONGEST
+        };
+        let wait = until.saturating_duration_since(now);
+        if wait.is_zero() { Ok(()) } else { Err(wait) }
     }
 }
 
@@ -96,7 +100,7 @@ impl Controller for Apply {
                 changed
             });
         }
-        let waits = [turn.again, settled.err().flatten()];
+        let waits = [turn.again, settled.err()];
         Ok(match waits.into_iter().flatten().min() {
             Some(wait) => Outcome::Requeue(wait),
             None => Outcome::Done,
