@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use crate::api::{Endpoint, Log, Pairing, RemoteAccess, Server};
 use crate::block;
 use crate::block::volume::{self, Volumes};
+use crate::config::source::Sources;
 use crate::config::{Configs, Disk, DiskError, FOLDER, Generations, Storage};
 use crate::inspect::Inspect;
 use crate::metrics::{Calls, Metrics};
@@ -95,6 +96,8 @@ pub struct Machined {
     pub(crate) sockets: Sockets,
     pub(crate) api: Server,
     pub(crate) head: Head,
+    /// Where a first config may come from, and whom it is offered; not in a life that is to wait for a person.
+    pub(crate) sources: Option<(Sources, mpsc::Sender<Order>)>,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) end: watch::Sender<Option<End>>,
     pub(crate) endpoint: watch::Receiver<Arc<Endpoint>>,
@@ -137,11 +140,7 @@ impl Machined {
             Metrics::new(store.clone(), controllers.counters(), calls.clone()),
             ordered.clone(),
         );
-        let host = network::Host {
-            folder: run,
-            command_line: &machine.command_line,
-            machine_id: &machine.machine_id,
-        };
+        let sources = sources(&beginning, &machine, &node);
         let api = api(
             &mut controllers,
             node,
@@ -149,7 +148,7 @@ impl Machined {
             &registry,
             &events,
             Effects::on_this_machine(run, &machine, keeps, ordered)?,
-            host,
+            host(run, &machine),
         )?;
         controllers.await_peer("networkd");
         Ok(Self {
@@ -162,6 +161,7 @@ impl Machined {
             sockets,
             api: api.server.sink((Log, calls)),
             head,
+            sources,
             orders,
             end,
             endpoint: api.endpoint,
@@ -202,6 +202,24 @@ fn head(
     let mut head = Head::new(store.clone(), kept, told, volumes, end.clone());
     head.load(beginning, now).map_err(StartError::Config)?;
     Ok((head, keeps))
+}
+
+fn host<'a>(run: &'a Path, machine: &'a Machine) -> network::Host<'a> {
+    network::Host {
+        folder: run,
+        command_line: &machine.command_line,
+        machine_id: &machine.machine_id,
+    }
+}
+
+/// Where a first config may come from, unless this life is to wait for a person.
+fn sources(
+    beginning: &Beginning,
+    machine: &Machine,
+    node: &LocalNode,
+) -> Option<(Sources, mpsc::Sender<Order>)> {
+    let usual = *beginning == Beginning::Usual;
+    usual.then(|| (Sources::of(&machine.command_line), node.orders()))
 }
 
 /// The API, put together.

@@ -15,6 +15,7 @@ use tokio_stream::wrappers::UnixListenerStream;
 
 use crate::api::ServeError;
 use crate::block::volume::apply::DEVICES;
+use crate::config::source;
 use crate::network::time::keep;
 use crate::network::time::kernel::ThisMachine;
 use crate::node::{End, LocalAccess, set_condition};
@@ -78,6 +79,7 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
         sockets,
         api,
         head,
+        sources,
         orders,
         end,
         mut endpoint,
@@ -109,6 +111,7 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
             devices(&store, &machine),
             cut(&logs),
             kept.follow(shown),
+            source::follow(&store, sources.as_ref()),
         )
     };
     // The API ends when the machine or this process is to end and its calls have had time to; nothing else ends by

@@ -10,6 +10,13 @@ use std::path::{Path, PathBuf};
 /// more.
 const MOST: u64 = config::MAX_BYTES as u64 + 1;
 
+/// The content of a file, as much of it as a config may be and a byte.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A folder of small files.
 pub trait Files {
     /// The names of all files.
@@ -112,11 +119,7 @@ impl Files for Disk {
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(self.folder()?.join(name))?
-            .take(MOST)
-            .read_to_end(&mut bytes)?;
-        Ok(bytes)
+        read(&self.folder()?.join(name))
     }
 
     fn write(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {

@@ -9,6 +9,7 @@ mod files;
 mod generation;
 mod generations;
 mod order;
+pub mod source;
 mod storage;
 
 pub use active::{ActiveError, documents};

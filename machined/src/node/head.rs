@@ -123,6 +123,11 @@ impl Head {
                 Some(Order::WipeDisk { request, answer }) => {
                     drop(answer.send(self.wipe_disk(request).await));
                 }
+                Some(Order::Offer {
+                    source,
+                    documents,
+                    answer,
+                }) => drop(answer.send(self.offer(&source, documents).await)),
                 Some(Order::GoDown {
                     caller,
                     down,
@@ -181,20 +186,41 @@ impl Head {
         if dry_run {
             return Ok(answer(number));
         }
-        let saved = self
-            .on_thread(move |kept| kept.save(SOURCE, &documents))
-            .await?;
-        let generation = saved.map_err(save_failure)?;
-        let number = generation.name.number();
         let cause = format!("config apply by {} from {}", caller.subject, caller.source);
+        Ok(answer(self.take(documents, &cause, now).await?))
+    }
+
+    /// Takes what a source offers to a node without a config.
+    async fn offer(&mut self, source: &str, documents: Vec<u8>) -> Result<(), Failure> {
+        self.has_looked()?;
+        let now = Timestamp::now();
+        let (_, documents) = self.on_thread(move |_| check(documents, now)).await??;
+        let active = documents::active(&self.store.snapshot());
+        if self.is_safe() || !matches!(active, Ok(None)) {
+            // Somebody gave it one in the meantime.
+            return Ok(());
+        }
+        self.take(documents, source, now).await.map(drop)
+    }
+
+    /// Makes checked documents the config; its number.
+    async fn take(
+        &mut self,
+        documents: Vec<u8>,
+        cause: &str,
+        now: Timestamp,
+    ) -> Result<u64, Failure> {
+        let saved = self.on_thread(move |kept| kept.save(SOURCE, &documents));
+        let generation = saved.await?.map_err(save_failure)?;
+        let number = generation.name.number();
         let done = if self.is_safe() {
             self.leave_safe_mode(number, now)
         } else {
-            self.activate(&generation, &cause, now)
+            self.activate(&generation, cause, now)
                 .and_then(|()| self.condition(CONFIG, true, "active", now))
         };
         done.map_err(|error| Failure::internal(cosi::report(&error)))?;
-        Ok(answer(number))
+        Ok(number)
     }
 
     /// Ends this life, so that the next one runs the new config: init takes a good end for the wish to leave safe mode.

@@ -64,6 +64,15 @@ pub enum Order {
         /// Where the answer goes.
         answer: oneshot::Sender<Result<v1::WipeDiskResponse, Failure>>,
     },
+    /// Make documents of a source the config, if there is none yet.
+    Offer {
+        /// The source, for a person.
+        source: String,
+        /// The documents.
+        documents: Vec<u8>,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<(), Failure>>,
+    },
     /// End the machine.
     GoDown {
         /// Who asks.
@@ -120,6 +129,12 @@ impl LocalNode {
             },
             received,
         )
+    }
+
+    /// Where orders go that no caller gives.
+    #[must_use]
+    pub fn orders(&self) -> mpsc::Sender<Order> {
+        self.orders.clone()
     }
 
     fn spec<S: Spec>(&self, id: &str) -> Option<Arc<S>> {

@@ -18,7 +18,7 @@ use thiserror::Error as ThisError;
 use tokio::sync::watch;
 
 use crate::api::{Endpoint, Issuer, RenewError, Wanted};
-use crate::runtime::stage::status::{API, CONFIG, STORE};
+use crate::runtime::stage::status::{API, CONFIG, SOURCE, STORE};
 
 /// How often the certificate is looked at: when the clock is stepped, no timer says so.
 const LOOK: Duration = Duration::from_secs(60);
@@ -234,7 +234,7 @@ impl Controller for ServingController {
             if self.source.is_none() && unmet(cx, STORE).is_some() {
                 return Ok(Outcome::WaitingOn("the node's disk".to_owned()));
             }
-            let unmet = unmet(cx, CONFIG);
+            let unmet = unmet(cx, CONFIG).or_else(|| unmet(cx, SOURCE));
             let reason = unmet.map(|condition| condition.spec.message.clone());
             self.wait_for_config(reason)?;
             cx.remove::<Condition>(API);

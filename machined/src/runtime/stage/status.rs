@@ -8,6 +8,8 @@ use resources::runtime::{Condition, MACHINED, Stage, StageStatus};
 pub const API: &str = "api";
 /// The condition that the config could be loaded; unmet with the reason.
 pub const CONFIG: &str = "config";
+/// The condition that a source gave the config; unmet with what is wrong with the one that is to give it.
+pub const SOURCE: &str = "config-source";
 /// The condition that it is known where configs are kept; unmet while the node looks for its disk, and nobody can say yet
 /// whether it has a config.
 pub const STORE: &str = "config-store";
@@ -70,7 +72,9 @@ fn stage<'a>(
     if !has_config {
         return (
             Stage::Maintenance,
-            unmet(CONFIG).unwrap_or_else(|| "waiting for a config".to_owned()),
+            unmet(CONFIG)
+                .or_else(|| unmet(SOURCE))
+                .unwrap_or_else(|| "waiting for a config".to_owned()),
         );
     }
     match condition(API) {
