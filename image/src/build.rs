@@ -39,6 +39,8 @@ pub struct Inputs<'a> {
     pub epoch: u64,
     /// More kernel arguments.
     pub cmdline: Option<&'a str>,
+    /// A config for nodes that have none.
+    pub config: Option<&'a [u8]>,
     /// The crates in our binaries, as `cargo tree` prints them.
     pub crates: &'a str,
     /// Which ways to boot.
@@ -108,12 +110,13 @@ fn stamp(inputs: &Inputs<'_>) -> Result<String> {
         version,
         epoch,
         cmdline,
+        config,
         crates,
         what,
         ..
     } = inputs;
     hash.update(format!(
-        "{lock:?} {profile:?} {version} {epoch} {cmdline:?} {crates} {what:?}"
+        "{lock:?} {profile:?} {version} {epoch} {cmdline:?} {config:?} {crates} {what:?}"
     ));
     Ok(hex(&hash.finalize()))
 }

@@ -108,6 +108,17 @@ pub fn ext4(tree: &mut Tree, packages: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Where machined looks for a config when the node has none.
+const CONFIG: &str = "usr/lib/garboard/config.yaml";
+
+/// Adds a config, for root's eyes while the node runs.
+///
+/// # Errors
+/// When one is there already.
+pub fn add_config(tree: &mut Tree, config: &[u8]) -> Result<()> {
+    tree.file(CONFIG, 0o600, Source::Bytes(config.to_vec()))
+}
+
 /// The initramfs without modules.
 ///
 /// # Errors
@@ -131,4 +142,18 @@ pub fn os_release(version: &str, profile: &str, epoch: u64) -> String {
          IMAGE_ID=garboard\nIMAGE_VERSION={version}\nVARIANT_ID={profile}\nGARBOARD_BUILT={}\n",
         date::iso(epoch)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_config_is_added_for_roots_eyes() {
+        let mut tree = Tree::default();
+        add_config(&mut tree, b"documents").unwrap();
+        let (_, node) = tree.iter().find(|(path, _)| *path == CONFIG).unwrap();
+        assert_eq!(node.mode, 0o600);
+        add_config(&mut tree, b"others").unwrap_err();
+    }
 }

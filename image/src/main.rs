@@ -65,6 +65,9 @@ struct Build {
     /// More kernel arguments.
     #[arg(long, value_name = "ARGS", value_parser = image::args::extra)]
     cmdline: Option<String>,
+    /// A config for nodes that have none: YAML documents, which everybody who has the image can read.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Crates in the binaries, for the bill of materials: what
     /// `cargo tree --edges normal --prefix none --format '{p}|{l}'` prints.
     #[arg(long, value_name = "FILE")]
@@ -118,6 +121,7 @@ fn image(arguments: &Arguments, options: &Build) -> Result<()> {
         }
         None => String::new(),
     };
+    let config = options.config.as_deref().map(read_config).transpose()?;
     let inputs = Inputs {
         lock: &lock,
         fetcher: &fetcher,
@@ -126,11 +130,20 @@ fn image(arguments: &Arguments, options: &Build) -> Result<()> {
         version: env!("CARGO_PKG_VERSION"),
         epoch: options.source_date_epoch.unwrap_or(lock.released),
         cmdline: options.cmdline.as_deref(),
+        config: config.as_deref(),
         crates: &crates,
         what: options.what,
     };
     let folder = build(&inputs, &options.out)?;
     print(&folder.display().to_string())
+}
+
+/// A config that a node would take.
+fn read_config(path: &Path) -> Result<Vec<u8>> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).with_context(|| format!("reading {name}"))?;
+    config::check(&name, &bytes)?;
+    Ok(bytes)
 }
 
 fn verify(folder: &Path) -> Result<()> {

@@ -124,10 +124,14 @@ impl Writer<'_> {
             version,
             profile,
             epoch,
+            config,
             ..
         } = self.inputs;
         let mut tree = content::root(bin_dir, version, profile.name(), *epoch)?;
         content::ext4(&mut tree, &self.ext4)?;
+        if let Some(config) = config {
+            content::add_config(&mut tree, config)?;
+        }
         modules.add_to(&mut tree, "usr/lib/modules")?;
         if let Some(packages) = &self.firmware {
             packages.add_to(&mut tree, "usr/lib/firmware", modules)?;
