@@ -140,7 +140,7 @@ impl Machined {
             Metrics::new(store.clone(), controllers.counters(), calls.clone()),
             ordered.clone(),
         );
-        let sources = sources(&beginning, &machine, &node);
+        let sources = sources(&beginning, &machine, run, &node);
         let api = api(
             &mut controllers,
             node,
@@ -216,10 +216,11 @@ fn host<'a>(run: &'a Path, machine: &'a Machine) -> network::Host<'a> {
 fn sources(
     beginning: &Beginning,
     machine: &Machine,
+    run: &Path,
     node: &LocalNode,
 ) -> Option<(Sources, mpsc::Sender<Order>)> {
     let usual = *beginning == Beginning::Usual;
-    usual.then(|| (Sources::of(&machine.command_line), node.orders()))
+    usual.then(|| (Sources::of(&machine.command_line, run), node.orders()))
 }
 
 /// The API, put together.

@@ -12,13 +12,14 @@
 mod argument;
 mod fetch;
 mod follow;
+mod seed;
 
 pub use argument::{ARGUMENT, Argument, ArgumentError};
 pub use follow::follow;
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use resources::net::{HOSTNAME, HostnameSpec, LinkStatus, MERGED};
@@ -39,11 +40,13 @@ pub enum Source {
     Embedded,
     /// The kernel argument, or what it leads to.
     Argument,
+    /// A disk that a hypervisor or a person put in.
+    Seed,
 }
 
 impl Source {
     /// All of them, in the order they count.
-    pub const ALL: [Self; 2] = [Self::Embedded, Self::Argument];
+    pub const ALL: [Self; 3] = [Self::Embedded, Self::Argument, Self::Seed];
 }
 
 impl fmt::Display for Source {
@@ -51,6 +54,7 @@ impl fmt::Display for Source {
         match self {
             Self::Embedded => write!(f, "the config in the image, {EMBEDDED}"),
             Self::Argument => write!(f, "the kernel argument {ARGUMENT}"),
+            Self::Seed => f.write_str("the seed disk labelled CIDATA"),
         }
     }
 }
@@ -73,19 +77,22 @@ pub struct Sources {
     pub embedded: PathBuf,
     /// What the kernel argument says; `None` without one.
     pub argument: Option<Result<Argument, String>>,
+    /// Where a seed disk is mounted while it is read.
+    pub mount_point: PathBuf,
     /// Whom a server over TLS is proven by.
     pub tls: Option<Arc<ClientConfig>>,
 }
 
 impl Sources {
-    /// Those of a machine with this kernel command line, to be asked by [`follow`].
+    /// Those of a machine with this kernel command line, with a place for what is mounted in `run`, to be asked by [`follow`].
     #[must_use]
-    pub fn of(command_line: &str) -> Self {
+    pub fn of(command_line: &str, run: &Path) -> Self {
         let argument = sys::cmdline::last(command_line, ARGUMENT);
         let read = |text: &str| text.parse().map_err(|error| cosi::report(&error));
         Self {
             embedded: EMBEDDED.into(),
             argument: argument.map(read),
+            mount_point: run.join("seed"),
             tls: fetch::public_authorities()
                 .inspect_err(|error| tracing::error!("preparing TLS: {}", cosi::report(error)))
                 .ok(),
@@ -98,6 +105,7 @@ impl Sources {
             let found = match source {
                 Source::Embedded => self.embedded(),
                 Source::Argument => self.argument(snapshot).await,
+                Source::Seed => self.seed(snapshot).await,
             };
             if found != Finding::Nothing {
                 return Some((source, found));
@@ -112,6 +120,12 @@ impl Sources {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Finding::Nothing,
             Err(error) => Finding::Broken(error.to_string()),
         }
+    }
+
+    async fn seed(&self, snapshot: &Snapshot) -> Finding {
+        let (snapshot, at) = (snapshot.clone(), self.mount_point.clone());
+        let found = tokio::task::spawn_blocking(move || seed::find(&snapshot, &at)).await;
+        found.unwrap_or_else(|error| Finding::Broken(error.to_string()))
     }
 
     async fn argument(&self, snapshot: &Snapshot) -> Finding {

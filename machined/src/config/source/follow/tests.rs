@@ -20,6 +20,7 @@ fn sources(embedded: &Path, argument: Option<&str>) -> Sources {
     Sources {
         embedded: embedded.to_owned(),
         argument,
+        mount_point: "/nonexistent".into(),
         tls: None,
     }
 }
