@@ -74,6 +74,9 @@ pub(crate) struct Apply {
     /// Say what would happen and change nothing; exit code 3 says that there are changes
     #[arg(long)]
     dry_run: bool,
+    /// Apply it though the node has another role than the one it is for
+    #[arg(long)]
+    force: bool,
 }
 
 /// Checks a file, offline; without one, prints what a document looks like.
@@ -100,7 +103,7 @@ pub(crate) async fn apply(session: &Session, apply: &Apply, format: Format) -> R
     let (name, bytes) = read(&apply.file)?;
     let documents = checked(&name, &bytes)?;
     keeps_the_way_in(&name, &documents, &session.context)?;
-    let request = request(bytes, apply.dry_run);
+    let request = apply.request(bytes);
     let answers = session
         .each_changed(|channel| {
             let request = request.clone();
@@ -134,7 +137,7 @@ pub(crate) async fn pair(
     let (name, bytes) = read(&apply.file)?;
     checked(&name, &bytes)?;
     let address = connect::with_port(address)?;
-    let answer = give(&pairing, &address, request(bytes, apply.dry_run), patience).await?;
+    let answer = give(&pairing, &address, apply.request(bytes), patience).await?;
     let applied = [(address, Applied::new(answer, apply.dry_run))];
     report(&applied, format)?;
     would_change(&applied)
@@ -179,11 +182,21 @@ pub(crate) async fn give(
     Ok(answer.into_inner())
 }
 
+impl Apply {
+    fn request(&self, documents: Vec<u8>) -> ApplyConfigRequest {
+        ApplyConfigRequest {
+            documents,
+            dry_run: self.dry_run,
+            force: self.force,
+            ..ApplyConfigRequest::default()
+        }
+    }
+}
+
 /// The request that gives a node these documents.
-pub(crate) fn request(documents: Vec<u8>, dry_run: bool) -> ApplyConfigRequest {
+pub(crate) fn request(documents: Vec<u8>) -> ApplyConfigRequest {
     ApplyConfigRequest {
         documents,
-        dry_run,
         ..ApplyConfigRequest::default()
     }
 }

@@ -1,6 +1,6 @@
 //! What is refused before anything changes: what is wrong in itself, and what would lock somebody out.
 
-use ::config::Documents;
+use ::config::{Documents, Role};
 use jiff::Timestamp;
 
 use super::documents::SOURCE;
@@ -31,6 +31,33 @@ pub(super) fn check(documents: Vec<u8>, now: Timestamp) -> Result<(Documents, Ve
         ))
     })?;
     Ok((wanted, documents))
+}
+
+/// Refuses the config of a node with another role, which is a slip far more often than it is meant.
+pub(super) fn keeps_the_role(
+    running: Option<&Documents>,
+    wanted: &Documents,
+    force: bool,
+) -> Result<(), Failure> {
+    let role = |documents: &Documents| documents.machine().map(|it| it.role);
+    let (Some(has), Some(wants)) = (running.and_then(role), role(wanted)) else {
+        return Ok(());
+    };
+    if has == wants || force {
+        return Ok(());
+    }
+    let loses = match has {
+        Role::ControlPlane => {
+            "it would give up the cluster's authority and its part of the control plane"
+        }
+        Role::Worker => {
+            "it would give up the certificate it was given and hold the cluster's authority"
+        }
+    };
+    Err(Failure::precondition(format!(
+        "this is the config of a {wants} node, and this node is {has}: {loses}; if it is the wrong file, nothing has \
+         changed; if it is meant, apply it with --force"
+    )))
 }
 
 /// Refuses what would lock its sender out. Who paired has no certificate, and needs none to come again.

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
-use super::checks::{check, is_expected, keeps_the_caller, save_failure};
+use super::checks::{check, is_expected, keeps_the_caller, keeps_the_role, save_failure};
 use super::conditions::{put, set_condition};
 use super::documents::{self, SOURCE};
 use super::{End, Order};
@@ -158,6 +158,7 @@ impl Head {
             documents,
             dry_run,
             expected_generation,
+            force,
             ..
         } = request;
         self.has_looked()?;
@@ -168,6 +169,7 @@ impl Head {
         let number = active.as_ref().map_or(0, |(config, _)| config.generation);
         is_expected(expected_generation, number)?;
         let running = active.as_ref().map(|(_, documents)| documents);
+        keeps_the_role(running, &wanted, force)?;
         if running.is_some_and(|running| running.api_trust().is_some())
             && wanted.api_trust().is_none()
         {

@@ -168,7 +168,7 @@ impl Create {
             on_runtime(give(
                 pairing,
                 &node.address,
-                request(documents.into_bytes(), false),
+                request(documents.into_bytes()),
                 patience,
             ))?;
         }

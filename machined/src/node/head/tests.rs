@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pki::{Authority, CLIENT_LIFETIME, Role};
+use pki::{Authority, CLIENT_LIFETIME, Names, Role};
 use resources::runtime::Condition;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -267,6 +267,40 @@ async fn nobody_is_locked_out_by_an_apply() {
     let without = life.apply(&format!("{HOSTNAME}a\n")).await.unwrap_err();
     assert!(without.to_string().contains("ApiTrust"), "{without}");
     assert_eq!(life.generation(), Some(1));
+}
+
+#[tokio::test]
+async fn the_config_of_another_role_is_taken_by_force_only() {
+    let now = Timestamp::now();
+    let authority = Authority::generate("garboard", now).unwrap();
+    let own = authority.issue_serving("w", &Names::loopback(), CLIENT_LIFETIME, now);
+    let own = own.unwrap();
+    let own = ::config::KeyPair::from_pem(own.certificate_pem(), own.key_pem().expose()).unwrap();
+    let ca = authority.identity().certificate_pem().parse().unwrap();
+    let worker = ::config::generate::worker(ca, own, None).unwrap();
+    let worker = worker.to_yaml().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut life = Life::begin(folder.path(), &Beginning::Usual);
+    let control_plane = trusting(&authority, &[&authority]);
+    life.apply(&control_plane).await.unwrap();
+
+    let refused = tonic::Status::from(life.apply(&worker).await.unwrap_err());
+    assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
+    let said = refused.message();
+    assert!(
+        said.contains("a worker node, and this node is control-plane") && said.contains("--force"),
+        "{said}"
+    );
+    assert_eq!(life.generation(), Some(1));
+    let forced = v1::ApplyConfigRequest {
+        documents: worker.into(),
+        force: true,
+        ..Default::default()
+    };
+    life.head.apply(&caller(None), forced).await.unwrap();
+    let back = life.apply(&control_plane).await.unwrap_err().to_string();
+    assert!(back.contains("the certificate it was given"), "{back}");
+    assert_eq!(life.generation(), Some(2));
 }
 
 #[tokio::test]
