@@ -201,6 +201,31 @@ fn run(cli: Cli) -> Result<()> {
     outcome
 }
 
+async fn node_config(
+    command: config::Command,
+    nodes: &[String],
+    patience: Duration,
+    format: Format,
+    session: impl Fn() -> Result<Session>,
+) -> Result<()> {
+    match command {
+        config::Command::Apply(apply) => match &apply.pairing {
+            Some(pairing) => config::pair(nodes, &apply, pairing, patience, format).await,
+            None => config::apply(&session()?, &apply, format).await,
+        },
+        config::Command::Validate { file, .. } => config::validate(file.as_deref(), format),
+        config::Command::Patch(patch) => match &patch.file {
+            Some(file) => config::patch::file(&patch, file, format),
+            None => config::patch::nodes(&session()?, &patch, format).await,
+        },
+        config::Command::Past(past) => config::history::run(&session()?, past, format).await,
+        config::Command::Edit => config::edit::run(&session()?, format).await,
+        config::Command::Show { reveal_secrets } => {
+            config::show(&session()?, reveal_secrets, format).await
+        }
+    }
+}
+
 async fn dispatch(global: Global, command: Command) -> Result<()> {
     // Not every command needs the file, and one that does not must work without a home.
     let file = || ContextFile::new(global.contexts.as_deref());
@@ -220,10 +245,10 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
         Command::Version { client: false } => version::run(&session()?, format).await,
         Command::Apply(apply) => {
             let command = config::Command::Apply(apply);
-            configs(command, session, &global.nodes, patience, format).await
+            node_config(command, &global.nodes, patience, format, session).await
         }
         Command::Config(command) => {
-            configs(command, session, &global.nodes, patience, format).await
+            node_config(command, &global.nodes, patience, format, session).await
         }
         Command::Gen(generate) => generate::run(generate, file, Timestamp::now()),
         Command::Context(command) => {
@@ -260,30 +285,6 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
         Command::Disks(disks) => get::disks::run(&session()?, &disks, format).await,
         Command::Volumes => get::run(&session()?, get::Get::all("volumes"), format).await,
         Command::Completion { shell } => completion(shell),
-    }
-}
-
-async fn configs(
-    command: config::Command,
-    session: impl Fn() -> Result<Session>,
-    asked: &[String],
-    patience: Duration,
-    format: Format,
-) -> Result<()> {
-    match command {
-        config::Command::Apply(apply) => match &apply.pairing {
-            Some(pairing) => config::pair(asked, &apply, pairing, patience, format).await,
-            None => config::apply(&session()?, &apply, format).await,
-        },
-        config::Command::Validate { file, .. } => config::validate(file.as_deref(), format),
-        config::Command::Patch(patch) => match &patch.file {
-            Some(file) => config::patch::file(&patch, file, format),
-            None => config::patch::nodes(&session()?, &patch, format).await,
-        },
-        config::Command::Edit => config::edit::run(&session()?, format).await,
-        config::Command::Show { reveal_secrets } => {
-            config::show(&session()?, reveal_secrets, format).await
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
+use api::v1alpha1 as v1;
 use home::{Home, text};
 use node::Node;
 
@@ -50,6 +51,50 @@ fn a_patch_reaches_the_node_and_keeps_the_rest() {
         "node-1: the same as before; generation 2 runs\n"
     );
     assert_eq!(node.kept().sent, 1, "what changes nothing is not sent");
+}
+
+#[test]
+fn a_config_is_tried_staged_and_undone() {
+    let (home, node) = with_node();
+    let said = |command: &str, code| {
+        let done = home.command(command).output().expect("osctl runs");
+        assert_eq!(done.status.code(), Some(code), "{}", text(&done.stderr));
+        text(&done.stdout).to_owned()
+    };
+    let tried = said("apply -f node-1.yaml --mode try --for 5m", 0);
+    assert!(
+        tried.starts_with("node-1: trying generation 2; `osctl config confirm` keeps it"),
+        "{tried}"
+    );
+    assert_eq!(node.kept().mode, (v1::ApplyMode::Try, 300));
+    let staged = said("config apply -f node-1.yaml --mode staged", 0);
+    assert!(
+        staged.contains("staged generation 3 for the next boot"),
+        "{staged}"
+    );
+    assert_eq!(node.kept().mode, (v1::ApplyMode::Staged, 0));
+    said("apply -f node-1.yaml --for 5m", 2);
+
+    assert_eq!(said("config confirm", 0), "node-1: generation 3 is kept\n");
+    let history = said("config history", 0);
+    assert!(
+        history.contains("trying for 42 s") && history.contains("0123456789ab"),
+        "{history}"
+    );
+    let history = said("config history -o json", 0);
+    assert!(history.contains("\"secondsLeft\": 42"), "{history}");
+    let diff = said("config diff", 3);
+    assert_eq!(diff, "node-1: generation 1 to 2\n-a: b\n+a: c\n");
+    assert_eq!(
+        said("config diff 2", 0),
+        "node-1: generations 2 and 2 say the same\n"
+    );
+    let undone = said("config rollback 1", 0);
+    assert_eq!(
+        undone,
+        "node-1: Some(1); generation 3 runs\n  change Hostname\n"
+    );
+    said("config rollback --dry-run", 3);
 }
 
 #[test]

@@ -25,6 +25,7 @@ use crate::metrics::{Calls, Metrics};
 use crate::network;
 use crate::network::time_server::config::Lookup;
 use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Order};
+use crate::runtime::clock::Clock;
 use crate::runtime::console::Consoles;
 use crate::runtime::console::apply::{ConsoleController, Fixed};
 use crate::runtime::events::Events;
@@ -126,7 +127,8 @@ impl Machined {
 
         let end = watch::Sender::new(None);
         let beginning = beginning(greeting.start, &machine);
-        let (head, keeps) = head(run, &store, &end, &beginning, now)?;
+        let clock = Clock::of(&machine.boot_id);
+        let (head, keeps) = head(run, &store, &end, clock, &beginning, now)?;
 
         let events = Arc::new(Events::default());
         let logs = Logs::new(run.join("logs"));
@@ -190,6 +192,7 @@ fn head(
     run: &Path,
     store: &Store,
     end: &watch::Sender<Option<End>>,
+    clock: Clock,
     beginning: &Beginning,
     now: Timestamp,
 ) -> Result<(Head, Option<volume::apply::Apply>), StartError> {
@@ -199,7 +202,7 @@ fn head(
     let memory = Disk::open(&run.join(FOLDER)).map_err(StartError::Folder)?;
     let kept = Configs::new(Generations::new(memory));
     let told = storage.subscribe();
-    let mut head = Head::new(store.clone(), kept, told, volumes, end.clone());
+    let mut head = Head::new(store.clone(), kept, told, volumes, end.clone(), clock);
     head.load(beginning, now).map_err(StartError::Config)?;
     Ok((head, keeps))
 }

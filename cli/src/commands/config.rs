@@ -2,17 +2,19 @@
 
 mod documents;
 pub(crate) mod edit;
+pub(crate) mod history;
 pub(crate) mod patch;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use api::v1alpha1 as v1;
 use api::v1alpha1::machine_service_client::MachineServiceClient;
 use api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
 use api::v1alpha1::{ApplyConfigRequest, ApplyConfigResponse, GetConfigRequest, PairRequest};
-use clap::{Args, Subcommand};
-use jiff::Timestamp;
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
 use pki::pairing::PairingString;
 use serde::Serialize;
 use tonic::transport::Channel;
@@ -60,6 +62,35 @@ pub(crate) enum Command {
         #[arg(long)]
         reveal_secrets: bool,
     },
+    #[command(flatten)]
+    Past(history::Past),
+}
+
+/// How a config takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// At once
+    Auto,
+    /// With the next boot of the node; until then `osctl config rollback` cancels it
+    Staged,
+    /// At once, and for a while only unless `osctl config confirm` comes in time, even if the node restarts meanwhile
+    Try,
+}
+
+impl From<Mode> for v1::ApplyMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Auto => Self::Auto,
+            Mode::Staged => Self::Staged,
+            Mode::Try => Self::Try,
+        }
+    }
+}
+
+/// A time such as `90s` or `5m`, in whole seconds.
+fn seconds(text: &str) -> Result<u32> {
+    let time: SignedDuration = text.parse()?;
+    u32::try_from(time.as_secs()).context("a time is not negative, and not that long")
 }
 
 /// A config to be applied.
@@ -74,6 +105,12 @@ pub(crate) struct Apply {
     /// Say what would happen and change nothing; exit code 3 says that there are changes
     #[arg(long)]
     dry_run: bool,
+    /// How it takes effect
+    #[arg(long, value_enum, default_value_t = Mode::Auto)]
+    mode: Mode,
+    /// How long it is tried, from 10s to 24h [default: 60s]
+    #[arg(long = "for", value_name = "TIME", value_parser = seconds)]
+    seconds: Option<u32>,
     /// Apply it though the node has another role than the one it is for
     #[arg(long)]
     force: bool,
@@ -100,6 +137,7 @@ pub(crate) fn validate(file: Option<&Path>, format: Format) -> Result<()> {
 
 /// Applies a file to running nodes.
 pub(crate) async fn apply(session: &Session, apply: &Apply, format: Format) -> Result<()> {
+    apply.check()?;
     let (name, bytes) = read(&apply.file)?;
     let documents = checked(&name, &bytes)?;
     keeps_the_way_in(&name, &documents, &session.context)?;
@@ -115,7 +153,7 @@ pub(crate) async fn apply(session: &Session, apply: &Apply, format: Format) -> R
             }
         })
         .await?;
-    let answers = answers.map(|answer| Applied::new(answer, apply.dry_run));
+    let answers = answers.map(|answer| Applied::new(answer, apply.dry_run).mode(apply.mode));
     report(&answers.good, format)?;
     let changes = would_change(&answers.good);
     answers.finish()?;
@@ -133,12 +171,14 @@ pub(crate) async fn pair(
     let [address] = asked else {
         return Err(usage("--pairing is for one node; name its address with -n"));
     };
+    apply.check()?;
     let pairing: PairingString = pairing.parse().context("reading the pairing string")?;
     let (name, bytes) = read(&apply.file)?;
     checked(&name, &bytes)?;
     let address = connect::with_port(address)?;
     let answer = give(&pairing, &address, apply.request(bytes), patience).await?;
-    let applied = [(address, Applied::new(answer, apply.dry_run))];
+    let applied = Applied::new(answer, apply.dry_run).mode(apply.mode);
+    let applied = [(address, applied)];
     report(&applied, format)?;
     would_change(&applied)
 }
@@ -183,11 +223,22 @@ pub(crate) async fn give(
 }
 
 impl Apply {
+    fn check(&self) -> Result<()> {
+        if self.seconds.is_some() && self.mode != Mode::Try {
+            return Err(usage(
+                "--for says how long a config is tried: it goes with --mode try",
+            ));
+        }
+        Ok(())
+    }
+
     fn request(&self, documents: Vec<u8>) -> ApplyConfigRequest {
         ApplyConfigRequest {
             documents,
             dry_run: self.dry_run,
             force: self.force,
+            mode: v1::ApplyMode::from(self.mode).into(),
+            try_seconds: self.seconds.unwrap_or_default(),
             ..ApplyConfigRequest::default()
         }
     }
@@ -229,7 +280,8 @@ fn shown(documents: Vec<u8>, format: Format) -> Result<()> {
 #[serde(rename_all = "camelCase")]
 struct Applied {
     dry_run: bool,
-    /// The one that runs: for a dry run the one before.
+    mode: &'static str,
+    /// The one that runs, is tried or is staged: for a dry run the one before.
     generation: u64,
     changes: Vec<String>,
     warnings: Vec<String>,
@@ -247,11 +299,21 @@ impl Applied {
         } = answer;
         Self {
             dry_run,
+            mode: "auto",
             generation,
             changes,
             warnings,
             diff: None,
         }
+    }
+
+    fn mode(self, mode: Mode) -> Self {
+        let mode = match mode {
+            Mode::Auto => "auto",
+            Mode::Staged => "staged",
+            Mode::Try => "try",
+        };
+        Self { mode, ..self }
     }
 
     fn sentence(&self) -> String {
@@ -260,7 +322,13 @@ impl Applied {
             _ if self.changes.is_empty() => {
                 format!("the same as before; generation {generation} runs")
             }
-            (false, _) => format!("applied generation {generation}"),
+            (false, _) => match self.mode {
+                "staged" => format!("staged generation {generation} for the next boot"),
+                "try" => format!(
+                    "trying generation {generation}; `osctl config confirm` keeps it, and without that it is left again"
+                ),
+                _ => format!("applied generation {generation}"),
+            },
             (true, 0) => "nothing was changed; this would be the first generation".to_owned(),
             (true, _) => {
                 format!("nothing was changed; generation {generation} would be followed by")

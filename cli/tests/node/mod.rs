@@ -21,6 +21,8 @@ pub(crate) struct Kept {
     pub(crate) generation: u64,
     /// How many configs were sent, those to be tried included.
     pub(crate) sent: usize,
+    /// How the last one is to take effect, and for how many seconds it is tried.
+    pub(crate) mode: (v1::ApplyMode, u32),
     /// Somebody else applies a config after each time one is fetched.
     pub(crate) restless: bool,
 }
@@ -140,6 +142,55 @@ impl MachineService for Node {
         not_here()
     }
 
+    async fn confirm_config(
+        &self,
+        _: Request<v1::ConfirmConfigRequest>,
+    ) -> Result<Response<v1::ConfirmConfigResponse>, Status> {
+        let generation = self.kept().generation;
+        Ok(Response::new(v1::ConfirmConfigResponse { generation }))
+    }
+
+    async fn rollback_config(
+        &self,
+        request: Request<v1::RollbackConfigRequest>,
+    ) -> Result<Response<v1::RollbackConfigResponse>, Status> {
+        let generation = self.kept().generation;
+        Ok(Response::new(v1::RollbackConfigResponse {
+            generation,
+            done: format!("{:?}", request.get_ref().generation),
+            changes: vec!["change Hostname".to_owned()],
+            ..v1::RollbackConfigResponse::default()
+        }))
+    }
+
+    async fn config_history(
+        &self,
+        _: Request<v1::ConfigHistoryRequest>,
+    ) -> Result<Response<v1::ConfigHistoryResponse>, Status> {
+        let generation = v1::ConfigGeneration {
+            generation: self.kept().generation,
+            hash: "0123456789abcdef".to_owned(),
+            state: "trying".to_owned(),
+            seconds_left: 42,
+            ..v1::ConfigGeneration::default()
+        };
+        let generations = vec![generation];
+        Ok(Response::new(v1::ConfigHistoryResponse { generations }))
+    }
+
+    async fn diff_config(
+        &self,
+        request: Request<v1::DiffConfigRequest>,
+    ) -> Result<Response<v1::DiffConfigResponse>, Status> {
+        let from = request.get_ref().from.unwrap_or(1);
+        let diff = if from == 1 { "-a: b\n+a: c\n" } else { "" };
+        Ok(Response::new(v1::DiffConfigResponse {
+            from,
+            to: 2,
+            diff: diff.to_owned(),
+        }))
+    }
+
     async fn apply_config(
         &self,
         request: Request<v1::ApplyConfigRequest>,
@@ -147,6 +198,7 @@ impl MachineService for Node {
         let request = request.into_inner();
         let mut kept = self.kept();
         kept.sent += 1;
+        kept.mode = (request.mode(), request.try_seconds);
         if request
             .expected_generation
             .is_some_and(|it| it != kept.generation)

@@ -91,6 +91,22 @@ pub const AUTHZ: &[Row] = &[
         ADMINS,
     ),
     row(
+        "/garboard.machine.v1alpha1.MachineService/ConfirmConfig",
+        ADMINS,
+    ),
+    row(
+        "/garboard.machine.v1alpha1.MachineService/RollbackConfig",
+        ADMINS,
+    ),
+    row(
+        "/garboard.machine.v1alpha1.MachineService/ConfigHistory",
+        READERS,
+    ),
+    row(
+        "/garboard.machine.v1alpha1.MachineService/DiffConfig",
+        READERS,
+    ),
+    row(
         "/garboard.machine.v1alpha1.MachineService/ValidateConfig",
         OPERATORS,
     ),

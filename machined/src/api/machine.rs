@@ -48,19 +48,20 @@ pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     peer(request).map(|peer| peer.caller())
 }
 
+fn upload(dry_run: bool) -> &'static str {
+    if dry_run {
+        "config (dry run)"
+    } else {
+        "config"
+    }
+}
+
 /// Checks what every upload has in common and names its target.
 pub(super) fn check_upload(request: &Request<v1::ApplyConfigRequest>) -> Result<(), Status> {
     let message = request.get_ref();
-    about(
-        request,
-        if message.dry_run {
-            "config (dry run)"
-        } else {
-            "config"
-        },
-    );
+    about(request, upload(message.dry_run));
     match v1::ApplyMode::try_from(message.mode) {
-        Ok(v1::ApplyMode::Auto) => Ok(()),
+        Ok(v1::ApplyMode::Auto | v1::ApplyMode::Staged | v1::ApplyMode::Try) => Ok(()),
         Err(unknown) => Err(Status::invalid_argument(format!(
             "the node does not know this way to apply a configuration ({unknown}); it may be older than the client"
         ))),
@@ -124,6 +125,41 @@ impl<N: Node> MachineService for Machine<N> {
         Ok(Response::new(
             self.node.apply_config(caller, request.into_inner()).await?,
         ))
+    }
+
+    async fn confirm_config(
+        &self,
+        request: Request<v1::ConfirmConfigRequest>,
+    ) -> Result<Response<v1::ConfirmConfigResponse>, Status> {
+        about(&request, "config");
+        let caller = caller(&request)?;
+        let confirmed = self.node.confirm_config(caller, request.into_inner());
+        Ok(Response::new(confirmed.await?))
+    }
+
+    async fn rollback_config(
+        &self,
+        request: Request<v1::RollbackConfigRequest>,
+    ) -> Result<Response<v1::RollbackConfigResponse>, Status> {
+        about(&request, upload(request.get_ref().dry_run));
+        let caller = caller(&request)?;
+        let undone = self.node.rollback_config(caller, request.into_inner());
+        Ok(Response::new(undone.await?))
+    }
+
+    async fn config_history(
+        &self,
+        _: Request<v1::ConfigHistoryRequest>,
+    ) -> Result<Response<v1::ConfigHistoryResponse>, Status> {
+        Ok(Response::new(self.node.config_history().await?))
+    }
+
+    async fn diff_config(
+        &self,
+        request: Request<v1::DiffConfigRequest>,
+    ) -> Result<Response<v1::DiffConfigResponse>, Status> {
+        let diff = self.node.diff_config(request.into_inner());
+        Ok(Response::new(diff.await?))
     }
 
     async fn validate_config(

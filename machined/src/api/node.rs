@@ -132,6 +132,31 @@ pub trait Node: Send + Sync + 'static {
         request: v1::ApplyConfigRequest,
     ) -> impl Future<Output = Result<v1::ApplyConfigResponse, Failure>> + Send;
 
+    /// Keeps the configuration that is tried.
+    fn confirm_config(
+        &self,
+        caller: Caller,
+        request: v1::ConfirmConfigRequest,
+    ) -> impl Future<Output = Result<v1::ConfirmConfigResponse, Failure>> + Send;
+
+    /// Goes back to an earlier configuration.
+    fn rollback_config(
+        &self,
+        caller: Caller,
+        request: v1::RollbackConfigRequest,
+    ) -> impl Future<Output = Result<v1::RollbackConfigResponse, Failure>> + Send;
+
+    /// The configurations it keeps.
+    fn config_history(
+        &self,
+    ) -> impl Future<Output = Result<v1::ConfigHistoryResponse, Failure>> + Send;
+
+    /// What is different between two of them.
+    fn diff_config(
+        &self,
+        request: v1::DiffConfigRequest,
+    ) -> impl Future<Output = Result<v1::DiffConfigResponse, Failure>> + Send;
+
     /// Checks the documents.
     fn validate_config(
         &self,

@@ -8,6 +8,8 @@ use std::str::FromStr;
 use config::Documents;
 use data_encoding::HEXLOWER;
 
+use super::record::Record;
+
 /// A config that was applied.
 #[derive(Clone, Debug)]
 pub struct Generation {
@@ -17,6 +19,8 @@ pub struct Generation {
     pub text: String,
     /// What the text says.
     pub documents: Documents,
+    /// What is known of it; `None` when that was lost.
+    pub record: Option<Record>,
 }
 
 /// The number of a generation, counted from one and never used again, and the hash of its text.
@@ -32,7 +36,9 @@ pub struct Name {
 pub struct NameError;
 
 impl Name {
-    pub(super) fn new(number: u64, text: &str) -> Self {
+    /// The name of a text under a number.
+    #[must_use]
+    pub fn new(number: u64, text: &str) -> Self {
         Self {
             number,
             hash: hash(text.as_bytes()),
@@ -49,6 +55,11 @@ impl Name {
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+
+    /// The name of the file with what is known of it.
+    pub(super) fn record(&self) -> String {
+        format!("{}-{}.json", self.number, self.hash)
     }
 
     /// Whether these are the bytes the name was given for.

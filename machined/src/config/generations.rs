@@ -1,30 +1,44 @@
 //! The last configs that were applied, in a folder that survives this process and, on a disk, a
 //! power cut at any step.
 //!
-//! An apply first makes the new generation's file whole, then turns the pointer `current` to it:
-//! each by write, sync, rename and sync of the folder. At every moment the pointer names a whole
+//! An apply first makes the new generation's file whole, then turns the pointer `current` to it, or one that says that it
+//! is tried or staged: each by write, sync, rename and sync of the folder. At every moment the pointer names a whole
 //! file. If one is damaged all the same, loading says so and takes the generation before it.
 //!
 //! A generation that this process has run for long enough is proven. Safe mode tries the proven one, once: a mark says
 //! that it is being tried, and only running long enough again or leaving safe mode takes the mark away.
 
+mod history;
+mod steps;
+
+pub use history::{Entry, State};
+
 use std::io;
+use std::time::Duration;
 
 use config::Problems;
 
 use super::files::Files;
 use super::generation::{Generation, Name};
 use super::order;
+use super::pending::{Choice, Moment, Pending, choose, waits};
+use super::record::{Mode, Record};
 
 /// How many generations are kept.
 pub const KEEP: usize = 10;
 
 /// The file that names the active generation.
 const POINTER: &str = "current";
+/// The file that names the generation that is tried, and until when.
+const TRYING: &str = "trying";
+/// The file that names the generation that waits for the next boot.
+const STAGED: &str = "staged";
 /// The file that names the generation that has run long enough.
 const PROVEN: &str = "proven";
 /// The file that says that safe mode is trying the proven generation.
 const TRIED: &str = "tried";
+/// The file that says that all others are to be removed.
+const CLEARED: &str = "cleared";
 /// What a file is called until it is whole.
 const UNFINISHED: &str = "unfinished";
 
@@ -39,6 +53,8 @@ pub struct Generations<F> {
 pub struct Loaded {
     /// The config to run; `None` on a node that has none.
     pub active: Option<Generation>,
+    /// It is tried, and for so long.
+    pub trial: Option<Duration>,
     /// What should have been taken and could not.
     pub passed_over: Vec<PassedOver>,
 }
@@ -55,7 +71,7 @@ pub struct PassedOver {
 /// The folder could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("list the config generations")]
-pub struct LoadError(#[source] io::Error);
+pub struct LoadError(#[source] pub(super) io::Error);
 
 /// A config was not applied; the one before is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +108,27 @@ impl From<LoadError> for SaveError {
     }
 }
 
+/// How a config is to take effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// At once and for good.
+    Now,
+    /// With the next boot.
+    NextBoot,
+    /// At once, until so long after the boot.
+    Until(Duration),
+}
+
+impl Effect {
+    fn mode(&self) -> Mode {
+        match self {
+            Self::Now => Mode::Auto,
+            Self::NextBoot => Mode::Staged,
+            Self::Until(_) => Mode::Try,
+        }
+    }
+}
+
 impl<F: Files> Generations<F> {
     /// Uses a folder.
     pub fn new(files: F) -> Self {
@@ -106,16 +143,65 @@ impl<F: Files> Generations<F> {
         self.names().map_err(LoadError)
     }
 
-    /// The active generation, or the newest before it that is whole.
+    /// The generation to run: the one on trial, or the active one, or the newest before it that is whole. One that was
+    /// staged in another boot becomes the active one.
     ///
     /// # Errors
     /// When the folder cannot be read; damaged files are no error.
-    pub fn load(&self) -> Result<Loaded, LoadError> {
+    pub fn load(&mut self, now: &Moment) -> Result<Loaded, LoadError> {
+        let mut passed_over = Vec::new();
+        let pass_over = |name: &Name, reason| PassedOver {
+            name: name.to_string(),
+            reason,
+        };
+        match self.choice(now) {
+            Choice::Active => {}
+            Choice::Try(name, left) => match self.read(&name) {
+                Ok(generation) => {
+                    return Ok(Loaded {
+                        active: Some(generation),
+                        trial: Some(left),
+                        passed_over,
+                    });
+                }
+                Err(reason) => passed_over.push(pass_over(&name, reason)),
+            },
+            Choice::Promote(name) => {
+                let whole = self.read(&name).map(drop);
+                let promoted = whole.and_then(|()| {
+                    let promoted = self.take(&name).and_then(|()| self.forget(STAGED));
+                    promoted.map_err(|error| cosi::report(&error))
+                });
+                passed_over.extend(promoted.err().map(|reason| pass_over(&name, reason)));
+            }
+        }
+        let mut loaded = self.active()?;
+        passed_over.append(&mut loaded.passed_over);
+        Ok(Loaded {
+            passed_over,
+            ..loaded
+        })
+    }
+
+    /// What runs when nothing is tried or staged.
+    ///
+    /// # Errors
+    /// When the folder cannot be read; damaged files are no error.
+    pub fn active(&self) -> Result<Loaded, LoadError> {
         let names = self.names().map_err(LoadError)?;
         let mut passed_over = Vec::new();
+        if self.is_cleared() {
+            return Ok(Loaded {
+                active: None,
+                trial: None,
+                passed_over,
+            });
+        }
+        let taken = |name: &Name| self.record(name).is_none_or(|it| it.taken);
         let pointer = match self.pointer(POINTER) {
             Ok(name) => Some(name),
-            Err(_) if names.is_empty() => None,
+            // Nothing was ever the active one.
+            Err(_) if !names.iter().any(taken) => None,
             Err(reason) => {
                 passed_over.push(PassedOver {
                     name: POINTER.to_owned(),
@@ -127,13 +213,15 @@ impl<F: Files> Generations<F> {
         // A pointer to a file that is gone must be said too.
         let missing = pointer.iter().filter(|it| !names.contains(it)).cloned();
         let all: Vec<Name> = names.iter().cloned().chain(missing).collect();
+        let mut active = None;
         for name in order::to_try(pointer.as_ref(), all) {
+            if pointer.as_ref() != Some(&name) && !taken(&name) {
+                continue;
+            }
             match self.read(&name) {
                 Ok(generation) => {
-                    return Ok(Loaded {
-                        active: Some(generation),
-                        passed_over,
-                    });
+                    active = Some(generation);
+                    break;
                 }
                 Err(reason) => passed_over.push(PassedOver {
                     name: name.to_string(),
@@ -142,20 +230,31 @@ impl<F: Files> Generations<F> {
             }
         }
         Ok(Loaded {
-            active: None,
+            active,
+            trial: None,
             passed_over,
         })
     }
 
-    /// The generation for safe mode, marked as tried: the proven one, unless it is the active one, which did not stay
-    /// up, or was tried before. Damaged files are as good as none.
-    pub fn try_proven(&mut self) -> Option<Generation> {
-        let proven = self.pointer(PROVEN).ok()?;
+    /// The generation for safe mode, marked as tried. What was on trial has failed, and the active one runs again; else
+    /// it is the proven one, unless it is the active one, which did not stay up, or was tried before. Damaged files are
+    /// as good as none.
+    pub fn try_proven(&mut self, now: &Moment) -> Option<Generation> {
         let tried = self.files.read(TRIED).is_ok();
-        if tried || self.pointer(POINTER).ok().as_ref() == Some(&proven) {
-            return None;
-        }
-        let generation = self.read(&proven).ok()?;
+        let wanted = match self.choice(now) {
+            Choice::Try(..) => {
+                self.forget(TRYING).ok()?;
+                self.pointer(POINTER).ok()?
+            }
+            _ => {
+                let proven = self.pointer(PROVEN).ok()?;
+                if tried || self.pointer(POINTER).ok().as_ref() == Some(&proven) {
+                    return None;
+                }
+                proven
+            }
+        };
+        let generation = self.read(&wanted).ok()?;
         // Without the mark it might be tried for ever.
         self.store(TRIED, b"").ok()?;
         Some(generation)
@@ -177,24 +276,36 @@ impl<F: Files> Generations<F> {
     /// # Errors
     /// When it cannot be noted.
     pub fn forget_trial(&mut self) -> Result<(), SaveError> {
-        if self.files.read(TRIED).is_err() {
-            return Ok(());
-        }
-        self.remove(TRIED)
+        self.forget(TRIED)
     }
 
-    /// Checks a config and makes it the active generation; the same text again changes nothing.
+    /// Checks a config and lets it take effect, which ends what was tried or staged before; the text of the active
+    /// generation again changes nothing else.
     ///
     /// # Errors
     /// When it is wrong or cannot be stored: the generation before stays the active one.
-    pub fn save(&mut self, source: &str, bytes: &[u8]) -> Result<Generation, SaveError> {
+    pub fn save(
+        &mut self,
+        source: &str,
+        bytes: &[u8],
+        effect: &Effect,
+        by: &Applied,
+    ) -> Result<Generation, SaveError> {
         let documents = config::check(source, bytes).map_err(SaveError::Refused)?;
         let text = String::from_utf8_lossy(bytes).into_owned();
-        let name = self.activate(0, &text)?;
+        let record = Record {
+            time: by.time,
+            by: by.by.clone(),
+            mode: effect.mode(),
+            taken: *effect == Effect::Now,
+        };
+        let name = self.keep(0, &text, Some(&record), effect, &by.now.boot)?;
+        let record = self.record(&name);
         Ok(Generation {
             name,
             text,
             documents,
+            record,
         })
     }
 
@@ -203,120 +314,25 @@ impl<F: Files> Generations<F> {
     ///
     /// # Errors
     /// When it cannot be stored: the generation before stays the active one.
-    pub fn adopt(&mut self, number: u64, text: &str) -> Result<(), SaveError> {
-        self.activate(number, text).map(drop)
+    pub fn adopt(
+        &mut self,
+        number: u64,
+        text: &str,
+        record: Option<&Record>,
+    ) -> Result<(), SaveError> {
+        self.keep(number, text, record, &Effect::Now, "").map(drop)
     }
+}
 
-    /// Stores a text and points to it.
-    fn activate(&mut self, at_least: u64, text: &str) -> Result<Name, SaveError> {
-        let names = self.names().map_err(SaveError::List)?;
-        let pointer = self.pointer(POINTER).ok();
-        if let Some(name) = pointer
-            .clone()
-            .filter(|it| it.proves(text.as_bytes()) && self.read(it).is_ok())
-        {
-            // Whoever pointed to it may have been killed before that was sure to stay.
-            return self.sync(POINTER).map(|()| name);
-        }
-        let number = order::next(names.iter().chain(&pointer), at_least);
-        let name = Name::new(number, text);
-        self.store(&name.to_string(), text.as_bytes())?;
-        self.store(POINTER, format!("{name}\n").as_bytes())?;
-        self.tidy(&name, names);
-        Ok(name)
-    }
-
-    /// Removes everything. The active generation is the last one, and its pointer goes after it: whoever is stopped on
-    /// the way leaves that one or none, but no other.
-    ///
-    /// # Errors
-    /// When something cannot be removed.
-    pub fn clear(&mut self) -> Result<(), SaveError> {
-        let active = self.load()?.active.map(|it| it.name.to_string());
-        let mut names = self.files.names().map_err(SaveError::List)?;
-        names.sort_by_key(|name| (name == POINTER, active.as_ref() == Some(name)));
-        names.iter().try_for_each(|name| self.remove(name))
-    }
-
-    /// Makes the names stay, for the sake of that file.
-    fn sync(&mut self, name: &str) -> Result<(), SaveError> {
-        self.files.sync().map_err(|source| SaveError::Store {
-            name: name.to_owned(),
-            source,
-        })
-    }
-
-    fn remove(&mut self, name: &str) -> Result<(), SaveError> {
-        self.files.remove(name).map_err(|source| SaveError::Remove {
-            name: name.to_owned(),
-            source,
-        })
-    }
-
-    /// Removes what is too old. The apply is done already, so a failure only costs space until
-    /// the next one.
-    fn tidy(&mut self, active: &Name, names: Vec<Name>) {
-        let proven = self.pointer(PROVEN).ok();
-        let all = names.into_iter().chain([active.clone()]);
-        for name in order::to_remove(active, all, KEEP) {
-            if proven.as_ref() == Some(&name) {
-                continue;
-            }
-            if let Err(error) = self.files.remove(&name.to_string()) {
-                tracing::warn!(%name, %error, "cannot remove an old config generation");
-            }
-        }
-    }
-
-    /// Makes a file whole, then gives it its name, both to stay.
-    fn store(&mut self, name: &str, bytes: &[u8]) -> Result<(), SaveError> {
-        let mut steps = || {
-            self.files.write(UNFINISHED, bytes)?;
-            self.files.rename(UNFINISHED, name)?;
-            self.files.sync()
-        };
-        steps().map_err(|source| SaveError::Store {
-            name: name.to_owned(),
-            source,
-        })
-    }
-
-    fn names(&self) -> io::Result<Vec<Name>> {
-        let mut names: Vec<Name> = self
-            .files
-            .names()?
-            .iter()
-            .filter_map(|it| it.parse().ok())
-            .collect();
-        names.sort();
-        Ok(names)
-    }
-
-    fn pointer(&self, file: &str) -> Result<Name, String> {
-        let bytes = self.files.read(file).map_err(|it| it.to_string())?;
-        String::from_utf8_lossy(&bytes)
-            .trim_end()
-            .parse()
-            .map_err(|it: super::generation::NameError| it.to_string())
-    }
-
-    fn read(&self, name: &Name) -> Result<Generation, String> {
-        let bytes = self
-            .files
-            .read(&name.to_string())
-            .map_err(|it| it.to_string())?;
-        if !name.proves(&bytes) {
-            return Err("the content does not have the hash in its name".to_owned());
-        }
-        let source = format!("generation {}", name.number());
-        let documents = config::parse(&source, &bytes).map_err(|it| it.to_string())?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Generation {
-            name: name.clone(),
-            text,
-            documents,
-        })
-    }
+/// Who applies a config, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Who, for a person.
+    pub by: String,
+    /// When, by the node's clock.
+    pub time: jiff::Timestamp,
+    /// When, for what a clock that is stepped must not change.
+    pub now: Moment,
 }
 
 #[cfg(test)]

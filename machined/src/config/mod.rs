@@ -9,6 +9,8 @@ mod files;
 mod generation;
 mod generations;
 mod order;
+mod pending;
+mod record;
 pub mod source;
 mod storage;
 
@@ -16,5 +18,9 @@ pub use active::{ActiveError, documents};
 pub use configs::{Choose, Configs, FOLDER, Settled};
 pub use files::{Disk, DiskError, Files};
 pub use generation::{Generation, Name};
-pub use generations::{Generations, KEEP, LoadError, Loaded, PassedOver, SaveError};
+pub use generations::{
+    Applied, Effect, Entry, Generations, KEEP, LoadError, Loaded, PassedOver, SaveError, State,
+};
+pub use pending::Moment;
+pub use record::{Mode, Record};
 pub use storage::Storage;

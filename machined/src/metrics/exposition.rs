@@ -76,7 +76,7 @@ impl Facts {
         one(encoder, about, ConstGauge::new(*generation))?;
         let about = (
             "config_time",
-            "When the node took up its config, by an apply or a start of machined, since 1970",
+            "When the config was applied, by the node's clock, since 1970",
             seconds(),
         );
         one(encoder, about, ConstGauge::new(taken.as_second()))

@@ -37,7 +37,7 @@ pub(super) struct Facts {
     pub(super) controllers: Vec<ControllerCounts>,
     /// Every controller, with its runtime and whether its last run failed.
     pub(super) failing: Vec<(String, String, bool)>,
-    /// The config's number, and when it was taken up.
+    /// The config's number, and when it was applied.
     pub(super) config: Option<(u64, Timestamp)>,
 }
 
@@ -99,7 +99,12 @@ fn failing(snapshot: &Snapshot) -> Vec<(String, String, bool)> {
 fn config(snapshot: &Snapshot) -> Option<(u64, Timestamp)> {
     let namespace = MachineConfig::DEFINITION.namespace;
     let active = snapshot.get_as::<MachineConfig>(namespace, ACTIVE)?;
-    Some((active.spec.generation, active.metadata.updated))
+    let applied = i64::try_from(active.spec.applied_seconds).ok();
+    let applied = applied.filter(|it| *it > 0);
+    let applied = applied.and_then(|it| Timestamp::from_second(it).ok());
+    // When its record was lost, at least since when it runs.
+    let applied = applied.unwrap_or(active.metadata.updated);
+    Some((active.spec.generation, applied))
 }
 
 #[cfg(test)]

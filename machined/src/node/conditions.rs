@@ -5,7 +5,7 @@ use resources::runtime::Condition;
 use store::{CommitError, Resource, Spec, Store, Transaction};
 
 /// Who writes what the head writes.
-const WRITER: &str = "machined";
+pub(super) const WRITER: &str = "machined";
 
 /// Writes a condition.
 ///

@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ::api::v1alpha1 as v1;
 use jiff::Timestamp;
 use resources::config::{self as resource, MachineConfig};
 use store::{CommitError, Store};
@@ -15,13 +14,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
-use super::checks::{check, is_expected, keeps_the_caller, keeps_the_role, save_failure};
+use super::checks::save_failure;
 use super::conditions::{put, set_condition};
-use super::documents::{self, SOURCE};
 use super::{End, Order};
-use crate::api::{Caller, Failure};
+use crate::api::Failure;
 use crate::block::volume::Volumes;
 use crate::config::{Configs, Generation, LoadError, Name, Storage};
+use crate::runtime::clock::Clock;
 use crate::runtime::init_link::Down;
 use crate::runtime::stage::status::{CONFIG, REBOOT, SHUTDOWN};
 
@@ -66,15 +65,18 @@ pub struct Head {
     storage: watch::Receiver<Storage>,
     volumes: Volumes,
     end: watch::Sender<Option<End>>,
+    clock: Clock,
     beginning: Beginning,
-    /// The config that runs, and when it has run long enough.
-    on_trial: Option<(Name, Instant)>,
+    /// The config that runs for good, and when it has run long enough.
+    proving: Option<(Name, Instant)>,
+    /// When the trial of the config that runs is over.
+    trial: Option<Instant>,
 }
 
 impl Head {
     /// A head on kept configs. `storage` says where they are kept from now on, whenever that changes; `volumes` are
-    /// emptied by a reset; `end` is told when
-    /// this process or the machine is to end.
+    /// emptied by a reset; `end` is told when this process or the machine is to end; `clock` tells how long a config is
+    /// tried.
     #[must_use]
     pub fn new(
         store: Store,
@@ -82,6 +84,7 @@ impl Head {
         storage: watch::Receiver<Storage>,
         volumes: Volumes,
         end: watch::Sender<Option<End>>,
+        clock: Clock,
     ) -> Self {
         Self {
             store,
@@ -89,8 +92,10 @@ impl Head {
             storage,
             volumes,
             end,
+            clock,
             beginning: Beginning::Usual,
-            on_trial: None,
+            proving: None,
+            trial: None,
         }
     }
 
@@ -99,8 +104,12 @@ impl Head {
         loop {
             let order = tokio::select! {
                 order = orders.recv() => order,
-                name = long_enough(self.on_trial.as_ref()) => {
+                name = long_enough(self.proving.as_ref()) => {
                     self.prove(name).await;
+                    continue;
+                }
+                () = over(self.trial) => {
+                    self.not_confirmed().await;
                     continue;
                 }
                 () = told(&mut self.storage) => {
@@ -109,120 +118,62 @@ impl Head {
                 }
             };
             match order {
-                // A caller that hung up does not want the answer; what was ordered is done all the same.
-                Some(Order::Apply {
-                    caller,
-                    request,
-                    answer,
-                }) => drop(answer.send(self.apply(&caller, request).await)),
-                Some(Order::Reset {
-                    caller,
-                    request,
-                    answer,
-                }) => drop(answer.send(self.reset(&caller, request).await)),
-                Some(Order::WipeDisk { request, answer }) => {
-                    drop(answer.send(self.wipe_disk(request).await));
-                }
-                Some(Order::Offer {
-                    source,
-                    documents,
-                    answer,
-                }) => drop(answer.send(self.offer(&source, documents).await)),
-                Some(Order::GoDown {
-                    caller,
-                    down,
-                    answer,
-                }) => {
-                    let whom = format!("asked by {} from {}", caller.subject, caller.source);
-                    drop(answer.send(self.go_down(&whom, down)));
-                }
+                Some(order) => self.carry_out(order).await,
                 None => return,
             }
         }
     }
 
+    /// A caller that hung up does not want the answer; what was ordered is done all the same.
+    async fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Apply {
+                caller,
+                request,
+                answer,
+            } => drop(answer.send(self.apply(&caller, request).await)),
+            Order::Confirm {
+                caller,
+                request,
+                answer,
+            } => drop(answer.send(self.confirm(&caller, &request).await)),
+            Order::Rollback {
+                caller,
+                request,
+                answer,
+            } => drop(answer.send(self.roll_back(&caller, &request).await)),
+            Order::History { answer } => drop(answer.send(self.history().await)),
+            Order::Diff { request, answer } => drop(answer.send(self.diff(&request).await)),
+            Order::Offer {
+                source,
+                documents,
+                answer,
+            } => drop(answer.send(self.offer(&source, documents).await)),
+            Order::Reset {
+                caller,
+                request,
+                answer,
+            } => drop(answer.send(self.reset(&caller, request).await)),
+            Order::WipeDisk { request, answer } => {
+                drop(answer.send(self.wipe_disk(request).await));
+            }
+            Order::GoDown {
+                caller,
+                down,
+                answer,
+            } => {
+                let whom = format!("asked by {} from {}", caller.subject, caller.source);
+                drop(answer.send(self.go_down(&whom, down)));
+            }
+        }
+    }
+
     async fn prove(&mut self, name: Name) {
-        self.on_trial = None;
+        self.proving = None;
         let noted = self.on_thread(move |kept| kept.prove(&name)).await;
         if let Err(error) = noted.and_then(|noted| noted.map_err(save_failure)) {
             tracing::warn!(%error, "cannot note that the config runs well");
         }
-    }
-
-    async fn apply(
-        &mut self,
-        caller: &Caller,
-        request: v1::ApplyConfigRequest,
-    ) -> Result<v1::ApplyConfigResponse, Failure> {
-        let v1::ApplyConfigRequest {
-            documents,
-            dry_run,
-            expected_generation,
-            force,
-            ..
-        } = request;
-        self.has_looked()?;
-        let now = Timestamp::now();
-        let (wanted, documents) = self.on_thread(move |_| check(documents, now)).await??;
-        let active = documents::active(&self.store.snapshot())
-            .map_err(|problems| Failure::internal(problems.to_string()))?;
-        let number = active.as_ref().map_or(0, |(config, _)| config.generation);
-        is_expected(expected_generation, number)?;
-        let running = active.as_ref().map(|(_, documents)| documents);
-        keeps_the_role(running, &wanted, force)?;
-        if running.is_some_and(|running| running.api_trust().is_some())
-            && wanted.api_trust().is_none()
-        {
-            return Err(Failure::invalid(
-                "these documents have no ApiTrust, so nobody could reach the node by certificate any more; add the one it has",
-            ));
-        }
-        keeps_the_caller(caller, &wanted, now)?;
-        let changes = documents::changes(running, &wanted);
-        let warnings = documents::warnings(&wanted, &self.store.snapshot());
-        let answer = |generation| v1::ApplyConfigResponse {
-            generation,
-            changes,
-            warnings,
-        };
-        if dry_run {
-            return Ok(answer(number));
-        }
-        let cause = format!("config apply by {} from {}", caller.subject, caller.source);
-        Ok(answer(self.take(documents, &cause, now).await?))
-    }
-
-    /// Takes what a source offers to a node without a config.
-    async fn offer(&mut self, source: &str, documents: Vec<u8>) -> Result<(), Failure> {
-        self.has_looked()?;
-        let now = Timestamp::now();
-        let (_, documents) = self.on_thread(move |_| check(documents, now)).await??;
-        let active = documents::active(&self.store.snapshot());
-        if self.is_safe() || !matches!(active, Ok(None)) {
-            // Somebody gave it one in the meantime.
-            return Ok(());
-        }
-        self.take(documents, source, now).await.map(drop)
-    }
-
-    /// Makes checked documents the config; its number.
-    async fn take(
-        &mut self,
-        documents: Vec<u8>,
-        cause: &str,
-        now: Timestamp,
-    ) -> Result<u64, Failure> {
-        let saved = self.on_thread(move |kept| kept.save(SOURCE, &documents));
-        let generation = saved.await?.map_err(save_failure)?;
-        let number = generation.name.number();
-        let done = if self.is_safe() {
-            self.leave_safe_mode(number, now)
-        } else {
-            self.activate(&generation, cause, now)
-                .and_then(|()| self.condition(CONFIG, true, "active", now))
-        };
-        done.map_err(|error| Failure::internal(cosi::report(&error)))?;
-        Ok(number)
     }
 
     /// Ends this life, so that the next one runs the new config: init takes a good end for the wish to leave safe mode.
@@ -252,14 +203,30 @@ impl Head {
         now: Timestamp,
     ) -> Result<(), HeadError> {
         let name = &generation.name;
+        let record = generation.record.as_ref();
+        let seconds = record.map(|it| it.time.as_second());
         let spec = MachineConfig {
             generation: name.number(),
             hash: name.hash().to_owned(),
             text: generation.text.clone(),
+            applied_seconds: seconds.and_then(|it| it.try_into().ok()).unwrap_or(0),
+            applied_by: record.map(|it| it.by.clone()).unwrap_or_default(),
         };
         put(&self.store, resource::ACTIVE, spec, cause, now).map_err(HeadError::Commit)?;
-        self.on_trial = Some((name.clone(), Instant::now() + PROVEN_AFTER));
+        self.for_good(name);
         Ok(())
+    }
+
+    /// From now on it is to be seen whether this config stays up.
+    fn for_good(&mut self, name: &Name) {
+        self.trial = None;
+        self.proving = Some((name.clone(), Instant::now() + PROVEN_AFTER));
+    }
+
+    /// What runs is tried for so long, and proves nothing meanwhile.
+    fn for_now(&mut self, left: Duration) {
+        self.trial = Some(Instant::now() + left);
+        self.proving = None;
     }
 
     fn condition(
@@ -296,8 +263,8 @@ async fn told(storage: &mut watch::Receiver<Storage>) {
 }
 
 /// Waits until a config has run long enough; for ever when none is on trial.
-async fn long_enough(on_trial: Option<&(Name, Instant)>) -> Name {
-    match on_trial {
+async fn long_enough(proving: Option<&(Name, Instant)>) -> Name {
+    match proving {
         Some((name, at)) => {
             sleep_until(*at).await;
             name.clone()
@@ -306,7 +273,17 @@ async fn long_enough(on_trial: Option<&(Name, Instant)>) -> Name {
     }
 }
 
+/// Waits until a trial is over; for ever when there is none.
+async fn over(trial: Option<Instant>) {
+    match trial {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+mod apply;
 mod disk;
+mod history;
 mod settle;
 #[cfg(test)]
 mod tests;

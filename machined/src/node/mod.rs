@@ -64,6 +64,36 @@ pub enum Order {
         /// Where the answer goes.
         answer: oneshot::Sender<Result<v1::WipeDiskResponse, Failure>>,
     },
+    /// Keep the config that is tried.
+    Confirm {
+        /// Who asks.
+        caller: Caller,
+        /// Which one.
+        request: v1::ConfirmConfigRequest,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<v1::ConfirmConfigResponse, Failure>>,
+    },
+    /// Go back to an earlier config.
+    Rollback {
+        /// Who asks.
+        caller: Caller,
+        /// To which one.
+        request: v1::RollbackConfigRequest,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<v1::RollbackConfigResponse, Failure>>,
+    },
+    /// Say which configs are kept: that no one changes them meanwhile.
+    History {
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<v1::ConfigHistoryResponse, Failure>>,
+    },
+    /// Say what is different between two of them.
+    Diff {
+        /// Which two.
+        request: v1::DiffConfigRequest,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<v1::DiffConfigResponse, Failure>>,
+    },
     /// Make documents of a source the config, if there is none yet.
     Offer {
         /// The source, for a person.
@@ -267,6 +297,43 @@ impl Node for LocalNode {
             answer,
         })
         .await
+    }
+
+    async fn confirm_config(
+        &self,
+        caller: Caller,
+        request: v1::ConfirmConfigRequest,
+    ) -> Result<v1::ConfirmConfigResponse, Failure> {
+        self.order(|answer| Order::Confirm {
+            caller,
+            request,
+            answer,
+        })
+        .await
+    }
+
+    async fn rollback_config(
+        &self,
+        caller: Caller,
+        request: v1::RollbackConfigRequest,
+    ) -> Result<v1::RollbackConfigResponse, Failure> {
+        self.order(|answer| Order::Rollback {
+            caller,
+            request,
+            answer,
+        })
+        .await
+    }
+
+    async fn config_history(&self) -> Result<v1::ConfigHistoryResponse, Failure> {
+        self.order(|answer| Order::History { answer }).await
+    }
+
+    async fn diff_config(
+        &self,
+        request: v1::DiffConfigRequest,
+    ) -> Result<v1::DiffConfigResponse, Failure> {
+        self.order(|answer| Order::Diff { request, answer }).await
     }
 
     async fn validate_config(

@@ -1,11 +1,15 @@
 //! The machine's clock: read as an argument elsewhere, set here alone.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime, clock_settime};
 use thiserror::Error;
+
+use crate::config::Moment;
 
 /// A difference below this is no reason to step: a person's own clock is not better than that.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
@@ -17,6 +21,39 @@ pub struct ClockError {
     to: Timestamp,
     #[source]
     source: nix::Error,
+}
+
+/// Tells moments that no one can step, and by which a boot is told from another.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Moment + Send + Sync>);
+
+impl Clock {
+    /// The clock of this boot, by the kernel's name for it.
+    #[must_use]
+    pub fn of(boot_id: &str) -> Self {
+        let boot = boot_id.to_owned();
+        Self::new(move || Moment {
+            boot: boot.clone(),
+            since_boot: since_boot(),
+        })
+    }
+
+    /// A clock that says what it is told to.
+    pub fn new(says: impl Fn() -> Moment + Send + Sync + 'static) -> Self {
+        Self(Arc::new(says))
+    }
+
+    /// The moment it is.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Clock").field(&self.now()).finish()
+    }
 }
 
 /// Since the kernel started, sleep included; what the kernel counts the starts of processes in. The clock exists on every

@@ -13,6 +13,7 @@ use machined::block::volume::Volumes;
 use machined::config::{Configs, Disk, Generations, Storage};
 use machined::metrics::{Calls, Metrics};
 use machined::node::{Beginning, Head, LocalNode};
+use machined::runtime::clock::Clock;
 use machined::runtime::console::Consoles;
 use machined::runtime::console::apply::{ConsoleController, Fixed};
 use machined::runtime::events::Events;
@@ -95,6 +96,7 @@ async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
         watch::Sender::new(in_memory).subscribe(),
         Volumes::new(folder, folder, folder),
         watch::Sender::new(None),
+        Clock::of("a boot"),
     );
     head.load(&Beginning::Usual, Timestamp::now()).unwrap();
     let (local, orders) = LocalNode::new(

@@ -112,6 +112,33 @@ impl Node for FakeNode {
         })
     }
 
+    async fn confirm_config(
+        &self,
+        _: Caller,
+        _: v1::ConfirmConfigRequest,
+    ) -> Result<v1::ConfirmConfigResponse, Failure> {
+        Ok(v1::ConfirmConfigResponse::default())
+    }
+
+    async fn rollback_config(
+        &self,
+        _: Caller,
+        _: v1::RollbackConfigRequest,
+    ) -> Result<v1::RollbackConfigResponse, Failure> {
+        Ok(v1::RollbackConfigResponse::default())
+    }
+
+    async fn config_history(&self) -> Result<v1::ConfigHistoryResponse, Failure> {
+        Ok(v1::ConfigHistoryResponse::default())
+    }
+
+    async fn diff_config(
+        &self,
+        _: v1::DiffConfigRequest,
+    ) -> Result<v1::DiffConfigResponse, Failure> {
+        Ok(v1::DiffConfigResponse::default())
+    }
+
     async fn validate_config(&self, _: Vec<u8>) -> Result<v1::ValidateConfigResponse, Failure> {
         Ok(v1::ValidateConfigResponse::default())
     }

@@ -77,6 +77,22 @@ async fn call_machine(
             .apply_config(v1::ApplyConfigRequest::default())
             .await
             .map(drop),
+        "ConfirmConfig" => client
+            .confirm_config(v1::ConfirmConfigRequest::default())
+            .await
+            .map(drop),
+        "RollbackConfig" => client
+            .rollback_config(v1::RollbackConfigRequest::default())
+            .await
+            .map(drop),
+        "ConfigHistory" => client
+            .config_history(v1::ConfigHistoryRequest {})
+            .await
+            .map(drop),
+        "DiffConfig" => client
+            .diff_config(v1::DiffConfigRequest::default())
+            .await
+            .map(drop),
         "ValidateConfig" => client
             .validate_config(v1::ValidateConfigRequest::default())
             .await

@@ -18,6 +18,7 @@ pub const ACTIVE: &str = "active";
     sensitive,
     columns(
         ("GENERATION", "generation"),
+        ("APPLIED BY", "appliedBy"),
     )
 )]
 pub struct MachineConfig {
@@ -30,6 +31,12 @@ pub struct MachineConfig {
     /// The documents as they were given, secrets included.
     #[field(3)]
     pub text: String,
+    /// When it was applied, by the node's clock, in seconds since 1970; 0 when that was lost.
+    #[field(4)]
+    pub applied_seconds: u64,
+    /// Who applied it, for a person; empty when that was lost.
+    #[field(5)]
+    pub applied_by: String,
 }
 
 impl std::fmt::Debug for MachineConfig {
@@ -37,6 +44,7 @@ impl std::fmt::Debug for MachineConfig {
         f.debug_struct("MachineConfig")
             .field("generation", &self.generation)
             .field("hash", &self.hash)
+            .field("applied_by", &self.applied_by)
             .finish_non_exhaustive()
     }
 }

@@ -1,11 +1,11 @@
-//! Generations against damage and power cuts.
+//! Generations against damage, and what becomes of them as they are applied, tried, staged and undone.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
+pub(in crate::config) mod disk;
+mod power;
 
-use proptest::prelude::*;
+use jiff::Timestamp;
 
+use self::disk::Memory;
 use super::super::files::Disk;
 use super::*;
 
@@ -13,25 +13,61 @@ pub(in crate::config) fn text(name: &str) -> String {
     format!("apiVersion: garboard/v1alpha1\nkind: Hostname\nhostname: {name}\n")
 }
 
-pub(in crate::config) fn active(generations: &Generations<impl Files>) -> Option<String> {
-    let loaded = generations.load().unwrap();
+/// So many seconds after the start of that boot.
+pub(in crate::config) fn at(boot: &str, seconds: u64) -> Moment {
+    Moment {
+        boot: boot.to_owned(),
+        since_boot: Duration::from_secs(seconds),
+    }
+}
+
+pub(in crate::config) fn by(now: &Moment) -> Applied {
+    Applied {
+        by: "test".to_owned(),
+        time: Timestamp::UNIX_EPOCH,
+        now: now.clone(),
+    }
+}
+
+pub(in crate::config) fn save<F: Files>(
+    generations: &mut Generations<F>,
+    name: &str,
+    effect: &Effect,
+) -> Result<u64, SaveError> {
+    let saved = generations.save("s", text(name).as_bytes(), effect, &by(&at("a", 0)));
+    saved.map(|it| it.name.number())
+}
+
+/// What runs at that moment.
+pub(in crate::config) fn runs(
+    generations: &mut Generations<impl Files>,
+    now: &Moment,
+) -> Option<String> {
+    let loaded = generations.load(now).unwrap();
     loaded
         .active
         .map(|it| it.documents.hostname().unwrap().hostname.to_string())
 }
 
+fn active(generations: &mut Generations<impl Files>) -> Option<String> {
+    runs(generations, &at("a", 0))
+}
+
+fn passed_over(generations: &mut Generations<impl Files>) -> Vec<PassedOver> {
+    generations.load(&at("a", 0)).unwrap().passed_over
+}
+
 #[test]
 fn what_is_saved_is_loaded_and_old_ones_go() {
     let folder = tempfile::tempdir().unwrap();
-    let mut generations = Generations::new(Disk::open(&folder.path().join("config")).unwrap());
-    assert_eq!(active(&generations), None);
-    assert!(generations.load().unwrap().passed_over.is_empty());
+    let config = folder.path().join("config");
+    let mut generations = Generations::new(Disk::open(&config).unwrap());
+    assert_eq!(active(&mut generations), None);
+    assert!(passed_over(&mut generations).is_empty());
     for number in 1..=15 {
-        let saved = generations
-            .save("s", text(&format!("n{number}")).as_bytes())
-            .unwrap();
-        assert_eq!(saved.name.number(), number);
-        assert_eq!(active(&generations), Some(format!("n{number}")));
+        let name = format!("n{number}");
+        assert_eq!(save(&mut generations, &name, &Effect::Now).unwrap(), number);
+        assert_eq!(active(&mut generations), Some(name));
     }
     let numbers: Vec<u64> = generations
         .list()
@@ -40,17 +76,19 @@ fn what_is_saved_is_loaded_and_old_ones_go() {
         .map(Name::number)
         .collect();
     assert_eq!(numbers, (6..=15).collect::<Vec<u64>>());
-    let same = generations.save("s", text("n15").as_bytes()).unwrap();
-    assert_eq!(same.name.number(), 15);
+    assert_eq!(save(&mut generations, "n15", &Effect::Now).unwrap(), 15);
+    // A text, what is known of it, and the pointer.
+    let files = std::fs::read_dir(&config).unwrap().count();
+    assert_eq!(files, 2 * KEEP + 1);
 }
 
 #[test]
 fn a_wrong_config_changes_nothing() {
     let mut generations = Generations::new(Memory::default());
-    generations.save("s", text("a").as_bytes()).unwrap();
-    let error = generations.save("s", text("A").as_bytes()).unwrap_err();
+    save(&mut generations, "a", &Effect::Now).unwrap();
+    let error = save(&mut generations, "A", &Effect::Now).unwrap_err();
     assert!(matches!(error, SaveError::Refused(_)));
-    assert_eq!(active(&generations), Some("a".to_owned()));
+    assert_eq!(active(&mut generations), Some("a".to_owned()));
     assert_eq!(generations.list().unwrap().len(), 1);
 }
 
@@ -58,48 +96,49 @@ fn a_wrong_config_changes_nothing() {
 fn damage_falls_back_with_a_reason() {
     let files = Memory::default();
     let mut generations = Generations::new(files.clone());
-    let first = generations
-        .save("s", text("a").as_bytes())
+    save(&mut generations, "a", &Effect::Now).unwrap();
+    save(&mut generations, "returned", &Effect::Until(Duration::ZERO)).unwrap();
+    save(&mut generations, "b", &Effect::Now).unwrap();
+    let names: Vec<String> = generations
+        .list()
         .unwrap()
-        .name
-        .to_string();
-    let second = generations
-        .save("s", text("b").as_bytes())
-        .unwrap()
-        .name
-        .to_string();
-    files.damage(&second, b"half");
-    let loaded = generations.load().unwrap();
-    assert_eq!(loaded.active.unwrap().name.to_string(), first);
-    assert_eq!(loaded.passed_over.len(), 1);
-    assert_eq!(loaded.passed_over[0].name, second);
-    files.damage(POINTER, b"");
-    assert_eq!(active(&generations), Some("a".to_owned()));
-    assert_eq!(generations.load().unwrap().passed_over.len(), 2);
-    // The number of the damaged one is not used again.
+        .iter()
+        .map(Name::to_string)
+        .collect();
+    let [first, _, third] = names.as_slice() else {
+        panic!("{names:?}")
+    };
+    files.damage(third, b"half");
+    let loaded = generations.load(&at("a", 0)).unwrap();
     assert_eq!(
-        generations
-            .save("s", text("c").as_bytes())
-            .unwrap()
-            .name
-            .number(),
-        3
+        &loaded.active.unwrap().name.to_string(),
+        first,
+        "not one that never ran"
     );
-    files.damage(&first, b"");
-    files.damage(&generations.list().unwrap()[2].to_string(), b"");
-    let loaded = generations.load().unwrap();
+    assert_eq!(loaded.passed_over.len(), 1);
+    assert_eq!(&loaded.passed_over[0].name, third);
+    files.damage(POINTER, b"");
+    assert_eq!(active(&mut generations), Some("a".to_owned()));
+    assert_eq!(passed_over(&mut generations).len(), 2);
+    // The number of the damaged one is not used again.
+    assert_eq!(save(&mut generations, "c", &Effect::Now).unwrap(), 4);
+    files.damage(first, b"");
+    files.damage(&generations.list().unwrap()[3].to_string(), b"");
+    let loaded = generations.load(&at("a", 0)).unwrap();
     assert!(loaded.active.is_none());
     assert_eq!(loaded.passed_over.len(), 3);
 }
 
 fn tried(generations: &mut Generations<impl Files>) -> Option<u64> {
-    generations.try_proven().map(|it| it.name.number())
+    let proven = generations.try_proven(&at("a", 0));
+    proven.map(|it| it.name.number())
 }
 
 #[test]
 fn safe_mode_tries_what_ran_long_enough_and_that_once() {
     let mut generations = Generations::new(Memory::default());
-    let good = generations.save("s", text("good").as_bytes()).unwrap().name;
+    save(&mut generations, "good", &Effect::Now).unwrap();
+    let good = generations.list().unwrap()[0].clone();
     assert_eq!(tried(&mut generations), None, "nothing is proven yet");
     generations.prove(&good).unwrap();
     assert_eq!(
@@ -108,7 +147,7 @@ fn safe_mode_tries_what_ran_long_enough_and_that_once() {
         "it is the one that did not stay up"
     );
 
-    generations.save("s", text("bad").as_bytes()).unwrap();
+    save(&mut generations, "bad", &Effect::Now).unwrap();
     assert_eq!(tried(&mut generations), Some(1));
     assert_eq!(tried(&mut generations), None, "it did not stay up either");
     generations.prove(&good).unwrap();
@@ -122,145 +161,128 @@ fn safe_mode_tries_what_ran_long_enough_and_that_once() {
     generations.forget_trial().unwrap();
 
     for number in 0..2 * KEEP {
-        generations
-            .save("s", text(&format!("n{number}")).as_bytes())
-            .unwrap();
+        save(&mut generations, &format!("n{number}"), &Effect::Now).unwrap();
     }
     assert_eq!(tried(&mut generations), Some(1), "it is kept however old");
     assert_eq!(generations.list().unwrap().len(), KEEP + 1);
 }
 
-/// A folder in memory that loses power: contents count once written, names once synced.
-#[derive(Clone, Default)]
-pub(in crate::config) struct Memory(Rc<RefCell<Inner>>);
-
-#[derive(Clone, Default)]
-struct Inner {
-    contents: Vec<Vec<u8>>,
-    names: BTreeMap<String, usize>,
-    /// The folder at the last sync and after every change since.
-    history: Vec<BTreeMap<String, usize>>,
-    /// How many more steps there is power for.
-    power: Option<usize>,
+#[test]
+fn safe_mode_ends_a_trial_before_anything_else() {
+    let mut generations = Generations::new(Memory::default());
+    save(&mut generations, "good", &Effect::Now).unwrap();
+    let good = generations.list().unwrap()[0].clone();
+    generations.prove(&good).unwrap();
+    save(
+        &mut generations,
+        "bad",
+        &Effect::Until(Duration::from_secs(60)),
+    )
+    .unwrap();
+    assert_eq!(active(&mut generations).as_deref(), Some("bad"));
+    assert_eq!(tried(&mut generations), Some(1), "it was not that one");
+    assert_eq!(active(&mut generations).as_deref(), Some("good"));
+    assert_eq!(tried(&mut generations), None);
 }
 
-impl Memory {
-    fn damage(&self, name: &str, bytes: &[u8]) {
-        let mut inner = self.0.borrow_mut();
-        let content = inner.names[name];
-        inner.contents[content] = bytes.to_vec();
-    }
-
-    /// Leaves power for that many steps.
-    pub(in crate::config) fn power(&self, steps: usize) {
-        self.0.borrow_mut().power = Some(steps);
-    }
-
-    /// What the next life of a killed process finds: everything it had done.
-    pub(in crate::config) fn after_kill(&self) -> Self {
-        let mut inner = self.0.borrow().clone();
-        inner.power = None;
-        Self(Rc::new(RefCell::new(inner)))
-    }
-
-    /// What a reader finds after the power is back: the folder as of one of the moments since the
-    /// last sync.
-    pub(in crate::config) fn after_power_cut(&self, moment: &prop::sample::Index) -> Self {
-        let mut inner = self.0.borrow().clone();
-        inner.history.push(inner.names.clone());
-        inner.names = moment.get(&inner.history).clone();
-        inner.history.clear();
-        inner.power = None;
-        Self(Rc::new(RefCell::new(inner)))
-    }
-
-    /// One step, if there is power for it; the moment before it is remembered.
-    fn step(&self) -> io::Result<std::cell::RefMut<'_, Inner>> {
-        let mut inner = self.0.borrow_mut();
-        match &mut inner.power {
-            Some(0) => return Err(io::Error::other("no power")),
-            Some(left) => *left -= 1,
-            None => {}
-        }
-        let before = inner.names.clone();
-        inner.history.push(before);
-        Ok(inner)
-    }
+fn states(generations: &Generations<impl Files>, now: &Moment) -> Vec<Option<State>> {
+    let entries = generations.history(now).unwrap();
+    entries.into_iter().map(|it| it.state).collect()
 }
 
-impl Files for Memory {
-    fn names(&self) -> io::Result<Vec<String>> {
-        Ok(self.0.borrow().names.keys().cloned().collect())
-    }
+const MINUTE: Effect = Effect::Until(Duration::from_secs(60));
 
-    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let inner = self.0.borrow();
-        let content = inner.names.get(name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(inner.contents[*content].clone())
+#[test]
+fn a_trial_ends_with_its_time_its_boot_or_a_confirmation() {
+    let files = Memory::default();
+    let mut generations = Generations::new(files.clone());
+    save(&mut generations, "old", &Effect::Now).unwrap();
+    save(&mut generations, "new", &MINUTE).unwrap();
+    let loaded = generations.load(&at("a", 50)).unwrap();
+    assert_eq!(loaded.trial, Some(Duration::from_secs(10)));
+    let trying = Some(State::Trying(Duration::from_secs(10)));
+    let active = Some(State::Active);
+    assert_eq!(states(&generations, &at("a", 50)), [active, trying]);
+    let back = [active, Some(State::RolledBack)];
+    assert_eq!(states(&generations, &at("a", 60)), back);
+    for later in [at("a", 60), at("b", 0)] {
+        assert_eq!(runs(&mut generations, &later).as_deref(), Some("old"));
+        assert_eq!(generations.confirm(&later).unwrap(), None);
     }
+    let confirmed = generations.confirm(&at("a", 59)).unwrap().unwrap();
+    assert_eq!(confirmed.number(), 2);
+    assert_eq!(runs(&mut generations, &at("b", 0)).as_deref(), Some("new"));
+    assert_eq!(states(&generations, &at("b", 0)), [None, active]);
 
-    fn write(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let torn = self.0.borrow().power == Some(0);
-        let mut inner = match self.step() {
-            Ok(inner) => inner,
-            Err(_) => self.0.borrow_mut(),
-        };
-        let kept = if torn {
-            &bytes[..bytes.len() / 2]
-        } else {
-            bytes
-        };
-        inner.contents.push(kept.to_vec());
-        let content = inner.contents.len() - 1;
-        inner.names.insert(name.to_owned(), content);
-        if torn {
-            return Err(io::Error::other("no power"));
-        }
-        Ok(())
-    }
-
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        let mut inner = self.step()?;
-        let content = inner.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
-        inner.names.insert(to.to_owned(), content);
-        Ok(())
-    }
-
-    fn remove(&mut self, name: &str) -> io::Result<()> {
-        self.step()?
-            .names
-            .remove(name)
-            .ok_or(io::ErrorKind::NotFound)?;
-        Ok(())
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.step()?.history.clear();
-        Ok(())
-    }
+    save(&mut generations, "third", &MINUTE).unwrap();
+    generations.end_trial().unwrap();
+    assert_eq!(runs(&mut generations, &at("a", 0)).as_deref(), Some("new"));
+    save(&mut generations, "fourth", &MINUTE).unwrap();
+    save(&mut generations, "fifth", &Effect::Now).unwrap();
+    assert_eq!(
+        runs(&mut generations, &at("a", 0)).as_deref(),
+        Some("fifth")
+    );
+    assert_eq!(
+        generations.before(),
+        Some(2),
+        "the others never ran for good"
+    );
+    save(&mut generations, "sixth", &MINUTE).unwrap();
+    assert_eq!(save(&mut generations, "fifth", &Effect::Now).unwrap(), 5);
+    assert_eq!(
+        runs(&mut generations, &at("a", 0)).as_deref(),
+        Some("fifth")
+    );
+    files.damage(TRYING, b"6-");
+    assert!(passed_over(&mut generations).is_empty());
 }
 
-proptest! {
-    #[test]
-    fn a_power_cut_leaves_the_old_config_or_the_new(
-        saved in 0usize..14,
-        power in 0usize..9,
-        moment in any::<prop::sample::Index>(),
-    ) {
-        let files = Memory::default();
-        let mut generations = Generations::new(files.clone());
-        for number in 0..saved {
-            generations.save("s", text(&format!("old{number}")).as_bytes()).unwrap();
-        }
-        let old = active(&generations);
-        files.power(power);
-        let answered = generations.save("s", text("new").as_bytes()).is_ok();
-        let files = files.after_power_cut(&moment);
-        let mut generations = Generations::new(files);
-        let found = active(&generations);
-        let new = Some("new".to_owned());
-        prop_assert!(found == new || (found == old && !answered), "{found:?}");
-        generations.save("s", text("next").as_bytes()).unwrap();
-        prop_assert_eq!(active(&generations), Some("next".to_owned()));
+#[test]
+fn what_is_staged_runs_with_the_next_boot_unless_it_is_cancelled_or_replaced() {
+    let mut generations = Generations::new(Memory::default());
+    save(&mut generations, "old", &Effect::Now).unwrap();
+    for name in ["one", "two"] {
+        save(&mut generations, name, &Effect::NextBoot).unwrap();
+        assert_eq!(runs(&mut generations, &at("a", 9)).as_deref(), Some("old"));
     }
+    let rolled_back = Some(State::RolledBack);
+    let expected = [Some(State::Active), rolled_back, Some(State::Staged)];
+    assert_eq!(states(&generations, &at("a", 0)), expected);
+    assert_eq!(runs(&mut generations, &at("b", 0)).as_deref(), Some("two"));
+    assert_eq!(
+        states(&generations, &at("b", 0)),
+        [None, rolled_back, Some(State::Active)]
+    );
+    assert_eq!(runs(&mut generations, &at("c", 0)).as_deref(), Some("two"));
+    assert_eq!(generations.before(), Some(1));
+
+    save(&mut generations, "three", &Effect::NextBoot).unwrap();
+    assert_eq!(generations.cancel_staged().unwrap().unwrap().number(), 4);
+    assert_eq!(generations.cancel_staged().unwrap(), None);
+    assert_eq!(runs(&mut generations, &at("d", 0)).as_deref(), Some("two"));
+    for over in [Effect::Now, MINUTE] {
+        save(&mut generations, "staged", &Effect::NextBoot).unwrap();
+        save(&mut generations, "over", &over).unwrap();
+        assert_eq!(generations.cancel_staged().unwrap(), None, "{over:?}");
+    }
+    save(&mut generations, "staged", &Effect::NextBoot).unwrap();
+    for number in 0..2 * KEEP {
+        generations
+            .adopt(1, &text(&format!("n{number}")), None)
+            .unwrap();
+    }
+    assert_eq!(generations.list().unwrap().len(), KEEP);
+}
+
+#[test]
+fn a_generation_says_when_and_by_whom() {
+    let mut generations = Generations::new(Memory::default());
+    save(&mut generations, "a", &Effect::Now).unwrap();
+    let found = generations.numbered(1).unwrap().record.unwrap();
+    assert_eq!((found.by.as_str(), found.mode), ("test", Mode::Auto));
+    generations.adopt(1, &text("b"), None).unwrap();
+    assert_eq!(generations.numbered(2).unwrap().record, None);
+    let missing = generations.numbered(7).unwrap_err();
+    assert_eq!(missing, "generation 7 is not kept; there are: 1, 2");
 }

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use jiff::Timestamp;
 
 use super::{Beginning, Head, HeadError};
-use crate::config::{Choose, PassedOver, Settled, Storage};
+use crate::config::{Choose, Generation, Mode, Name, PassedOver, Record, Settled, Storage};
 use crate::node::conditions::forget_condition;
 use crate::node::documents;
 use crate::runtime::stage::status::{CONFIG, STORE};
@@ -23,7 +23,7 @@ impl Head {
         let choose = self.choose();
         let settled = {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.settle(&storage, choose, None)
+            kept.settle(&storage, choose, None, &self.clock.now())
         };
         self.run_settled(&storage, settled.map_err(HeadError::Load)?, now)
     }
@@ -33,12 +33,9 @@ impl Head {
         let storage = self.storage.borrow_and_update().clone();
         tracing::info!(?storage, "where configs are kept");
         let choose = self.choose();
-        let active = documents::active(&self.store.snapshot()).ok().flatten();
-        let (at, running) = (storage.clone(), active.map(|(config, _)| config));
-        let settled = self.on_thread(move |kept| {
-            let running = running.as_ref().map(|it| (it.generation, it.text.as_str()));
-            kept.settle(&at, choose, running)
-        });
+        let (at, running, moment) = (storage.clone(), self.running(), self.clock.now());
+        let settled =
+            self.on_thread(move |kept| kept.settle(&at, choose, running.as_ref(), &moment));
         let done = match settled.await {
             Ok(Ok(settled)) => self.run_settled(&storage, settled, Timestamp::now()),
             Ok(Err(error)) => Err(HeadError::Load(error)),
@@ -68,6 +65,7 @@ impl Head {
     ) -> Result<(), HeadError> {
         let Settled {
             active,
+            trial,
             passed_over,
             trouble,
         } = settled;
@@ -90,17 +88,41 @@ impl Head {
             }
             _ => {}
         }
+        if let Some(left) = trial {
+            self.for_now(left);
+        }
         let (known, message) = kept_where(storage);
         self.condition(STORE, known, &message, now)?;
         match trouble {
             Some(reason) => self.condition(CONFIG, false, &reason, now),
+            None if trial.is_some() => self.condition(CONFIG, true, "on trial", now),
             None if number.is_some() => self.condition(CONFIG, true, "active", now),
             None => forget_condition(&self.store, CONFIG, now).map_err(HeadError::Commit),
         }
     }
 
+    /// What runs, as it was kept.
+    fn running(&self) -> Option<Generation> {
+        let (config, documents) = documents::active(&self.store.snapshot()).ok()??;
+        let name = Name::new(config.generation, &config.text);
+        let time = i64::try_from(config.applied_seconds).ok();
+        let time = time.and_then(|it| Timestamp::from_second(it).ok());
+        let record = Record {
+            time: time.unwrap_or_default(),
+            by: config.applied_by.clone(),
+            mode: Mode::Auto,
+            taken: self.trial.is_none(),
+        };
+        Some(Generation {
+            name,
+            text: config.text.clone(),
+            documents,
+            record: Some(record).filter(|it| !it.by.is_empty()),
+        })
+    }
+
     /// Whether this is what runs already.
-    fn runs(&self, generation: &crate::config::Generation) -> bool {
+    fn runs(&self, generation: &Generation) -> bool {
         let active = documents::active(&self.store.snapshot()).ok().flatten();
         active.is_some_and(|(running, _)| {
             running.generation == generation.name.number() && running.hash == generation.name.hash()

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ::api::v1alpha1 as v1;
 use pki::{Authority, CLIENT_LIFETIME, Names, Role};
 use resources::runtime::Condition;
 use rustls_pki_types::CertificateDer;
@@ -10,10 +11,11 @@ use store::Spec;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::api::Proof;
+use crate::api::{Caller, Proof};
 use crate::block::volume::Volumes;
-use crate::config::{Disk, Generations};
+use crate::config::{Disk, Generations, Moment};
 
+mod modes;
 mod storage;
 
 const HOSTNAME: &str = "apiVersion: garboard/v1alpha1\nkind: Hostname\nhostname: ";
@@ -22,6 +24,7 @@ const HOSTNAME: &str = "apiVersion: garboard/v1alpha1\nkind: Hostname\nhostname:
 struct Life {
     store: Store,
     storage: watch::Sender<Storage>,
+    moment: watch::Sender<Moment>,
     end: watch::Sender<Option<End>>,
     head: Head,
 }
@@ -33,23 +36,31 @@ impl Life {
     }
 
     fn begin_with(memory: &Path, storage: Storage, beginning: &Beginning) -> Self {
+        Self::begin_at(memory, storage, beginning, at("a boot", 0))
+    }
+
+    fn begin_at(memory: &Path, storage: Storage, beginning: &Beginning, moment: Moment) -> Self {
         let (store, end) = (Store::new(1), watch::Sender::new(None));
         let storage = watch::Sender::new(storage);
         // Not one of them asks for disks.
         let volumes = Volumes::new(memory, memory, memory);
         let kept = Configs::new(Generations::new(Disk::open(memory).unwrap()));
+        let (moment, says) = watch::channel(moment);
+        let clock = Clock::new(move || says.borrow().clone());
         let mut head = Head::new(
             store.clone(),
             kept,
             storage.subscribe(),
             volumes,
             end.clone(),
+            clock,
         );
         head.load(beginning, Timestamp::now()).unwrap();
         Self {
             store,
             storage,
             end,
+            moment,
             head,
         }
     }
@@ -97,6 +108,13 @@ impl Life {
         let condition = snapshot.get_as::<Condition>(Condition::DEFINITION.namespace, CONFIG);
         let unmet = condition.filter(|typed| !typed.spec.met);
         unmet.map(|typed| typed.spec.message.clone())
+    }
+}
+
+fn at(boot: &str, seconds: u64) -> Moment {
+    Moment {
+        boot: boot.to_owned(),
+        since_boot: Duration::from_secs(seconds),
     }
 }
 

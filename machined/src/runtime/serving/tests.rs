@@ -40,6 +40,7 @@ async fn settled(store: Store, documents: Option<&str>) -> (Mode, StageStatus) {
             text: text.to_owned(),
             hash: "hash".into(),
             generation: 1,
+            ..MachineConfig::default()
         };
         put(&store, Resource::in_default(ACTIVE, spec));
     }
