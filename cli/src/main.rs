@@ -26,7 +26,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use jiff::Timestamp;
 
-use crate::commands::stream::Extent;
+use crate::commands::stream::{Extent, Log};
 use crate::commands::{
     cluster, config, context as contexts, copy, dashboard, generate, get, inspect, power, services,
     storage, stream, support, time, version,
@@ -118,12 +118,12 @@ enum Command {
         /// The service's id, as `osctl services` lists it
         service: String,
         #[command(flatten)]
-        extent: Extent,
+        log: Log,
     },
     /// Show the kernel log of one node
     Dmesg {
         #[command(flatten)]
-        extent: Extent,
+        log: Log,
     },
     /// Show what happened on one node
     Events {
@@ -267,10 +267,8 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
             let file = file()?;
             local(command, file, format).await
         }
-        Command::Logs { service, extent } => {
-            stream::logs(&session()?, service, extent, format).await
-        }
-        Command::Dmesg { extent } => stream::dmesg(&session()?, extent, format).await,
+        Command::Logs { service, log } => stream::logs(&session()?, service, log, format).await,
+        Command::Dmesg { log } => stream::dmesg(&session()?, log, format).await,
         Command::Events { extent } => stream::events(&session()?, extent, format).await,
         Command::Time => time::run(&session()?, format).await,
         Command::Inspect(command) => inspect::run(&session()?, command, format).await,

@@ -31,6 +31,7 @@ use crate::runtime::console::apply::{ConsoleController, Fixed};
 use crate::runtime::events::Events;
 use crate::runtime::events::status::EventController;
 use crate::runtime::init_link::{InitLink, InitLinkError};
+use crate::runtime::journal::{Boot, Journal};
 use crate::runtime::logs::Logs;
 use crate::runtime::machine::Machine;
 use crate::runtime::pairing::{Kept, PairingError};
@@ -38,7 +39,7 @@ use crate::runtime::service::{self, Orders};
 use crate::runtime::serving::apply::ServingController;
 use crate::runtime::sockets::{SocketError, Sockets};
 use crate::runtime::stage::status::StageController;
-use crate::runtime::{kernel_module, kernel_param};
+use crate::runtime::{clock, kernel_module, kernel_param};
 
 /// The control groups of services: beside that of the system's own daemons, and like it not below any other's limits.
 const GROUPS: &str = "/sys/fs/cgroup/services";
@@ -104,6 +105,7 @@ pub struct Machined {
     pub(crate) endpoint: watch::Receiver<Arc<Endpoint>>,
     pub(crate) pairing: (Kept, watch::Receiver<PairingString>),
     pub(crate) no_services: watch::Receiver<bool>,
+    pub(crate) journal: Journal,
 }
 
 impl Machined {
@@ -131,7 +133,7 @@ impl Machined {
         let (head, keeps) = head(run, &store, &end, clock, &beginning, now)?;
 
         let events = Arc::new(Events::default());
-        let logs = Logs::new(run.join("logs"));
+        let (logs, journal) = (Logs::new(run.join("logs")), journal(&machine, now));
         let mut controllers = cosi::Runtime::new("machined", store.clone());
         let (calls, ordered) = (Calls::default(), Orders::default());
         let (node, orders) = LocalNode::new(
@@ -141,6 +143,7 @@ impl Machined {
             logs.clone(),
             Metrics::new(store.clone(), controllers.counters(), calls.clone()),
             ordered.clone(),
+            journal.clone(),
         );
         let sources = sources(&beginning, &machine, run, &node);
         let api = api(
@@ -169,6 +172,7 @@ impl Machined {
             endpoint: api.endpoint,
             pairing: api.pairing,
             no_services: api.no_services,
+            journal,
         })
     }
 }
@@ -224,6 +228,17 @@ fn sources(
 ) -> Option<(Sources, mpsc::Sender<Order>)> {
     let usual = *beginning == Beginning::Usual;
     usual.then(|| (Sources::of(&machine.command_line, run), node.orders()))
+}
+
+/// The logs of this machine on disk, once there is one.
+fn journal(machine: &Machine, now: Timestamp) -> Journal {
+    let boot = Boot {
+        id: machine.boot_id.clone(),
+        began: now.checked_sub(clock::since_boot()).ok(),
+        pstore: "/sys/fs/pstore".into(),
+        watchdog: "/sys/class/watchdog/watchdog0/bootstatus".into(),
+    };
+    Journal::new(boot, Path::new("/dev/kmsg"))
 }
 
 /// The API, put together.

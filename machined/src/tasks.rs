@@ -10,7 +10,7 @@ use store::{Spec, Store};
 use thiserror::Error;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::UnixListenerStream;
 
 use crate::api::ServeError;
@@ -21,16 +21,13 @@ use crate::network::time::kernel::ThisMachine;
 use crate::node::{End, LocalAccess, set_condition};
 use crate::runtime::devices::{DeviceError, Devices, Loaded};
 use crate::runtime::init_link::{InitLink, InitLinkError, Told};
+use crate::runtime::journal::{self, Journal};
 use crate::runtime::logs::Logs;
 use crate::runtime::machine::Machine;
 use crate::runtime::modules;
 use crate::runtime::service::daemons;
 use crate::runtime::stage::status::{REBOOT, SHUTDOWN};
 use crate::start::Machined;
-
-/// How often logs are looked at: a service that writes ten thousand lines a second has added a few megabytes by then,
-/// which a node still bears.
-const CUT: Duration = Duration::from_secs(2);
 
 /// How long the API waits to learn what it is to be. Whoever calls meanwhile waits in the socket's queue, rather than be
 /// taken for a stranger by a node that has not read its own config yet. Longer than its disk is looked for.
@@ -85,6 +82,7 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
         mut endpoint,
         pairing: (kept, shown),
         no_services,
+        journal,
         ..
     } = machined;
     let state =
@@ -99,9 +97,7 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
             () = ended(end.subscribe()) => {}
         }
         let served = api.serve(sockets.api, ended(end.subscribe())).await;
-        if goes_down(&store) {
-            services_end(no_services).await;
-        }
+        last_things(&store, no_services, &journal, &logs).await;
         served
     };
     let rest = async {
@@ -109,7 +105,7 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
             head.run(orders),
             controllers.run(std::future::pending()),
             devices(&store, &machine),
-            cut(&logs),
+            journal::task::run(journal.clone(), logs.clone(), store.clone()),
             kept.follow(shown),
             source::follow(&store, sources.as_ref()),
         )
@@ -151,21 +147,31 @@ async fn ended(mut end: watch::Receiver<Option<End>>) {
     drop(end.wait_for(Option::is_some).await);
 }
 
-/// Whether it is the machine that ends, and not this process alone.
-fn goes_down(store: &Store) -> bool {
+/// Why the machine ends, if it is that and not this process alone.
+fn goes_down(store: &Store) -> Option<String> {
     let snapshot = store.snapshot();
-    [REBOOT, SHUTDOWN].iter().any(|id| {
+    let ends = [(REBOOT, "started again"), (SHUTDOWN, "switched off")];
+    ends.iter().find_map(|(id, how)| {
         let condition = snapshot.get_as::<Condition>(Condition::DEFINITION.namespace, id);
-        condition.is_some_and(|condition| condition.spec.met)
+        let condition = condition.filter(|condition| condition.spec.met)?;
+        Some(format!("{how}: {}", condition.spec.message))
     })
 }
 
-/// Waits until services have ended in their order; init ends what is left.
-async fn services_end(mut none: watch::Receiver<bool>) {
+/// What is left to do before the machine ends: services end in their order, those that are left by init, and the reason is
+/// noted.
+async fn last_things(
+    store: &Store,
+    mut none: watch::Receiver<bool>,
+    journal: &Journal,
+    logs: &Logs,
+) {
+    let Some(why) = goes_down(store) else { return };
     match timeout(SERVICES, none.wait_for(|none| *none)).await {
         Ok(_) => tracing::info!("all services have ended"),
         Err(_) => tracing::warn!("some services have not ended in time"),
     }
+    journal.end(why, logs.clone()).await;
 }
 
 /// Keeps the line to init, for as long as there is one.
@@ -246,21 +252,6 @@ fn note(store: &Store, loaded: &Loaded) {
     }
     if let Err(error) = modules::record(store, Timestamp::now()) {
         tracing::error!("{}", cosi::report(&error));
-    }
-}
-
-async fn cut(logs: &Logs) {
-    let mut ticks = interval(CUT);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut complained = false;
-    loop {
-        ticks.tick().await;
-        let done = logs.cut();
-        // Said once, or the complaints would fill the very log that cannot be cut.
-        if let (Err(error), false) = (&done, complained) {
-            tracing::warn!("{}", cosi::report(error));
-        }
-        complained = done.is_err();
     }
 }
 

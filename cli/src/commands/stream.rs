@@ -26,14 +26,26 @@ pub(crate) struct Extent {
     tail: Option<u32>,
 }
 
+/// How much of a log is asked for, and of which boot.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Log {
+    #[command(flatten)]
+    extent: Extent,
+    /// Show what the node's disk has kept of the boot before this one, whose end `osctl get reboots` tells
+    #[arg(short, long, conflicts_with = "follow")]
+    previous: bool,
+}
+
 /// The log of a service.
 pub(crate) async fn logs(
     session: &Session,
     service: String,
-    extent: Extent,
+    log: Log,
     format: Format,
 ) -> Result<()> {
+    let extent = log.extent;
     let request = LogsRequest {
+        previous: log.previous,
         service,
         follow: extent.follow,
         tail_lines: extent.tail,
@@ -199,8 +211,10 @@ impl Display for Record {
 }
 
 /// The kernel log.
-pub(crate) async fn dmesg(session: &Session, extent: Extent, format: Format) -> Result<()> {
+pub(crate) async fn dmesg(session: &Session, log: Log, format: Format) -> Result<()> {
+    let extent = log.extent;
     let request = DmesgRequest {
+        previous: log.previous,
         follow: extent.follow,
         tail_lines: extent.tail,
     };

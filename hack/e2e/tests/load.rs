@@ -74,13 +74,13 @@ fn deaf_readers(lab: &Lab, node: &Node<'_>) -> Result<()> {
             let dmesg = calls
                 .dmesg(DmesgRequest {
                     follow: true,
-                    tail_lines: None,
+                    ..DmesgRequest::default()
                 })
                 .await?;
             let logs = LogsRequest {
                 service: "machined".to_owned(),
                 follow: true,
-                tail_lines: None,
+                ..LogsRequest::default()
             };
             held.push((events, dmesg, calls.logs(logs).await?));
         }

@@ -66,6 +66,7 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<runtime::KernelParamStatus>()?
         .register::<runtime::MachineStatus>()?
         .register::<runtime::Pairing>()?
+        .register::<runtime::Reboot>()?
         .register::<runtime::ServiceSpec>()?
         .register::<runtime::ServiceStatus>()?
         .register::<runtime::StageStatus>()?

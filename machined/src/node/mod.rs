@@ -29,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::runtime::clock;
 use crate::runtime::events::Events;
 use crate::runtime::init_link::Down;
+use crate::runtime::journal::Journal;
 use crate::runtime::logs::Logs;
 use crate::runtime::machine::Machine;
 use crate::runtime::service::{self, OrderError, ServiceOrder};
@@ -133,6 +134,7 @@ pub struct LocalNode {
     metrics: Metrics,
     orders: mpsc::Sender<Order>,
     services: service::Orders,
+    journal: Journal,
 }
 
 impl LocalNode {
@@ -145,6 +147,7 @@ impl LocalNode {
         logs: Logs,
         metrics: Metrics,
         services: service::Orders,
+        journal: Journal,
     ) -> (Self, mpsc::Receiver<Order>) {
         let (orders, received) = mpsc::channel(ORDERS);
         (
@@ -156,6 +159,7 @@ impl LocalNode {
                 metrics,
                 orders,
                 services,
+                journal,
             },
             received,
         )
@@ -356,14 +360,14 @@ impl Node for LocalNode {
     }
 
     async fn logs(&self, request: v1::LogsRequest) -> Result<Answers<v1::LogsResponse>, Failure> {
-        streams::logs(&self.logs, &request)
+        streams::logs(&self.logs, &self.journal, &request).await
     }
 
     async fn dmesg(
         &self,
         request: v1::DmesgRequest,
     ) -> Result<Answers<v1::DmesgResponse>, Failure> {
-        streams::dmesg(&request)
+        streams::dmesg(&self.journal, &request).await
     }
 
     async fn events(

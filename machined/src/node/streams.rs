@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use api::v1alpha1 as v1;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tokio::task::spawn_blocking;
 
 use crate::api::{Answers, Failure};
 use crate::runtime::events::{Event, Events};
-use crate::runtime::kmsg::{KmsgError, Reader, Record};
+use crate::runtime::journal::{Journal, JournalError, KERNEL};
+use crate::runtime::kmsg::{KmsgError, Reader, Record, parse};
 use crate::runtime::logs::{LogError, Logs};
 
 /// Where the kernel's log is read.
@@ -20,10 +22,16 @@ const KMSG: &str = "/dev/kmsg";
 ///
 /// # Errors
 /// The service has no log, or it cannot be read.
-pub(super) fn logs(
+pub(super) async fn logs(
     logs: &Logs,
+    journal: &Journal,
     request: &v1::LogsRequest,
 ) -> Result<Answers<v1::LogsResponse>, Failure> {
+    if request.previous {
+        let (name, tail) = (&request.service, request.tail_lines);
+        let chunks = previous(journal, name, tail, request.follow).await?;
+        return Ok(chunks.map_ok(|data| v1::LogsResponse { data }).boxed());
+    }
     let reader = logs
         .open(&request.service, request.tail_lines)
         .map_err(log_failure)?;
@@ -42,6 +50,47 @@ pub(super) fn logs(
     Ok(lines.boxed())
 }
 
+/// A log of the boot before, which lies on a disk that may be slow.
+async fn previous(
+    journal: &Journal,
+    name: &str,
+    tail: Option<u32>,
+    follow: bool,
+) -> Result<Answers<Vec<u8>>, Failure> {
+    if follow {
+        let text = "a boot that is over says nothing more; leave out `--follow` or `--previous`";
+        return Err(Failure::invalid(text));
+    }
+    let (journal, name) = (journal.clone(), name.to_owned());
+    let opened = blocking(move || journal.previous(&name)).await?;
+    if let Some(lines) = tail {
+        let bytes = blocking(move || opened.tail(lines)).await?;
+        let chunks = bytes
+            .chunks(::api::MAX_CHUNK)
+            .map(|chunk| Ok(chunk.to_vec()));
+        return Ok(stream::iter(chunks.collect::<Vec<_>>()).boxed());
+    }
+    let chunks = stream::try_unfold(opened, |mut log| async move {
+        let (chunk, log) = blocking(move || log.next_chunk().map(|chunk| (chunk, log))).await?;
+        Ok(chunk.map(|chunk| (chunk, log)))
+    });
+    Ok(chunks.boxed())
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = spawn_blocking(work).await;
+    let done =
+        done.map_err(|error| Failure::internal(format!("a thread to read with: {error}")))?;
+    done.map_err(|error| match error {
+        JournalError::NoFormer | JournalError::Unknown { .. } => {
+            Failure::not_found(error.to_string())
+        }
+        other => Failure::internal(cosi::report(&other)),
+    })
+}
+
 fn log_failure(error: LogError) -> Failure {
     match error {
         LogError::Unknown { .. } => Failure::not_found(error.to_string()),
@@ -53,7 +102,14 @@ fn log_failure(error: LogError) -> Failure {
 ///
 /// # Errors
 /// It cannot be read.
-pub(super) fn dmesg(request: &v1::DmesgRequest) -> Result<Answers<v1::DmesgResponse>, Failure> {
+pub(super) async fn dmesg(
+    journal: &Journal,
+    request: &v1::DmesgRequest,
+) -> Result<Answers<v1::DmesgResponse>, Failure> {
+    if request.previous {
+        let chunks = previous(journal, KERNEL, request.tail_lines, request.follow).await?;
+        return Ok(records(chunks));
+    }
     let mut reader = Reader::open(Path::new(KMSG)).map_err(kmsg_failure)?;
     let kept = match request.tail_lines {
         None => VecDeque::new(),
@@ -74,6 +130,29 @@ pub(super) fn dmesg(request: &v1::DmesgRequest) -> Result<Answers<v1::DmesgRespo
         Ok(record.map(|record| (dmesg_response(record), reader)))
     });
     Ok(kept.chain(rest).boxed())
+}
+
+/// The records in the chunks of a kept log, which end anywhere. What is no record was cut off with the power.
+fn records(chunks: Answers<Vec<u8>>) -> Answers<v1::DmesgResponse> {
+    let state = (chunks, Vec::new());
+    let records = stream::try_unfold(state, |(mut chunks, mut begun)| async move {
+        let Some(chunk) = chunks.try_next().await? else {
+            return Ok::<_, Failure>(None);
+        };
+        begun.extend(chunk);
+        let whole = begun
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let rest = begun.split_off(whole);
+        let lines = begun.split(|byte| *byte == b'\n');
+        let records: Vec<_> = lines
+            .filter_map(parse)
+            .map(|it| Ok(dmesg_response(it)))
+            .collect();
+        Ok(Some((stream::iter(records), (chunks, rest))))
+    });
+    records.try_flatten().boxed()
 }
 
 /// Reads to the present end and keeps the last records, at most what the kernel itself can hold.
@@ -136,5 +215,26 @@ fn event_response(event: Event) -> v1::EventsResponse {
         subject: event.subject,
         message: event.message,
         fields: event.fields.into_iter().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn records_are_whole_however_their_log_was_cut_up() {
+        let text = "6,1,10,-;one\n27,2,20,-;two; and more\nno record\n6,3,30,-;cut of";
+        for size in [1, 7, 20, 100] {
+            let chunks = text.as_bytes().chunks(size).map(|it| Ok(it.to_vec()));
+            let chunks = stream::iter(chunks.collect::<Vec<_>>()).boxed();
+            let records: Vec<_> = records(chunks).try_collect().await.expect("records");
+            let told: Vec<_> = records
+                .iter()
+                .map(|it| (it.sequence, it.level, it.facility, it.message.as_slice()))
+                .collect();
+            let second = (2, 3, 3, &b"two; and more"[..]);
+            assert_eq!(told, [(1, 6, 0, &b"one"[..]), second], "{size}");
+        }
     }
 }

@@ -101,6 +101,15 @@ impl Logs {
         })
     }
 
+    /// Opens a service's log at a place.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_at(&self, service: &str, offset: u64) -> Result<Reader, LogError> {
+        let reader = self.open(service, None)?;
+        Ok(Reader { offset, ..reader })
+    }
+
     /// Cuts every file that has grown past [`KEEP`].
     ///
     /// # Errors
@@ -218,6 +227,23 @@ impl Reader {
             }
         }
         Ok(None)
+    }
+
+    /// The next bytes and their place in the log, for copies: nothing is left out but what was cut off before they were
+    /// read. `None` where the log ended when it was opened.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn next_piece(&mut self) -> Result<Option<(u64, Vec<u8>)>, LogError> {
+        let failed = |source| LogError::File(self.path.clone(), source);
+        let begin = data_from(&self.file, self.offset).map_err(failed)?;
+        let Some(begin) = begin.filter(|begin| *begin < self.end) else {
+            return Ok(None);
+        };
+        let limit = self.end.min(begin + CHUNK);
+        let chunk = bytes(&self.file, begin, limit).map_err(failed)?;
+        self.offset = begin + chunk.len() as u64;
+        Ok((!chunk.is_empty()).then_some((begin, chunk)))
     }
 
     /// Goes on with what is written after the end.

@@ -5,6 +5,7 @@ pub mod console;
 pub mod devices;
 pub mod events;
 pub mod init_link;
+pub mod journal;
 pub mod kernel_module;
 pub mod kernel_param;
 pub mod kmsg;

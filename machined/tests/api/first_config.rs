@@ -17,6 +17,7 @@ use machined::runtime::clock::Clock;
 use machined::runtime::console::Consoles;
 use machined::runtime::console::apply::{ConsoleController, Fixed};
 use machined::runtime::events::Events;
+use machined::runtime::journal::{Boot, Journal};
 use machined::runtime::logs::Logs;
 use machined::runtime::machine::Machine;
 use machined::runtime::service::Orders;
@@ -110,6 +111,7 @@ async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
             Calls::default(),
         ),
         Orders::default(),
+        Journal::new(Boot::default(), folder),
     );
 
     let own = pki::maintenance_identity().unwrap();
