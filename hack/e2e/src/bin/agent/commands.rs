@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 
-use crate::{ASIDE, PROC, Port, network, processes, programs};
+use crate::{ASIDE, PROC, Port, network, processes, programs, services};
 
 /// What commands keep between them.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub(crate) fn run<'a>(
         "pid" => processes::pid(next()?).map(|pid| pid.to_string()),
         "kill" => processes::kill(next()?).map(|pid| pid.to_string()),
         "rss" => processes::memory(),
+        "freeze" => processes::freeze(next()?).map(|pid| pid.to_string()),
+        "service" => services::describe(next()?, next()?).map(|()| String::new()),
         "read" => read(next()?),
         "socket" => open_socket(next()?),
         "mount" => try_mount(next()?),

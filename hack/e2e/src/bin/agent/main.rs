@@ -11,6 +11,7 @@ mod commands;
 mod network;
 mod processes;
 mod programs;
+mod services;
 
 use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
@@ -44,6 +45,8 @@ fn main() -> ExitCode {
         .is_some_and(|word| word == programs::WITHIN)
     {
         programs::become_program().map(|never| match never {})
+    } else if let Some(does) = services::asked() {
+        services::serve(&does)
     } else {
         serve()
     };

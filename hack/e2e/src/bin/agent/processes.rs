@@ -47,6 +47,13 @@ pub(crate) fn kill(name: &str) -> io::Result<i32> {
     Ok(pid)
 }
 
+/// Stops the one process of a name where it is, so that it hangs; gives its number.
+pub(crate) fn freeze(name: &str) -> io::Result<i32> {
+    let pid = pid(name)?;
+    signal::kill(Pid::from_raw(pid), Signal::SIGSTOP)?;
+    Ok(pid)
+}
+
 /// Name, number, resident and proportional memory in KiB of every process that has some.
 pub(crate) fn memory() -> io::Result<String> {
     let line = |(pid, name): (i32, String)| {
