@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -83,8 +83,11 @@ impl Copier {
     /// Has the disk keep what was copied, also if the power is cut.
     pub(super) fn sync(&mut self) -> Result<(), JournalError> {
         for path in std::mem::take(&mut self.unsafe_yet) {
-            let synced = File::open(&path).and_then(|file| file.sync_data());
-            synced.map_err(JournalError::at(path))?;
+            match File::open(&path).and_then(|file| file.sync_data()) {
+                // It had to go since, to make room.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                synced => synced.map_err(JournalError::at(path))?,
+            }
         }
         Ok(())
     }

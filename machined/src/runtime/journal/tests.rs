@@ -1,6 +1,8 @@
+use std::cell::Cell;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -24,6 +26,7 @@ struct Run<'a> {
     ring: tempfile::TempDir,
     logs: Logs,
     journal: Journal,
+    ticks: Cell<u32>,
 }
 
 impl Machine {
@@ -47,6 +50,7 @@ impl Machine {
             ring,
             logs,
             journal,
+            ticks: Cell::new(0),
         }
     }
 
@@ -71,7 +75,10 @@ impl Run<'_> {
     }
 
     fn tick(&self) -> Result<Vec<resources::runtime::Reboot>, JournalError> {
-        let now = (Timestamp::now(), Instant::now());
+        // Each long after the one before, so that the disk is made to keep it.
+        self.ticks.set(self.ticks.get() + 1);
+        let later = Instant::now() + Duration::from_secs(60) * self.ticks.get();
+        let now = (Timestamp::now(), later);
         let boots = self
             .journal
             .tick(Some(self.machine.disk()), &self.logs, now);
