@@ -52,6 +52,10 @@ const LINKS: &[(&str, &str)] = &[
     ("etc/mtab", "../proc/self/mounts"),
     ("etc/os-release", "../usr/lib/os-release"),
     ("etc/resolv.conf", "../run/garboard/resolv.conf"),
+    (
+        "etc/ssl/certs/ca-certificates.crt",
+        "../../../run/garboard/ca-certificates.crt",
+    ),
 ];
 
 /// Accounts of our own processes, for programs that look names up.

@@ -39,7 +39,7 @@ use crate::runtime::service::{self, Orders};
 use crate::runtime::serving::apply::ServingController;
 use crate::runtime::sockets::{SocketError, Sockets};
 use crate::runtime::stage::status::StageController;
-use crate::runtime::{clock, kernel_module, kernel_param};
+use crate::runtime::{clock, kernel_module, kernel_param, trusted_roots};
 
 /// The control groups of services: beside that of the system's own daemons, and like it not below any other's limits.
 const GROUPS: &str = "/sys/fs/cgroup/services";
@@ -373,6 +373,10 @@ pub fn register(
     controllers.register(parts.effects.modules)?;
     controllers.register(service::config::Config::new(host.command_line))?;
     controllers.register(parts.effects.services)?;
+    controllers.register(trusted_roots::config::Config)?;
+    controllers.register(trusted_roots::apply::Apply::new(
+        host.folder.join("ca-certificates.crt"),
+    ))?;
     network::register(controllers, host, parts.lookup)
 }
 

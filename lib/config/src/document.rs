@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::kinds::{
     ApiTrustConfig, Dhcp4Config, HostnameConfig, KernelModuleConfig, LinkConfig, MachineConfig,
     ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig,
+    TrustedRootsConfig,
 };
 use crate::node::{Node, Value};
 use crate::problem::{Place, Position, Problems, Source, Sources};
@@ -170,6 +171,7 @@ documents! {
     Resolver(ResolverConfig),
     StaticHost(StaticHostConfig),
     Time(TimeConfig),
+    TrustedRoots(TrustedRootsConfig),
     Sysctl(SysctlConfig),
     KernelModule(KernelModuleConfig),
     SystemDisk(SystemDiskConfig),
@@ -342,6 +344,14 @@ impl Documents {
     pub fn time(&self) -> Option<&TimeConfig> {
         self.iter().find_map(|it| match it {
             Document::Time(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `TrustedRoots` documents.
+    pub fn trusted_roots(&self) -> impl Iterator<Item = &TrustedRootsConfig> {
+        self.iter().filter_map(|it| match it {
+            Document::TrustedRoots(it) => Some(it),
             _ => None,
         })
     }

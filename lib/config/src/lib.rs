@@ -39,15 +39,15 @@ pub use kinds::{
     KernelModuleConfig, KernelValue, KernelValueError, KeyPair, LinkConfig, MachineConfig,
     ModuleName, ModuleNameError, ParameterName, ResolverConfig, Role, RouteConfig, RouteError,
     StaticHostConfig, SysctlConfig, SysctlError, SysctlKey, SysctlKeyError, SystemDiskConfig,
-    TimeConfig,
+    TimeConfig, TrustedRootsConfig,
 };
 pub use nearest::nearest;
 pub use problem::{Position, Problem, Problems, looks_secret};
 pub use read::{check, parse};
 pub use types::{
     Certificate, Cidr, CidrError, DiskBus, DiskFacts, DiskSelector, DiskSelectorError,
-    DiskSelectorFault, Hostname, HostnameError, LinkName, LinkNameError, Mtu, MtuError, Network,
-    NetworkError, PemError, PrivateKey, TimeServer,
+    DiskSelectorFault, DocumentName, DocumentNameError, Hostname, HostnameError, LinkName,
+    LinkNameError, Mtu, MtuError, Network, NetworkError, PemError, PrivateKey, TimeServer,
 };
 pub use write::WriteError;
 

@@ -70,6 +70,8 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<runtime::ServiceSpec>()?
         .register::<runtime::ServiceStatus>()?
         .register::<runtime::StageStatus>()?
+        .register::<runtime::TrustedRootsSpec>()?
+        .register::<runtime::TrustedRootsStatus>()?
         .register::<runtime::Version>()?;
     Ok(())
 }

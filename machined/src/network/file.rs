@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// A file could not be replaced.
 #[derive(Debug, thiserror::Error)]
 #[error("write {}", path.display())]
-pub(super) struct ReplaceError {
+pub(crate) struct ReplaceError {
     path: PathBuf,
     #[source]
     source: io::Error,
@@ -15,7 +15,7 @@ pub(super) struct ReplaceError {
 
 /// Makes the file hold this text, so that a reader sees the old or the new text and never a part.
 /// It does not outlive the machine, so nothing is synced.
-pub(super) fn replace(path: &Path, text: &str) -> Result<(), ReplaceError> {
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), ReplaceError> {
     if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
         return Ok(());
     }

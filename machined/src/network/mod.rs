@@ -12,7 +12,7 @@
 pub mod address;
 mod convert;
 pub mod dhcp4;
-mod file;
+pub(crate) mod file;
 pub mod hostname;
 mod layers;
 pub mod link;

@@ -17,6 +17,7 @@ pub mod service;
 pub mod serving;
 pub mod sockets;
 pub mod stage;
+pub mod trusted_roots;
 
 use std::io;
 use std::os::fd::AsRawFd;

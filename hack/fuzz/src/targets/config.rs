@@ -21,6 +21,8 @@ pub(super) const WORDS: &[&str] = &[
     "StaticHost\nname: ",
     "\naliases: [",
     "Time\nenabled: ",
+    "TrustedRoots\nname: ",
+    "\ncertificates: |\n",
     "Sysctl\nname: net.ipv4.ip_forward",
     "\nvalue: true",
     "KernelModule\nname: ",

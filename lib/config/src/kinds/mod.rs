@@ -12,6 +12,7 @@ mod static_host;
 mod sysctl;
 mod system_disk;
 mod time;
+mod trusted_roots;
 
 pub use api_trust::{ApiTrustConfig, KeyPair};
 pub use dhcp4::{DEFAULT_DHCP4_METRIC, Dhcp4Config};
@@ -25,6 +26,7 @@ pub use static_host::StaticHostConfig;
 pub use sysctl::{SysctlConfig, SysctlError, SysctlKey, SysctlKeyError};
 pub use system_disk::SystemDiskConfig;
 pub use time::TimeConfig;
+pub use trusted_roots::TrustedRootsConfig;
 
 /// For fields that are true unless said otherwise.
 fn yes() -> bool {

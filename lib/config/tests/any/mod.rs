@@ -7,6 +7,7 @@ use config::{
     ApiTrustConfig, Cidr, Dhcp4Config, Document, Documents, Hostname, HostnameConfig,
     KernelModuleConfig, KernelValue, KeyPair, LinkConfig, MachineConfig, Mtu, ResolverConfig, Role,
     RouteConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TimeServer,
+    TrustedRootsConfig,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -123,6 +124,14 @@ fn time() -> impl Strategy<Value = TimeConfig> {
     })
 }
 
+fn trusted_roots() -> impl Strategy<Value = TrustedRootsConfig> {
+    let name = "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?".prop_map(|it| it.parse().unwrap());
+    (name, vec(pem("CERTIFICATE"), 1..3)).prop_map(|(name, certificates)| TrustedRootsConfig {
+        name,
+        certificates: certificates.concat().parse().unwrap(),
+    })
+}
+
 pub(crate) fn document() -> impl Strategy<Value = Document> {
     let role = prop_oneof![Just(Role::ControlPlane), Just(Role::Worker)];
     let name = || NAMES.prop_filter_map("a link name", |it| it.parse().ok());
@@ -142,6 +151,7 @@ pub(crate) fn document() -> impl Strategy<Value = Document> {
         static_host().prop_map(Document::from),
         system_disk().prop_map(Document::from),
         time().prop_map(Document::from),
+        trusted_roots().prop_map(Document::from),
         link().prop_map(Document::from),
         (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {
             name,

@@ -14,6 +14,8 @@ mod reboot;
 mod service_spec;
 mod service_status;
 mod stage_status;
+mod trusted_roots_spec;
+mod trusted_roots_status;
 mod version;
 
 pub use condition::Condition;
@@ -28,6 +30,8 @@ pub use reboot::Reboot;
 pub use service_spec::{ServiceCheck, ServiceCheckKind, ServiceRestart, ServiceSpec};
 pub use service_status::{Health, ServiceState, ServiceStatus};
 pub use stage_status::{MACHINED, Stage, StageStatus};
+pub use trusted_roots_spec::TrustedRootsSpec;
+pub use trusted_roots_status::TrustedRootsStatus;
 pub use version::{GARBOARD, Version};
 
 /// The namespace of runtime resources.
