@@ -118,8 +118,6 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
         _ = rest => return Err(Fault::Ended),
         error = lifeline(&mut init, &store, &end) => return Err(Fault::Init(error)),
     }
-    // Whatever ends: it may be the last that is heard of this machine for long.
-    keep::last(&store, ThisMachine).await;
     let ended = *end.borrow();
     part(ended, init).await
 }
@@ -171,6 +169,7 @@ async fn last_things(
         Ok(_) => tracing::info!("all services have ended"),
         Err(_) => tracing::warn!("some services have not ended in time"),
     }
+    keep::last(store, ThisMachine).await;
     journal.end(why, logs.clone()).await;
 }
 
