@@ -28,6 +28,7 @@ use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Or
 use crate::runtime::clock::Clock;
 use crate::runtime::console::Consoles;
 use crate::runtime::console::apply::{ConsoleController, Fixed};
+use crate::runtime::console::level::Level;
 use crate::runtime::events::Events;
 use crate::runtime::events::status::EventController;
 use crate::runtime::init_link::{InitLink, InitLinkError};
@@ -39,7 +40,7 @@ use crate::runtime::service::{self, Orders};
 use crate::runtime::serving::apply::ServingController;
 use crate::runtime::sockets::{SocketError, Sockets};
 use crate::runtime::stage::status::StageController;
-use crate::runtime::{clock, kernel_module, kernel_param, trusted_roots};
+use crate::runtime::{clock, console, kernel_module, kernel_param, trusted_roots};
 
 /// The control groups of services: beside that of the system's own daemons, and like it not below any other's limits.
 const GROUPS: &str = "/sys/fs/cgroup/services";
@@ -271,7 +272,12 @@ fn api(
         api_port: ::api::PORT,
         fingerprint: identity.certificate().fingerprint.to_string(),
     };
-    let console = ConsoleController::new(Consoles::of_this_machine(), fixed, shown.clone());
+    let level = Level::new(
+        "/proc/sys/kernel/printk".into(),
+        host.folder.join("kernel-level"),
+    );
+    let consoles = Consoles::of_this_machine();
+    let console = ConsoleController::new(consoles, level, fixed, shown.clone());
     let state =
         cosi::wire::Server::new(store.clone(), Arc::clone(registry), RemoteAccess).into_service();
     let server = Server::new(Arc::new(node), Arc::new(pairing), served.clone())
@@ -365,6 +371,7 @@ pub fn register(
     controllers.register(StageController)?;
     controllers.register(ServingController::new(parts.identity, parts.endpoint))?;
     controllers.register(EventController::new(parts.events))?;
+    controllers.register(console::config::Config)?;
     controllers.register(parts.console)?;
     block::register(controllers, parts.devices, parts.effects.volumes)?;
     controllers.register(kernel_param::config::Config)?;

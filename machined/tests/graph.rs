@@ -10,6 +10,7 @@ use machined::network::Host;
 use machined::network::time_server::config::Lookup;
 use machined::runtime::console::Consoles;
 use machined::runtime::console::apply::{ConsoleController, Fixed};
+use machined::runtime::console::level::Level;
 use machined::runtime::events::Events;
 use machined::runtime::service::{self, Orders};
 use machined::runtime::{kernel_module, kernel_param};
@@ -52,7 +53,12 @@ fn graph() -> String {
     let parts = Parts {
         effects,
         lookup: Lookup::of(store.clone()),
-        console: ConsoleController::new(Consoles::active(""), fixed, pairing.shown()),
+        console: ConsoleController::new(
+            Consoles::active(""),
+            Level::new(folder.path().join("printk"), folder.path().join("kept")),
+            fixed,
+            pairing.shown(),
+        ),
         endpoint: watch::Sender::new(Arc::new(endpoint)),
         events: Arc::new(Events::default()),
         identity,

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::kinds::{
-    ApiTrustConfig, Dhcp4Config, HostnameConfig, KernelModuleConfig, LinkConfig, MachineConfig,
-    ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig,
+    ApiTrustConfig, ConsoleConfig, Dhcp4Config, HostnameConfig, KernelModuleConfig, LinkConfig,
+    MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig,
     TrustedRootsConfig,
 };
 use crate::node::{Node, Value};
@@ -172,6 +172,7 @@ documents! {
     StaticHost(StaticHostConfig),
     Time(TimeConfig),
     TrustedRoots(TrustedRootsConfig),
+    Console(ConsoleConfig),
     Sysctl(SysctlConfig),
     KernelModule(KernelModuleConfig),
     SystemDisk(SystemDiskConfig),
@@ -352,6 +353,15 @@ impl Documents {
     pub fn trusted_roots(&self) -> impl Iterator<Item = &TrustedRootsConfig> {
         self.iter().filter_map(|it| match it {
             Document::TrustedRoots(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `Console` document.
+    #[must_use]
+    pub fn console(&self) -> Option<&ConsoleConfig> {
+        self.iter().find_map(|it| match it {
+            Document::Console(it) => Some(it),
             _ => None,
         })
     }

@@ -35,11 +35,11 @@ mod write;
 pub use diff::diff;
 pub use document::{Document, Documents, Identity, Kind};
 pub use kinds::{
-    ApiTrustConfig, DEFAULT_DHCP4_METRIC, DEFAULT_ROUTE_METRIC, Dhcp4Config, HostnameConfig,
-    KernelModuleConfig, KernelValue, KernelValueError, KeyPair, LinkConfig, MachineConfig,
-    ModuleName, ModuleNameError, ParameterName, ResolverConfig, Role, RouteConfig, RouteError,
-    StaticHostConfig, SysctlConfig, SysctlError, SysctlKey, SysctlKeyError, SystemDiskConfig,
-    TimeConfig, TrustedRootsConfig,
+    ApiTrustConfig, ConsoleConfig, ConsoleName, ConsoleNameError, DEFAULT_DHCP4_METRIC,
+    DEFAULT_ROUTE_METRIC, Dhcp4Config, HostnameConfig, KernelLevel, KernelModuleConfig,
+    KernelValue, KernelValueError, KeyPair, LinkConfig, MachineConfig, ModuleName, ModuleNameError,
+    ParameterName, ResolverConfig, Role, RouteConfig, RouteError, StaticHostConfig, SysctlConfig,
+    SysctlError, SysctlKey, SysctlKeyError, SystemDiskConfig, TimeConfig, TrustedRootsConfig,
 };
 pub use nearest::nearest;
 pub use problem::{Position, Problem, Problems, looks_secret};

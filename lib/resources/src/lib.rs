@@ -59,6 +59,7 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<net::TimeSpec>()?
         .register::<net::TimeStatus>()?
         .register::<runtime::Condition>()?
+        .register::<runtime::ConsoleSpec>()?
         .register::<runtime::KernelModule>()?
         .register::<runtime::KernelModuleSpec>()?
         .register::<runtime::KernelModuleStatus>()?

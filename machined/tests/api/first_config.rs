@@ -16,6 +16,7 @@ use machined::node::{Beginning, Head, LocalNode};
 use machined::runtime::clock::Clock;
 use machined::runtime::console::Consoles;
 use machined::runtime::console::apply::{ConsoleController, Fixed};
+use machined::runtime::console::level::Level;
 use machined::runtime::events::Events;
 use machined::runtime::journal::{Boot, Journal};
 use machined::runtime::logs::Logs;
@@ -77,6 +78,22 @@ fn value<'a>(drawing: &'a str, word: &str) -> &'a str {
         .unwrap_or_default()
 }
 
+/// What decides about the config.
+fn head(store: &Store, folder: &Path) -> Head {
+    let disk = Disk::open(&folder.join("config")).unwrap();
+    let in_memory = Storage::Memory {
+        reason: "a test".to_owned(),
+    };
+    Head::new(
+        store.clone(),
+        Configs::new(Generations::new(disk)),
+        watch::Sender::new(in_memory).subscribe(),
+        Volumes::new(folder, folder, folder),
+        watch::Sender::new(None),
+        Clock::of("a boot"),
+    )
+}
+
 /// Runs a node called `node-1` on loopback while `with` lasts.
 async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
     let store = Store::new(1);
@@ -87,18 +104,7 @@ async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
     let named = Transaction::owned("test").put(Resource::in_default(HOSTNAME, hostname));
     store.commit(named, Timestamp::now()).unwrap();
 
-    let disk = Disk::open(&folder.join("config")).unwrap();
-    let in_memory = Storage::Memory {
-        reason: "a test".to_owned(),
-    };
-    let mut head = Head::new(
-        store.clone(),
-        Configs::new(Generations::new(disk)),
-        watch::Sender::new(in_memory).subscribe(),
-        Volumes::new(folder, folder, folder),
-        watch::Sender::new(None),
-        Clock::of("a boot"),
-    );
+    let mut head = head(&store, folder);
     head.load(&Beginning::Usual, Timestamp::now()).unwrap();
     let (local, orders) = LocalNode::new(
         store.clone(),
@@ -125,7 +131,12 @@ async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
         fingerprint: own.certificate().fingerprint.to_string(),
     };
     let consoles = Consoles::active(folder.join("console").to_str().unwrap());
-    let console = ConsoleController::new(consoles, fixed, pairing.shown());
+    let console = ConsoleController::new(
+        consoles,
+        Level::new(folder.join("printk"), folder.join("kept-level")),
+        fixed,
+        pairing.shown(),
+    );
     let server = Server::new(Arc::new(local), pairing, endpoint.subscribe());
     let mut controllers = cosi::Runtime::new("machined", store);
     controllers.register(StageController).unwrap();

@@ -21,6 +21,8 @@ pub(super) const WORDS: &[&str] = &[
     "StaticHost\nname: ",
     "\naliases: [",
     "Time\nenabled: ",
+    "Console\ndevices: [",
+    "\nkernelMessages: ",
     "TrustedRoots\nname: ",
     "\ncertificates: |\n",
     "Sysctl\nname: net.ipv4.ip_forward",

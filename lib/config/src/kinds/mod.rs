@@ -1,6 +1,7 @@
 //! The document kinds, one per file.
 
 mod api_trust;
+mod console;
 mod dhcp4;
 mod hostname;
 mod kernel_module;
@@ -15,6 +16,7 @@ mod time;
 mod trusted_roots;
 
 pub use api_trust::{ApiTrustConfig, KeyPair};
+pub use console::{ConsoleConfig, ConsoleName, ConsoleNameError, KernelLevel};
 pub use dhcp4::{DEFAULT_DHCP4_METRIC, Dhcp4Config};
 pub use hostname::HostnameConfig;
 pub use kernel_module::{KernelModuleConfig, ModuleName, ModuleNameError, ParameterName};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use config::{
-    ApiTrustConfig, Cidr, Dhcp4Config, Document, Documents, Hostname, HostnameConfig,
-    KernelModuleConfig, KernelValue, KeyPair, LinkConfig, MachineConfig, Mtu, ResolverConfig, Role,
-    RouteConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TimeServer,
-    TrustedRootsConfig,
+    ApiTrustConfig, Cidr, ConsoleConfig, Dhcp4Config, Document, Documents, Hostname,
+    HostnameConfig, KernelLevel, KernelModuleConfig, KernelValue, KeyPair, LinkConfig,
+    MachineConfig, Mtu, ResolverConfig, Role, RouteConfig, StaticHostConfig, SysctlConfig,
+    SystemDiskConfig, TimeConfig, TimeServer, TrustedRootsConfig,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -132,6 +132,15 @@ fn trusted_roots() -> impl Strategy<Value = TrustedRootsConfig> {
     })
 }
 
+fn console() -> impl Strategy<Value = ConsoleConfig> {
+    let name = "[a-zA-Z0-9]{1,15}".prop_map(|it| it.parse().unwrap());
+    let level = prop_oneof![Just(KernelLevel::Emergency), Just(KernelLevel::Warning)];
+    (of(vec(name, 0..3)), of(level)).prop_map(|(devices, kernel_messages)| ConsoleConfig {
+        devices,
+        kernel_messages,
+    })
+}
+
 pub(crate) fn document() -> impl Strategy<Value = Document> {
     let role = prop_oneof![Just(Role::ControlPlane), Just(Role::Worker)];
     let name = || NAMES.prop_filter_map("a link name", |it| it.parse().ok());
@@ -151,6 +160,7 @@ pub(crate) fn document() -> impl Strategy<Value = Document> {
         static_host().prop_map(Document::from),
         system_disk().prop_map(Document::from),
         time().prop_map(Document::from),
+        console().prop_map(Document::from),
         trusted_roots().prop_map(Document::from),
         link().prop_map(Document::from),
         (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {

@@ -3,6 +3,7 @@
 //! All in namespace `runtime`, all written by machined.
 
 mod condition;
+mod console_spec;
 mod kernel_module;
 mod kernel_module_spec;
 mod kernel_module_status;
@@ -19,6 +20,7 @@ mod trusted_roots_status;
 mod version;
 
 pub use condition::Condition;
+pub use console_spec::{CONSOLE, ConsoleSpec};
 pub use kernel_module::KernelModule;
 pub use kernel_module_spec::KernelModuleSpec;
 pub use kernel_module_status::{KernelModuleState, KernelModuleStatus};

@@ -5,10 +5,11 @@ use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
 use futures_util::StreamExt;
 use pki::pairing::PairingString;
 use resources::net::{AddressStatus, HOSTNAME, HostnameSpec, LinkStatus};
-use resources::runtime::{Condition, MACHINED, Stage, StageStatus};
+use resources::runtime::{CONSOLE, Condition, ConsoleSpec, MACHINED, Stage, StageStatus};
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 
+use super::level::Level;
 use super::{Consoles, LinkView, View};
 
 /// What the console shows that is no resource.
@@ -26,15 +27,18 @@ pub struct Fixed {
 #[derive(Debug)]
 pub struct ConsoleController {
     consoles: Consoles,
+    level: Level,
     fixed: Fixed,
     pairing: watch::Receiver<PairingString>,
-    drawn: View,
+    /// What was drawn last, and where.
+    drawn: (View, Consoles),
 }
 
 cosi::declare! {
     ConsoleController as "runtime.console.apply" {
         reads AddressStatus;
         reads Condition;
+        reads ConsoleSpec;
         reads ControllerStatus;
         reads HostnameSpec;
         reads LinkStatus;
@@ -43,14 +47,30 @@ cosi::declare! {
 }
 
 impl ConsoleController {
-    /// Draws on `consoles`; `pairing` is shown in maintenance mode.
+    /// Draws on `consoles`, whose messages of the kernel have this level; `pairing` is shown in maintenance mode.
     #[must_use]
-    pub fn new(consoles: Consoles, fixed: Fixed, pairing: watch::Receiver<PairingString>) -> Self {
+    pub fn new(
+        consoles: Consoles,
+        level: Level,
+        fixed: Fixed,
+        pairing: watch::Receiver<PairingString>,
+    ) -> Self {
         Self {
+            drawn: (View::default(), consoles.clone()),
             consoles,
+            level,
             fixed,
             pairing,
-            drawn: View::default(),
+        }
+    }
+
+    /// Where the config wants it; everywhere, when the node cannot be reached without somebody who reads it.
+    fn place(&self, view: &View, spec: Option<&ConsoleSpec>) -> Consoles {
+        match spec {
+            Some(spec) if !spec.everywhere && view.pairing.is_none() => {
+                self.consoles.named(&spec.devices)
+            }
+            _ => self.consoles.clone(),
         }
     }
 
@@ -123,8 +143,16 @@ impl Controller for ConsoleController {
 
     async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
         let view = self.view(cx);
-        if view != self.drawn {
-            let (consoles, text) = (self.consoles.clone(), view.render());
+        let spec = cx.get::<ConsoleSpec>(CONSOLE).map(|it| it.spec);
+        if let Some(spec) = &spec
+            && let Err(error) = self.level.set(spec.kernel_level)
+        {
+            tracing::warn!(%error, "the kernel does not take the level of its messages");
+        }
+        let consoles = self.place(&view, spec.as_deref());
+        let shall = (view, consoles);
+        if shall != self.drawn {
+            let (consoles, text) = (shall.1.clone(), shall.0.render());
             // A serial line is slow; waiting for it here also keeps two drawings from mixing.
             let drawn = tokio::task::spawn_blocking(move || consoles.draw(&text)).await?;
             // A console that is broken stays so: trying again would fill the others, and a failure of ours would keep
@@ -132,7 +160,7 @@ impl Controller for ConsoleController {
             if let Err(error) = drawn {
                 tracing::warn!(%error, "a console cannot be drawn");
             }
-            self.drawn = view;
+            self.drawn = shall;
         }
         Ok(Outcome::Done)
     }
@@ -160,7 +188,9 @@ mod tests {
             api_port: 1,
             fingerprint: String::new(),
         };
-        let console = ConsoleController::new(Consoles::active("no-such-console"), fixed, shown);
+        let consoles = Consoles::active("no-such-console");
+        let level = Level::new("/no/such/setting".into(), "/no/such/file".into());
+        let console = ConsoleController::new(consoles, level, fixed, shown);
         let mut runtime = cosi::Runtime::new("machined", Store::new(1));
         runtime.register(console).expect("the only one");
         let rest = runtime.rest();
@@ -170,5 +200,46 @@ mod tests {
                 reached.expect("the controllers come to rest");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn the_config_says_where_unless_the_node_waits_for_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (here, there) = (folder.path().join("tty0"), folder.path().join("ttyS0"));
+        for path in [&here, &there] {
+            std::fs::write(path, "").expect("written");
+        }
+        let own = pki::maintenance_identity().expect("an identity");
+        let pairing = PairingString {
+            pin: Pin::of(&own.certificate().fingerprint),
+            secret: PairingSecret::from_bytes([0; 5]),
+        };
+        let (_tell, shown) = watch::channel(pairing);
+        let fixed = Fixed {
+            version: "0".into(),
+            api_port: 1,
+            fingerprint: String::new(),
+        };
+        let active = format!("{} {}", here.display(), there.display());
+        let level = Level::new(folder.path().join("printk"), folder.path().join("kept"));
+        let console = ConsoleController::new(Consoles::active(&active), level, fixed, shown);
+        let spec = ConsoleSpec {
+            devices: vec!["ttyS0".to_owned()],
+            ..ConsoleSpec::default()
+        };
+        let view = |pairing: Option<&str>| View {
+            pairing: pairing.map(str::to_owned),
+            ..View::default()
+        };
+        let place = |pairing, spec| console.place(&view(pairing), spec);
+        assert_eq!(
+            place(None, Some(&spec)),
+            Consoles::active(&there.display().to_string())
+        );
+        assert_eq!(place(Some("A"), Some(&spec)), Consoles::active(&active));
+        assert_eq!(place(None, None), Consoles::active(&active));
+        let nowhere = place(None, Some(&ConsoleSpec::default()));
+        nowhere.draw("text").expect("nothing to draw on");
+        assert_eq!(std::fs::read_to_string(&here).expect("read"), "");
     }
 }

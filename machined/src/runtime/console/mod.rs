@@ -4,6 +4,8 @@
 //! the kernel's. A screen is cleared before each drawing; a serial line is not, because its history is a log.
 
 pub mod apply;
+pub mod config;
+pub mod level;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -93,7 +95,7 @@ fn printable(value: &str) -> String {
 }
 
 /// The consoles of the machine, as the kernel lists them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consoles {
     devices: Vec<PathBuf>,
 }
@@ -116,6 +118,18 @@ impl Consoles {
     #[must_use]
     pub fn of_this_machine() -> Self {
         Self::active(&fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default())
+    }
+
+    /// Those that are named, of these.
+    #[must_use]
+    pub fn named(&self, names: &[String]) -> Self {
+        let named = |it: &&PathBuf| {
+            let name = it.file_name().and_then(|it| it.to_str());
+            name.is_some_and(|it| names.iter().any(|wanted| wanted == it))
+        };
+        Self {
+            devices: self.devices.iter().filter(named).cloned().collect(),
+        }
     }
 
     /// Draws `text` on every console. May block as long as a serial line takes, so not for an async task.
