@@ -39,6 +39,16 @@ fn generated_schema_is_current() {
     held("config.schema.json", &schema::json());
 }
 
+#[test]
+fn generated_example_is_current_and_has_every_kind() {
+    let example = schema::example();
+    held("config-example.yaml", &example);
+    let documents = config::check("config-example.yaml", example.as_bytes());
+    let documents = documents.unwrap_or_else(|it| panic!("{it}"));
+    let kinds: Vec<_> = documents.iter().map(|it| it.identity().kind).collect();
+    assert_eq!(kinds, config::Document::KINDS);
+}
+
 const HEAD: &str = "\
 # What is said of a wrong config
 

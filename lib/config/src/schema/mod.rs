@@ -3,9 +3,11 @@
 //! One declaration serves all who must know the fields without a document at hand: patches (which lists merge), the
 //! JSON Schema, the reference, and redaction. Shapes describe and never check: reading a document does that.
 
+mod example;
 mod json;
 mod reference;
 
+pub use example::example;
 pub use json::json;
 pub use reference::reference;
 
