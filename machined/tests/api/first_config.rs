@@ -106,16 +106,13 @@ async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
 
     let mut head = head(&store, folder);
     head.load(&Beginning::Usual, Timestamp::now()).unwrap();
+    let counters = cosi::Runtime::new("machined", store.clone()).counters();
     let (local, orders) = LocalNode::new(
         store.clone(),
         Machine::read(),
         Arc::new(Events::default()),
         Logs::new(folder.join("logs")),
-        Metrics::new(
-            store.clone(),
-            cosi::Runtime::new("machined", store.clone()).counters(),
-            Calls::default(),
-        ),
+        Metrics::new(store.clone(), counters, Calls::default()),
         Orders::default(),
         Journal::new(Boot::default(), folder),
     );
