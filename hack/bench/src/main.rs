@@ -4,6 +4,7 @@
 //!   size     --> the files of both images, and the root unpacked and packed again without modules and firmware
 //!   packages --> cargo tree
 //!   memory   --> a machine with the VM suite's agent in it
+//!   config   --> a machine that is given configs over one connection
 //!   boot     --> machines with our initramfs and with a bare one, in turns
 //! ```
 //!
@@ -12,7 +13,9 @@
 
 mod boot;
 mod call;
+mod caller;
 mod clock;
+mod config;
 mod memory;
 mod packages;
 mod row;
@@ -44,6 +47,8 @@ enum Part {
     Packages,
     /// Running processes, and the machine they need
     Memory,
+    /// One changed field, a thousand documents
+    Config,
     /// From PID 1 to an answer
     Boot,
 }
@@ -64,6 +69,7 @@ fn measure(part: Part) -> Result<Vec<Row>> {
         Part::Size => size::measure(),
         Part::Packages => packages::measure(),
         Part::Memory => memory::measure(),
+        Part::Config => config::measure(),
         Part::Boot => boot::measure(),
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Row {
 pub(crate) enum Unit {
     #[serde(rename = "MiB")]
     Mebibytes,
+    #[serde(rename = "KiB")]
+    Kibibytes,
     #[serde(rename = "packages")]
     Packages,
     #[serde(rename = "s")]
@@ -38,6 +40,7 @@ impl Unit {
     fn text(self) -> &'static str {
         match self {
             Self::Mebibytes => "MiB",
+            Self::Kibibytes => "KiB",
             Self::Packages => "packages",
             Self::Seconds => "s",
             Self::Ratio => "ratio",
