@@ -14,6 +14,7 @@ mod replay;
 
 use std::fmt;
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -66,15 +67,17 @@ impl<'a> Recorded<'a> {
         &self.entries
     }
 
-    /// So many moments, none of which is earlier than entry `from`. Every time between two flushes is as likely as every
-    /// other, however much was written in it; half of them are right before a flush is done, when most is uncertain.
-    pub fn cuts(&self, from: usize, count: usize, seed: u64) -> Vec<Cut> {
-        let end = self.entries.len();
+    /// So many moments of which none is before the first or after the last of these numbers of entries. Every time between
+    /// two flushes is as likely as every other, however much was written in it; half of them are right before a flush is
+    /// done, when most is uncertain.
+    pub fn cuts(&self, between: RangeInclusive<usize>, count: usize, seed: u64) -> Vec<Cut> {
+        let end = self.entries.len().min(*between.end());
+        let from = end.min(*between.start());
         let flushes = self.entries.iter().enumerate();
         let flushes = flushes.filter(|(_, entry)| entry.flushes());
         let mut ends: Vec<usize> = flushes.map(|(number, _)| number).collect();
+        ends.retain(|number| (from..end).contains(number));
         ends.push(end);
-        ends.retain(|number| *number >= from);
         let mut luck = Luck::new(seed);
         let mut cut = || {
             let chosen = luck.below(ends.len());

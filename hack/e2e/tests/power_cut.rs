@@ -64,8 +64,9 @@ fn chance() -> Result<u64> {
     Ok(u64::from(now.subsec_nanos()))
 }
 
-/// Cuts the power at so many moments of the whole life, and at so many after the first config was kept.
-fn power_goes(anywhere: usize, later: usize, seed: u64) -> Result<()> {
+/// Cuts the power at so many moments until the first config was kept, and at so many of the applies after it and of the
+/// time that follows each.
+fn power_goes(making: usize, applies: usize, seed: u64) -> Result<()> {
     let lab = Lab::new(1)?;
     let image = places::cloud()?;
     let mut vm = image.vm("node".parse()?, MEMORY, Medium::Direct, false)?;
@@ -81,8 +82,23 @@ fn power_goes(anywhere: usize, later: usize, seed: u64) -> Result<()> {
     let bytes = fs::read(&file)?;
     let recorded = Recorded::parse(&bytes, DISK)?;
     let first = life.applied.first().context("a first config")?.kept;
-    let mut cuts = recorded.cuts(0, anywhere, seed);
-    cuts.extend(recorded.cuts(first, later, seed));
+    let mut cuts = recorded.cuts(0..=first, making, seed);
+    let sent: Vec<usize> = life.applied.iter().skip(1).map(|it| it.sent).collect();
+    let ends = sent
+        .iter()
+        .skip(1)
+        .copied()
+        .chain([recorded.entries().len()]);
+    let (each, more) = (applies / sent.len(), applies % sent.len());
+    for ((number, sent), end) in sent.iter().enumerate().zip(ends) {
+        let share = each + usize::from(number < more);
+        // Each its own luck.
+        cuts.extend(recorded.cuts(
+            *sent..=end,
+            share,
+            seed.rotate_left(7) ^ u64::try_from(number)?,
+        ));
+    }
     for cut in cuts {
         recorded.image(cut, &node.disk_file(OWN)?)?;
         // What it does now is nobody's business.

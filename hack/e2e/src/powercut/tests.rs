@@ -168,14 +168,18 @@ proptest! {
     }
 
     #[test]
-    fn cuts_are_where_they_were_asked_for(acts in acts(), from in 0_usize..20, seed in any::<u64>()) {
+    fn cuts_are_where_they_were_asked_for(
+        acts in acts(), from in 0_usize..20, more in 0_usize..20, seed in any::<u64>(),
+    ) {
         let bytes = encode(&acts);
         let recorded = Recorded::parse(&bytes, SIZE).unwrap();
         let from = from.min(acts.len());
-        let cuts = recorded.cuts(from, 10, seed);
+        let between = from..=from + more;
+        let cuts = recorded.cuts(between.clone(), 10, seed);
         prop_assert_eq!(cuts.len(), 10);
-        prop_assert!(cuts.iter().all(|cut| (from..=acts.len()).contains(&cut.after)));
-        prop_assert_eq!(recorded.cuts(from, 10, seed), cuts);
+        let fits = |cut: &Cut| between.contains(&cut.after) && cut.after <= acts.len();
+        prop_assert!(cuts.iter().all(fits), "{:?}", cuts);
+        prop_assert_eq!(recorded.cuts(between, 10, seed), cuts);
     }
 
     #[test]
@@ -241,13 +245,14 @@ fn every_time_between_two_flushes_is_cut() {
     let acts = [write, Act::Flush, write, write, Act::Flush, write];
     let bytes = encode(&acts);
     let recorded = Recorded::parse(&bytes, SIZE).unwrap();
-    let after = |from| -> BTreeSet<usize> {
-        let cuts = recorded.cuts(from, 200, 1);
+    let after = |between| -> BTreeSet<usize> {
+        let cuts = recorded.cuts(between, 200, 1);
         cuts.into_iter().map(|cut| cut.after).collect()
     };
-    assert_eq!(after(0), (0..=6).collect());
-    assert_eq!(after(3), (3..=6).collect());
-    assert_eq!(after(6), BTreeSet::from([6]));
+    assert_eq!(after(0..=6), (0..=6).collect());
+    assert_eq!(after(3..=9), (3..=6).collect());
+    assert_eq!(after(2..=3), BTreeSet::from([2, 3]));
+    assert_eq!(after(6..=6), BTreeSet::from([6]));
 }
 
 /// Made with `qemu-io` 7.2 on a disk of 64 KiB, recorded as `garboard-provision` has it recorded.
