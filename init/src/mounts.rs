@@ -61,7 +61,7 @@ const LATE: [Mount; 8] = [
         flags: STRICT,
         data: "mode=1777,size=16m",
     },
-    // Config and logs live here until there are disks.
+    // Config and logs live here until the node has found its disk, and for good if it has none.
     Mount {
         target: "/run",
         kind: "tmpfs",

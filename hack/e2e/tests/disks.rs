@@ -83,7 +83,7 @@ fn what_a_kernel_writes_is_in_the_record_of_the_disk() -> Result<()> {
     Ok(())
 }
 
-/// Gives it its config again: what it was given is lost with its memory.
+/// Gives it its config again: no document names a disk, so what it was given is lost with its memory.
 fn apply(lab: &Lab, node: &mut Node<'_>) -> Result<()> {
     let (pairing, api) = (node.pairing()?, node.api()?);
     lab.osctl(&format!(

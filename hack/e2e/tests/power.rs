@@ -27,7 +27,7 @@ fn a_reboot_comes_back_a_shutdown_does_not_and_destroy_leaves_nothing() -> Resul
     let reboot = || lab.osctl("reboot --wait --context operator")?.fine();
     node.after(|_, _| reboot().map(drop))?
         .says("reboot: Restarting system", lab.change_deadline())?;
-    // Until there are disks, a config holds as long as the machine is on.
+    // Without a disk, a config holds as long as the machine is on.
     apply(&lab, &mut node)?;
     let shutdown = || lab.osctl("shutdown --context operator")?.fine();
     node.after(|_, _| shutdown().map(drop))?
