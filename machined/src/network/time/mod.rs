@@ -5,7 +5,7 @@
 //! TimeServerStatuses --estimate--> readings --select--> agreement --discipline--> order --apply--> kernel
 //! ```
 //!
-//! Everything but `apply` and `keep` is pure. docs/adr/0007-time.md says why it is cut this way.
+//! Everything but `apply` and `keep` is pure. docs/adr/0008-time.md says why it is cut this way.
 
 pub mod apply;
 pub mod config;
