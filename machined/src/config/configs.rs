@@ -165,10 +165,12 @@ impl Configs {
         effect: &Effect,
         by: &Applied,
     ) -> Result<(Generation, Option<Duration>), SaveError> {
-        if let Some(state) = &mut self.state {
-            adopt(&mut self.memory, state, &by.now)?;
-        }
-        let saved = self.here().save(source, bytes, effect, by)?;
+        let saved = match &mut self.state {
+            Some(state) => adopt(&mut self.memory, state, &by.now)
+                .and_then(|()| state.save(source, bytes, effect, by))
+                .map_err(SaveError::on_state)?,
+            None => self.memory.save(source, bytes, effect, by)?,
+        };
         self.note_trial(&by.now);
         let until = self.tried.as_ref().and_then(|it| it.pending.until);
         let left = until.and_then(|it| it.checked_sub(by.now.since_boot));

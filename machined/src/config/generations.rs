@@ -42,6 +42,11 @@ const CLEARED: &str = "cleared";
 /// What a file is called until it is whole.
 const UNFINISHED: &str = "unfinished";
 
+/// What to do about a full STATE.
+const FULL: &str = "has no room left; `osctl ls /run/garboard/state` shows what fills it, and `osctl reset` empties it";
+/// What to do about one that fails.
+const BROKEN: &str = "cannot be used; `osctl get volumes STATE` and `osctl logs kernel` say why";
+
 /// The folder of generations.
 #[derive(Debug)]
 pub struct Generations<F> {
@@ -91,6 +96,15 @@ pub enum SaveError {
         #[source]
         source: io::Error,
     },
+    /// STATE does not take it.
+    #[error("the config is not applied, since it could not be kept: STATE {advice}")]
+    State {
+        /// What is wrong with STATE, and the way out.
+        advice: &'static str,
+        /// What failed there.
+        #[source]
+        source: Box<SaveError>,
+    },
     /// A file could not be removed.
     #[error("remove {name}")]
     Remove {
@@ -100,6 +114,26 @@ pub enum SaveError {
         #[source]
         source: io::Error,
     },
+}
+
+impl SaveError {
+    /// The same, of the folder on STATE. A config that is wrong is not the fault of where it is kept.
+    #[must_use]
+    pub fn on_state(self) -> Self {
+        let source = match &self {
+            Self::Refused(_) | Self::State { .. } => return self,
+            Self::List(source) | Self::Store { source, .. } | Self::Remove { source, .. } => source,
+        };
+        let advice = match source.kind() {
+            // Too many files is the same error.
+            io::ErrorKind::StorageFull => FULL,
+            _ => BROKEN,
+        };
+        Self::State {
+            advice,
+            source: Box::new(self),
+        }
+    }
 }
 
 impl From<LoadError> for SaveError {

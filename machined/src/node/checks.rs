@@ -82,6 +82,7 @@ pub(super) fn keeps_the_caller(
 pub(super) fn save_failure(error: SaveError) -> Failure {
     match error {
         SaveError::Refused(problems) => Failure::invalid(problems.to_string()),
+        full @ SaveError::State { .. } => Failure::precondition(cosi::report(&full)),
         other => Failure::internal(cosi::report(&other)),
     }
 }

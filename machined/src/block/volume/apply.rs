@@ -32,6 +32,8 @@ pub struct Apply {
     storage: watch::Sender<Storage>,
     begun: Option<Instant>,
     loaded: Option<Instant>,
+    /// What was known when there was nothing left to do.
+    rested: Option<Known>,
 }
 
 cosi::declare! {
@@ -52,6 +54,7 @@ impl Apply {
             storage,
             begun: None,
             loaded: None,
+            rested: None,
         }
     }
 
@@ -86,9 +89,25 @@ impl Controller for Apply {
             wanted,
             settled: settled.is_ok(),
         };
-        let volumes = self.volumes.clone();
-        let turn = move || volumes.keeper().turn(&known);
-        let turn = tokio::task::spawn_blocking(turn).await?;
+        let (volumes, rested) = (self.volumes.clone(), self.rested.take());
+        let turn = move || {
+            let mut keeper = volumes.keeper();
+            let same = rested.as_ref() == Some(&known);
+            match same.then(|| keeper.is_as_it_was(&known)).flatten() {
+                Some(again) => (known, Err(again)),
+                None => {
+                    let turn = keeper.turn(&known);
+                    (known, Ok(turn))
+                }
+            }
+        };
+        let (known, turn) = tokio::task::spawn_blocking(turn).await?;
+        let rests = turn.as_ref().map_or(true, |it| it.rests);
+        self.rested = rests.then_some(known);
+        let turn = match turn {
+            Ok(turn) => turn,
+            Err(again) => return Ok(Outcome::Requeue(again)),
+        };
         cx.replace::<VolumeStatus>();
         for (volume, status) in turn.statuses {
             cx.put(volume, status);

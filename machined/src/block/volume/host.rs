@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc::O_EXCL;
 use nix::mount::{MsFlags, mount};
-use procfs::process::Process;
+use procfs::process::{MountInfo, Process};
 use resources::block::Disk;
 use sys::partitions;
 use thiserror::Error;
@@ -53,6 +53,15 @@ pub(super) enum HostError {
     Mount(String, String, #[source] Errno),
     #[error("read what is mounted")]
     Mounts(#[source] procfs::ProcError),
+}
+
+/// The mounted volumes of a disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mounted {
+    /// All of them.
+    pub(super) volumes: BTreeSet<Volume>,
+    /// Those that the kernel lets nobody write any more, since their disk failed.
+    pub(super) stopped: BTreeSet<Volume>,
 }
 
 /// This machine.
@@ -118,18 +127,28 @@ impl Host {
         })
     }
 
-    /// The volumes of a disk that are mounted where they belong.
-    pub(super) fn mounted(&self, disk: &str) -> Result<BTreeSet<Volume>, HostError> {
+    /// The volumes of a disk that are mounted where they belong. Looking touches no disk.
+    pub(super) fn mounted(&self, disk: &str) -> Result<Mounted, HostError> {
         let own = Process::myself().and_then(|this| this.mountinfo());
         let mounts = own.map_err(HostError::Mounts)?.0;
-        let is_mounted = |volume: &Volume| {
-            let device = device(disk, *volume);
-            mounts.iter().any(|it| {
+        Ok(self.mounted_of(disk, &mounts))
+    }
+
+    /// The same, of what is mounted.
+    pub(super) fn mounted_of(&self, disk: &str, mounts: &[MountInfo]) -> Mounted {
+        let mut found = Mounted::default();
+        for volume in Volume::MOUNTED {
+            let device = device(disk, volume);
+            let mount = mounts.iter().find(|it| {
                 it.mount_source.as_deref() == Some(&device)
-                    && Some(it.mount_point.as_path()) == self.place(*volume)
-            })
-        };
-        Ok(Volume::MOUNTED.into_iter().filter(is_mounted).collect())
+                    && Some(it.mount_point.as_path()) == self.place(volume)
+            });
+            found.volumes.extend(mount.map(|_| volume));
+            // Nobody mounts them like that: the kernel does it when it fails to write what it must.
+            let stopped = mount.filter(|it| it.super_options.contains_key("ro"));
+            found.stopped.extend(stopped.map(|_| volume));
+        }
+        found
     }
 
     /// Takes a step on the disk at this path; says what of it an operator should know.

@@ -9,7 +9,7 @@ use aws_lc_rs::rand;
 use resources::block::{Disk, VolumePhase, VolumeStatus};
 
 use super::guid::Guid;
-use super::host::{Host, HostError};
+use super::host::{Host, HostError, Mounted};
 use super::layout::Volume;
 use super::orders::{RefusedError, Target};
 use super::plan::{Choice, Life, Seen, Step, Wanted, choose, next};
@@ -19,8 +19,11 @@ use crate::config::Storage;
 /// How long after a failure the step is tried again; a disk that comes, goes or changes is looked at in any case.
 const AGAIN: Duration = Duration::from_secs(30);
 
+/// How often the kernel is asked whether mounted volumes can still be written: it tells nobody when it ends that.
+const LOOK: Duration = Duration::from_secs(10);
+
 /// What is known before a turn.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     /// The disks by the kernel's names.
     pub(super) disks: BTreeMap<String, Disk>,
@@ -38,6 +41,8 @@ pub(super) struct Turn {
     pub(super) storage: Option<Storage>,
     /// When to come again.
     pub(super) again: Option<Duration>,
+    /// Nothing is left to do, as far as is known.
+    pub(super) rests: bool,
 }
 
 /// The node's volumes in the hands of those who may order something: the controller that keeps them, and operators.
@@ -147,7 +152,7 @@ impl Keeper {
                 let again = if known_bad { AGAIN } else { Duration::ZERO };
                 (Some(step), Some(again))
             }
-            None => (None, None),
+            None => (None, (!self.life.mounted.is_empty()).then_some(LOOK)),
         };
         let statuses = status::of(&Standing {
             disk: kernels,
@@ -162,7 +167,16 @@ impl Keeper {
             statuses,
             storage,
             again,
+            rests: step.is_none(),
         }
+    }
+
+    /// When the mounts of the node's disk are what they were in the last turn, when to ask again: if that came to rest and
+    /// nothing else has become known since, there is no need for another turn, which would read every disk.
+    pub(super) fn is_as_it_was(&self, known: &Known) -> Option<Duration> {
+        let mounted = self.host.mounted(&known.disks.get(&self.disk)?.path).ok()?;
+        let same = (&mounted.volumes, &mounted.stopped) == (&self.life.mounted, &self.life.stopped);
+        same.then_some(LOOK)
     }
 
     pub(super) fn host(&self) -> &Host {
@@ -191,7 +205,10 @@ impl Keeper {
             self.failed = None;
         }
         match self.host.mounted(&disk.path) {
-            Ok(mounted) => self.life.mounted = mounted,
+            Ok(Mounted { volumes, stopped }) => {
+                self.life.mounted = volumes;
+                self.life.stopped = stopped;
+            }
             Err(error) => tracing::error!("{}", cosi::report(&error)),
         }
         // What is mounted was checked and grown, by this life or one before it.
@@ -246,6 +263,7 @@ impl Keeper {
                 statuses: status::none(VolumePhase::Failed, &reason),
                 storage: Some(Storage::Memory { reason }),
                 again: None,
+                rests: true,
             };
         }
         let (phase, storage) = if known.settled {
@@ -258,11 +276,13 @@ impl Keeper {
             statuses: status::none(phase, reason),
             storage,
             again: None,
+            rests: true,
         }
     }
 
     fn storage(&self, statuses: &BTreeMap<String, VolumeStatus>, rests: bool) -> Option<Storage> {
-        if self.life.mounted.contains(&Volume::State) {
+        let (mounted, stopped) = (&self.life.mounted, &self.life.stopped);
+        if mounted.contains(&Volume::State) && !stopped.contains(&Volume::State) {
             return self
                 .host
                 .place(Volume::State)

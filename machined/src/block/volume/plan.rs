@@ -181,6 +181,8 @@ pub(super) struct Life {
     pub(super) checked: BTreeMap<Volume, Result<String, String>>,
     /// Mounted ones, whoever did it.
     pub(super) mounted: BTreeSet<Volume>,
+    /// Mounted ones that the kernel lets nobody write any more, since their disk failed.
+    pub(super) stopped: BTreeSet<Volume>,
     /// Those that have the size of their partition.
     pub(super) grown: BTreeSet<Volume>,
 }
@@ -294,7 +296,8 @@ fn use_it(volume: Volume, life: &Life) -> Option<Step> {
             Some(Err(_)) => None,
         };
     }
-    (!life.grown.contains(&volume)).then_some(Step::Grow(volume))
+    let done = life.grown.contains(&volume) || life.stopped.contains(&volume);
+    (!done).then_some(Step::Grow(volume))
 }
 
 #[cfg(test)]

@@ -8,6 +8,10 @@ use super::host::{Host, device};
 use super::layout::{Fit, Volume};
 use super::plan::{Content, Life, Seen, Step};
 
+/// What is told of a volume that cannot be written any more.
+const STOPPED: &str = "its disk failed to write, so it can only be read until the node starts again, which checks it; \
+                       `osctl logs kernel` has the errors; a disk that fails again is to be replaced";
+
 /// Tells of volumes of which there are none, and why.
 pub(super) fn none(phase: VolumePhase, reason: &str) -> BTreeMap<String, VolumeStatus> {
     let status = VolumeStatus {
@@ -79,6 +83,9 @@ impl Standing<'_> {
         }
         if let Some(Err(reason)) = self.life.checked.get(&volume) {
             return (VolumePhase::Failed, reason.clone());
+        }
+        if self.life.stopped.contains(&volume) {
+            return (VolumePhase::Failed, STOPPED.to_owned());
         }
         let concerned = self.step.and_then(concerns) == Some(volume);
         let failed = self

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cosi::Runtime;
 use jiff::Timestamp;
+use procfs::process::MountInfo;
 use resources::block::{Disk, VolumePhase, VolumeStatus};
 use resources::runtime::Condition;
 use store::{Resource, Spec as _, Store, Transaction};
@@ -15,6 +16,8 @@ use tokio::time::timeout;
 
 use super::Volumes;
 use super::apply::{Apply, DEVICES};
+use super::host::{Host, Mounted};
+use super::layout::Volume;
 use crate::config::Storage;
 
 /// Nothing here takes longer, even on a machine that is busy building.
@@ -97,4 +100,37 @@ async fn disks_that_nobody_chose_are_left_alone() {
     .await;
     assert_eq!(state.phase, VolumePhase::Missing);
     assert!(matches!(storage, Storage::Memory { .. }));
+}
+
+#[test]
+fn a_mount_that_the_kernel_stopped_is_found() {
+    let host = Host::new(
+        Path::new("/run"),
+        Path::new("/run/state"),
+        Path::new("/var"),
+    );
+    let found = |lines: &[&str]| {
+        let mounts = lines.iter().map(|it| MountInfo::from_line(it).unwrap());
+        host.mounted_of("/dev/vdb", &mounts.collect::<Vec<_>>())
+    };
+    let state = "36 25 254:21 / /run/state rw,nosuid - ext4 /dev/vdb5 rw,errors=remount-ro";
+    let ephemeral = "37 25 254:22 / /var rw,nosuid - ext4 /dev/vdb6 ro,errors=remount-ro";
+    // Of another disk, elsewhere, and bound read-only by somebody, which stops nobody else.
+    let others = [
+        "38 25 254:37 / /run/state rw - ext4 /dev/vdc5 ro",
+        "39 25 254:21 / /mnt rw - ext4 /dev/vdb5 ro",
+        "40 25 254:22 / /var ro - ext4 /dev/vdb6 rw",
+    ];
+    assert_eq!(found(&others[..2]), Mounted::default());
+    let only = |volume| Mounted {
+        volumes: [volume].into(),
+        ..Mounted::default()
+    };
+    assert_eq!(found(&others), only(Volume::Ephemeral));
+    assert_eq!(found(&[state]), only(Volume::State));
+    let both = Mounted {
+        volumes: [Volume::State, Volume::Ephemeral].into(),
+        stopped: [Volume::Ephemeral].into(),
+    };
+    assert_eq!(found(&[state, ephemeral]), both);
 }

@@ -286,3 +286,21 @@ fn a_generation_says_when_and_by_whom() {
     let missing = generations.numbered(7).unwrap_err();
     assert_eq!(missing, "generation 7 is not kept; there are: 1, 2");
 }
+
+#[test]
+fn what_state_does_not_take_is_refused_with_the_way_out() {
+    let store = |kind: io::ErrorKind| SaveError::Store {
+        name: "1-a.yaml".to_owned(),
+        source: kind.into(),
+    };
+    let told = |error: SaveError| cosi::report(&error.on_state());
+    let full = told(store(io::ErrorKind::StorageFull));
+    let wanted = "STATE has no room left; `osctl ls /run/garboard/state` shows what fills it, and `osctl reset` empties it: \
+                  store 1-a.yaml: ";
+    assert!(full.contains(wanted), "{full}");
+    let broken = told(SaveError::List(io::ErrorKind::ReadOnlyFilesystem.into()));
+    assert!(broken.contains("STATE cannot be used; "), "{broken}");
+    let refused = config::check("s", b"kind: Nothing\n").unwrap_err();
+    let wrong = SaveError::Refused(refused).on_state();
+    assert!(matches!(wrong, SaveError::Refused(_)), "not STATE's fault");
+}
