@@ -101,7 +101,19 @@ impl Lab {
     /// # Errors
     /// When it never did; the text has what it said last.
     pub fn osctl_until(&self, line: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
-        let deadline = self.change_deadline();
+        self.osctl_within(self.change_deadline(), line, wanted)
+    }
+
+    /// The same with another deadline, for what takes longer than a change.
+    ///
+    /// # Errors
+    /// When it never did; the text has what it said last.
+    pub fn osctl_within(
+        &self,
+        deadline: Deadline,
+        line: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<String> {
         let mut last = Err(anyhow!("{line} was not run"));
         let done = deadline.until(|| {
             last = self.osctl(line).and_then(Said::fine);

@@ -15,6 +15,7 @@ pub mod places;
 pub mod powercut;
 pub mod slots;
 pub mod terminal;
+pub mod volumes;
 
 pub use agent::Agent;
 pub use lab::Lab;

@@ -40,12 +40,14 @@ fn services_outlive_a_daemon_that_dies_or_hangs() -> Result<()> {
     agent.ask("pid stays")?;
 
     // Hung: init sees that it is silent.
+    agent.ask("monitor")?;
     agent.ask("freeze machined")?;
     let silent = |it: &Value| said(it, "reason").contains("silent for");
     until(&lab, "machined", silent)?;
     let found = until(&lab, "stays", |it| is(it, "state", "running"))?;
     ensure!(found.get("pid") == first.get("pid"), "{found}");
     agent.ask("pid stays")?;
+    loss::nothing_was_removed(&mut agent)?;
 
     fails_alone(&lab)?;
     obeys(&lab, &mut agent)

@@ -70,6 +70,16 @@ pub(crate) fn record_file(vm: &Name, number: usize) -> String {
     format!("{}.record{number}", stem(vm))
 }
 
+/// What QEMU calls a disk's file, and everything below it.
+pub(crate) fn disk_node(number: usize) -> String {
+    format!("disk{number}")
+}
+
+/// What QEMU calls the device that the machine sees of a disk of its own.
+pub(crate) fn disk_device(number: usize) -> String {
+    format!("device-disk{number}")
+}
+
 /// The hub port of a machine, by which its cable is pulled.
 pub(crate) fn hub_port(vm: &Name) -> String {
     format!("hub-{vm}")
@@ -251,14 +261,14 @@ impl Argv {
             Boot::Pxe | Boot::Disk => {}
         }
         for (number, disk) in spec.disks.iter().enumerate() {
-            let id = format!("disk{number}");
+            let id = disk_node(number);
             let first = (spec.boot == Boot::Disk && number == 0).then_some(0);
             match disk {
                 Disk::Shared { file, bus } => self.shared_disk(&id, file, *bus, first),
                 Disk::Own(own) => {
                     let file = disk_file(&spec.name, number);
                     let record = own.record.then(|| record_file(&spec.name, number));
-                    self.own_disk(&id, &file, record.as_deref(), own, first);
+                    self.own_disk(number, &file, record.as_deref(), own, first);
                 }
             }
         }
@@ -282,12 +292,13 @@ impl Argv {
     /// discards leaves the file.
     fn own_disk(
         &mut self,
-        id: &str,
+        number: usize,
         file: &str,
         record: Option<&str>,
         disk: &OwnDisk,
         bootindex: Option<u32>,
     ) {
+        let id = disk_node(number);
         let layers = record.map_or_else(
             || format!("driver=file,filename={file},cache.direct=off"),
             // It goes on after the record of earlier starts, and counts every entry at once: the last ones before the
@@ -304,7 +315,7 @@ impl Argv {
             "-blockdev",
             format!("{layers},node-name={id},discard=unmap"),
         );
-        let mut options = Vec::new();
+        let mut options = vec![format!("id={}", disk_device(number))];
         match (&disk.serial, disk.bus) {
             (Some(serial), _) => options.push(format!("serial={serial}")),
             (None, Bus::Nvme) => options.push(format!("serial={id}")),
@@ -319,7 +330,7 @@ impl Argv {
             // write that QEMU has put together of several can be of more parts than the host's kernel takes at once.
             options.push("write-zeroes=off,request-merging=off".to_owned());
         }
-        self.drive(id, disk.bus, bootindex, &options);
+        self.drive(&id, disk.bus, bootindex, &options);
     }
 
     /// What the machine sees of a disk.

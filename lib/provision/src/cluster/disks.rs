@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::argv::{disk_file, record_file};
+use serde_json::json;
+
+use crate::argv::{disk_device, disk_file, disk_node, record_file};
 use crate::cluster::{Cluster, ClusterError};
 use crate::disk::{self, DiskError};
 use crate::name::Name;
@@ -47,5 +49,42 @@ impl Cluster {
             }
             Ok(())
         })
+    }
+
+    /// Lets a virtio disk of a machine that is on fail every write and flush with an input/output error, as a disk does that
+    /// has no sound sectors left; what was written before can still be read. With `failing` false it is sound again, as it
+    /// is after the machine was switched off and on.
+    ///
+    /// # Errors
+    /// When there is no such disk, the machine is off, or QEMU refuses.
+    pub fn fail_disk(
+        &mut self,
+        vm: &Name,
+        number: usize,
+        failing: bool,
+    ) -> Result<(), ClusterError> {
+        /// Input/output error (errno(3)).
+        const EIO: u8 = 5;
+        disk::own(&self.vm(vm)?.spec, number)?;
+        let sound = disk_node(number);
+        let broken = format!("{sound}-failing");
+        let rule = |kind| json!({"event": "none", "iotype": kind, "errno": EIO});
+        let see = |node: &str| {
+            let path = format!("/machine/peripheral/{}", disk_device(number));
+            let arguments = json!({"path": path, "property": "drive", "value": node});
+            ("qom-set", arguments)
+        };
+        let steps = if failing {
+            let rules = ["write", "write-zeroes", "discard", "flush"].map(rule);
+            let layer = json!({
+                "driver": "blkdebug", "node-name": broken, "image": sound, "inject-error": rules,
+            });
+            [("blockdev-add", layer), see(&broken)]
+        } else {
+            let layer = json!({"node-name": broken});
+            [see(&sound), ("blockdev-del", layer)]
+        };
+        let mut steps = steps.into_iter();
+        steps.try_for_each(|(command, arguments)| self.control(vm, command, arguments))
     }
 }

@@ -1,14 +1,17 @@
 //! The commands, one function each at most a few lines long; what is longer has a module of its own.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::net::TcpStream;
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime, clock_settime};
 
-use crate::{ASIDE, PROC, Port, network, processes, programs, services};
+use crate::{ASIDE, PROC, Port, network, processes, programs, room, services, traps};
 
 /// What commands keep between them.
 #[derive(Debug, Default)]
@@ -27,10 +30,20 @@ pub(crate) fn run<'a>(
         "ping" => Ok(String::new()),
         "pid" => processes::pid(next()?).map(|pid| pid.to_string()),
         "kill" => processes::kill(next()?).map(|pid| pid.to_string()),
+        "trap" => {
+            let (process, moment) = (next()?.to_owned(), next()?);
+            let (path, count) = (within(next()?), number(next()?)?);
+            traps::lay(port, process, moment, &path, count).map(|()| String::new())
+        }
         "rss" => processes::memory(),
         "freeze" => processes::freeze(next()?).map(|pid| pid.to_string()),
         "service" => services::describe(next()?, next()?).map(|()| String::new()),
         "read" => read(next()?),
+        "write" => write(next()?, next()?),
+        "fill" => room::fill(&within(next()?)).map(|bytes| bytes.to_string()),
+        "crowd" => room::crowd(&within(next()?)).map(|count| count.to_string()),
+        "remove" => room::remove(&within(next()?)).map(|()| String::new()),
+        "clock" => turn_clock(number(next()?)?),
         "socket" => open_socket(next()?),
         "mount" => try_mount(next()?),
         "run" => programs::run(words),
@@ -57,10 +70,28 @@ fn number<T: std::str::FromStr>(word: &str) -> io::Result<T> {
         .map_err(|_| wrong(&format!("{word:?} is no number that fits")))
 }
 
+/// The path to what PID 1 sees at a path.
+fn within(path: &str) -> PathBuf {
+    format!("{PROC}/1/root/{}", path.trim_start_matches('/')).into()
+}
+
 /// A file as PID 1 sees it.
 fn read(path: &str) -> io::Result<String> {
-    let path = format!("{PROC}/1/root/{}", path.trim_start_matches('/'));
-    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    fs::read(within(path)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Writes to a file that is there, as to the switches of `/sys`.
+fn write(path: &str, text: &str) -> io::Result<String> {
+    let mut file = OpenOptions::new().write(true).open(within(path))?;
+    file.write_all(text.as_bytes()).map(|()| String::new())
+}
+
+/// Sets the clock forward or, if negative, back by so many seconds; gives what it is then, in seconds since 1970.
+fn turn_clock(by: i64) -> io::Result<String> {
+    let now = clock_gettime(ClockId::CLOCK_REALTIME)?;
+    let then = TimeSpec::new(now.tv_sec() + by, now.tv_nsec());
+    clock_settime(ClockId::CLOCK_REALTIME, then)?;
+    Ok(then.tv_sec().to_string())
 }
 
 /// Opens a socket of a family that the kernel may have to ask a module for.

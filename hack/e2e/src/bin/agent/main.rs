@@ -11,7 +11,9 @@ mod commands;
 mod network;
 mod processes;
 mod programs;
+mod room;
 mod services;
+mod traps;
 
 use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
