@@ -8,7 +8,7 @@
 
 mod methods;
 
-pub use methods::{DescriptorError, methods};
+pub use methods::{DescriptorError, methods, streaming};
 
 /// `garboard.machine.v1alpha1`, as generated.
 #[allow(

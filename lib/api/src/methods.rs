@@ -4,7 +4,7 @@
 //! descriptors only, never .proto text.
 
 use prost::Message as _;
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 
 /// The bytes were not a descriptor set.
 #[derive(Debug, thiserror::Error)]
@@ -16,11 +16,26 @@ pub struct DescriptorError(#[from] prost::DecodeError);
 /// # Errors
 /// When `set` is not an encoded `google.protobuf.FileDescriptorSet`.
 pub fn methods(set: &[u8]) -> Result<Vec<String>, DescriptorError> {
+    those(set, |_| true)
+}
+
+/// Those of them that answer with any number of messages.
+///
+/// # Errors
+/// As [`methods`].
+pub fn streaming(set: &[u8]) -> Result<Vec<String>, DescriptorError> {
+    those(set, MethodDescriptorProto::server_streaming)
+}
+
+fn those(
+    set: &[u8],
+    wanted: impl Fn(&MethodDescriptorProto) -> bool,
+) -> Result<Vec<String>, DescriptorError> {
     let set = FileDescriptorSet::decode(set)?;
     let mut paths = Vec::new();
     for file in &set.file {
         for service in &file.service {
-            for method in &service.method {
+            for method in service.method.iter().filter(|it| wanted(it)) {
                 paths.push(format!(
                     "/{}.{}/{}",
                     file.package(),
@@ -37,7 +52,7 @@ pub fn methods(set: &[u8]) -> Result<Vec<String>, DescriptorError> {
 
 #[cfg(test)]
 mod tests {
-    use super::methods;
+    use super::{methods, streaming};
 
     #[test]
     fn lists_the_methods_of_both_services() {
@@ -50,5 +65,16 @@ mod tests {
     #[test]
     fn refuses_what_is_no_descriptor_set() {
         assert!(methods(b"\xff\xff\xff").is_err());
+    }
+
+    #[test]
+    fn knows_which_answers_go_on() {
+        let all = streaming(crate::FILE_DESCRIPTOR_SET).unwrap();
+        let has = |name: &str| all.iter().any(|it| it.ends_with(name));
+        assert!(
+            has("/Logs") && has("/Events") && has("/ReadFile"),
+            "{all:?}"
+        );
+        assert!(!has("/Version") && !has("/ApplyConfig"), "{all:?}");
     }
 }

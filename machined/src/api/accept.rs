@@ -23,6 +23,7 @@ use tonic::transport::server::Connected;
 
 use super::admission::{Admission, Pass, Stage};
 use super::endpoint::Endpoint;
+use super::farewell;
 use super::peer::Peer;
 use super::proof::Proof;
 
@@ -118,6 +119,7 @@ impl Greeting {
             Stage::Anonymous
         };
         if !self.pass.rise(stage) {
+            farewell::say(tls, &self.pass.crowd(stage)).await?;
             return Err(full());
         }
         let peer = Peer::new(

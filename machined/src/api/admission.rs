@@ -36,7 +36,8 @@ pub struct Limit {
     pub per_source: usize,
 }
 
-/// The limits of all stages. A silent connection costs a descriptor, a talking one some 20 KiB, a proven one up to 300 KiB.
+/// The limits of all stages, and of what goes on. A silent connection costs a descriptor, a talking one some 20 KiB, a proven one
+/// 30 KiB and 2.5 KiB for each call it had at once, up to 110 KiB; a watch is 10 KiB (measured with 1,000 callers of `tests/api/load.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Open, nothing said yet.
@@ -47,6 +48,8 @@ pub struct Limits {
     pub anonymous: Limit,
     /// Known.
     pub proven: Limit,
+    /// Answers that go on, of all connections.
+    pub streams: Limit,
 }
 
 impl Default for Limits {
@@ -68,6 +71,10 @@ impl Default for Limits {
                 total: 1024,
                 per_source: 256,
             },
+            streams: Limit {
+                total: 4096,
+                per_source: 512,
+            },
         }
     }
 }
@@ -85,10 +92,10 @@ impl Limits {
 
 /// What counts as one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Source(IpAddr);
+pub(super) struct Source(IpAddr);
 
 impl Source {
-    fn of(address: IpAddr) -> Self {
+    pub(super) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(v6) => {
                 let [a, b, c, d, ..] = v6.segments();
@@ -235,6 +242,24 @@ impl Pass {
                     true
                 }
                 _ => false,
+            }
+        })
+    }
+
+    /// What keeps it from `stage`, in words for its peer.
+    pub(super) fn crowd(&self, stage: Stage) -> String {
+        self.admission.with(|table| {
+            let limit = table.limits.of(stage);
+            let source = table.entries.get(&self.id).map(|entry| entry.source);
+            let of = |entry: &&Entry| entry.stage == stage && Some(entry.source) == source;
+            let of_source = table.entries.values().filter(of).count();
+            if of_source >= limit.per_source {
+                format!(
+                    "there are {of_source} connections from your address, which is the most for one"
+                )
+            } else {
+                let all = limit.total;
+                format!("there are {all} connections to this node, which is the most there may be")
             }
         })
     }

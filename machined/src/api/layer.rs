@@ -1,4 +1,4 @@
-//! The gate every call passes: authorise, bound, end, record.
+//! The gate every call passes: authorise, count, bound, end, record.
 //!
 //! It stands in front of all services at once, so that a service cannot be mounted beside it. It knows methods and peers, never
 //! what a message means.
@@ -24,6 +24,7 @@ use super::authz;
 use super::endpoint::{Endpoint, Mode};
 use super::peer::Peer;
 use super::scrape;
+use super::streams::{Stream, Streams};
 
 /// What is read of a call from somebody who has proven nothing: a version request or a pairing is under a hundred bytes.
 const STRANGERS_BYTES: usize = 16 * 1024;
@@ -36,6 +37,8 @@ const MAINTENANCE_TIME: Duration = Duration::from_secs(60);
 pub(super) struct Gate {
     pub(super) endpoint: watch::Receiver<Arc<Endpoint>>,
     pub(super) sink: Arc<dyn Sink>,
+    /// The answers that go on.
+    pub(super) streams: Streams,
     /// True when the server ends, and with it all answers that are not over.
     pub(super) ending: watch::Receiver<bool>,
 }
@@ -107,10 +110,15 @@ where
         let endpoint = Arc::clone(&self.gate.endpoint.borrow());
         let decided = authz::decide(method, &endpoint, &peer, now);
         let decided = decided.map_err(|denial| Status::from(&denial));
-        if let Err(status) = decided.and_then(|()| scrape::check_version(&request)) {
-            open.ended(status.code());
-            return Box::pin(async move { Ok(refused(status, plain)) });
-        }
+        let decided = decided.and_then(|()| scrape::check_version(&request));
+        let begin = || self.gate.streams.begin(method, peer.source().ip());
+        let stream = match decided.and_then(|()| begin().map_err(Status::from)) {
+            Ok(stream) => stream,
+            Err(status) => {
+                open.ended(status.code());
+                return Box::pin(async move { Ok(refused(status, plain)) });
+            }
+        };
         request.extensions_mut().insert(open.target());
         let maintenance = *endpoint.mode() != Mode::Running;
         if maintenance && !peer.is_paired() {
@@ -142,7 +150,14 @@ where
                 open.ended(scrape::ended(&response));
             }
             open.read(response.headers());
-            Ok(response.map(|body| Body::new(Recorded { body, open, until })))
+            Ok(response.map(|body| {
+                Body::new(Recorded {
+                    body,
+                    open,
+                    until,
+                    _stream: stream,
+                })
+            }))
         })
     }
 }
@@ -194,6 +209,7 @@ struct Recorded {
     body: Body,
     open: Open,
     until: Until,
+    _stream: Option<Stream>,
 }
 
 impl Recorded {

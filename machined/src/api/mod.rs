@@ -15,6 +15,7 @@ mod admission;
 mod audit;
 mod authz;
 mod endpoint;
+mod farewell;
 mod layer;
 mod machine;
 mod maintenance;
@@ -25,7 +26,9 @@ mod proof;
 mod scrape;
 mod serving;
 mod storage;
+mod streams;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::io;
@@ -58,8 +61,9 @@ pub use peer::Peer;
 pub use proof::Proof;
 pub use serving::{Issuer, Plan, Reason, RenewError, Wanted, plan, renew_forever};
 
-/// Calls at once on one connection: a person's watches and streams, many times over.
-const STREAMS: u32 = 64;
+/// Calls at once on one connection: a person's watches and streams, many times over. HTTP/2 has the caller keep back what would be
+/// more. A connection remembers room for as many as it once had, so this bounds what a connection costs.
+const STREAMS: u32 = 32;
 
 /// What a peer may send on one call before the handler has read it. An upload of 4 MiB takes 64 round trips with it.
 const STREAM_WINDOW: u32 = 64 * 1024;
@@ -194,6 +198,7 @@ impl Server {
         drain: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
         self.check()?;
+        let streaming = self.streaming()?;
         listener.set_nonblocking(true).map_err(ServeError::Socket)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Socket)?;
         let admission = admission::Admission::new(self.limits);
@@ -204,6 +209,7 @@ impl Server {
         let gate = layer::Gate {
             endpoint: self.endpoint,
             sink: self.sink,
+            streams: streams::Streams::new(self.limits.streams, streaming),
             ending,
         };
         let incoming = ReceiverStream::new(connections).map(Ok::<_, Infallible>);
@@ -224,6 +230,15 @@ impl Server {
             result = Box::pin(http) => result.map_err(ServeError::Http),
             never = accept_until_drained => match never {},
         }
+    }
+
+    /// The methods whose answers may go on.
+    fn streaming(&self) -> Result<BTreeSet<String>, ServeError> {
+        let mut all = BTreeSet::new();
+        for set in &self.descriptors {
+            all.extend(::api::streaming(set).map_err(ServeError::Descriptors)?);
+        }
+        Ok(all)
     }
 
     fn check(&self) -> Result<(), ServeError> {

@@ -1,7 +1,9 @@
 //! A node that remembers what it was asked, the server in front of it, and clients of every kind.
 
+use std::fs;
 use std::future::pending;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -255,6 +257,24 @@ impl Cluster {
             authority,
             trust,
             made,
+        }
+    }
+
+    /// Keeps it where another process reads it.
+    pub(crate) fn write(&self, folder: &Path) {
+        let own = self.authority.identity();
+        fs::write(folder.join("ca.crt"), own.certificate_pem()).unwrap();
+        fs::write(folder.join("ca.key"), own.key_pem().expose()).unwrap();
+    }
+
+    /// The one that was written there.
+    pub(crate) fn read(folder: &Path) -> Self {
+        let read = |name| fs::read_to_string(folder.join(name)).unwrap();
+        let (certificate, key) = (read("ca.crt"), read("ca.key"));
+        Self {
+            authority: Authority::from_pem(&certificate, &key).unwrap(),
+            trust: Trust::from_pem(&certificate).unwrap(),
+            made: Timestamp::now(),
         }
     }
 

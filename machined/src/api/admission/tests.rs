@@ -23,6 +23,10 @@ const SMALL: Limits = Limits {
         total: 3,
         per_source: 2,
     },
+    streams: Limit {
+        total: 3,
+        per_source: 2,
+    },
 };
 
 fn address(last: u8) -> IpAddr {
