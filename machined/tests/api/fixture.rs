@@ -16,6 +16,7 @@ use machined::api::{
 };
 use machined::inspect::Inspect;
 use machined::metrics::{Calls, Metrics};
+use machined::runtime::logs::Logs;
 use pki::pairing::{PairingSecret, PairingString};
 use pki::{Authority, CLIENT_LIFETIME, Identity, Names, Role, Roles, SERVING_LIFETIME, Trust, tls};
 use rustls::ClientConfig;
@@ -42,9 +43,16 @@ pub(crate) struct FakeNode {
     pub(crate) calls: Calls,
     /// Messages that the endless event stream has made.
     pub(crate) made: Arc<std::sync::atomic::AtomicU64>,
+    /// Real logs instead of made-up ones.
+    logs: Mutex<Option<Logs>>,
 }
 
 impl FakeNode {
+    /// Serves these logs.
+    pub(crate) fn follow(&self, logs: Logs) {
+        *self.logs.lock().unwrap() = Some(logs);
+    }
+
     fn note(&self, caller: Caller, what: String) {
         self.asked.lock().unwrap().push((caller, what));
     }
@@ -167,6 +175,15 @@ impl Node for FakeNode {
     async fn logs(&self, request: v1::LogsRequest) -> Result<Answers<v1::LogsResponse>, Failure> {
         if request.service == "endless" {
             return pending().await;
+        }
+        if let Some(logs) = self.logs.lock().unwrap().clone() {
+            let follower = logs.open(&request.service, request.tail_lines).unwrap();
+            let follower = follower.follow().unwrap();
+            let lines = stream::unfold(follower, |mut follower| async move {
+                let data = follower.next().await.unwrap();
+                Some((Ok(v1::LogsResponse { data }), follower))
+            });
+            return Ok(lines.boxed());
         }
         if request.service == "nothing" {
             return Err(Failure::not_found("no service is named \"nothing\""));

@@ -12,6 +12,7 @@ mod first_config;
 mod fixture;
 mod flood;
 mod limits;
+mod lines;
 mod load;
 mod maintenance;
 mod matrix;
