@@ -49,7 +49,7 @@ impl Following {
         let request = v1::LogsRequest {
             service: "busy".to_owned(),
             follow: true,
-            tail_lines: None,
+            ..Default::default()
         };
         let mut machine = MachineServiceClient::new(channel.unwrap());
         Self {
