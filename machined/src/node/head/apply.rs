@@ -103,13 +103,13 @@ impl Head {
 
     /// Refuses documents that may not become the config of this node.
     pub(super) async fn checked(
-        &self,
+        &mut self,
         caller: &Caller,
         documents: Vec<u8>,
         expected: Option<u64>,
         force: bool,
     ) -> Result<Checked, Failure> {
-        self.has_looked()?;
+        self.has_looked().await?;
         let now = Timestamp::now();
         let (wanted, documents) = self.on_thread(move |_| check(documents, now)).await??;
         let snapshot = self.store.snapshot();
@@ -137,7 +137,7 @@ impl Head {
 
     /// Takes what a source offers to a node without a config.
     pub(super) async fn offer(&mut self, source: &str, documents: Vec<u8>) -> Result<(), Failure> {
-        self.has_looked()?;
+        self.has_looked().await?;
         let now = Timestamp::now();
         let (_, documents) = self.on_thread(move |_| check(documents, now)).await??;
         let active = documents::active(&self.store.snapshot());

@@ -1,16 +1,21 @@
 //! Orders about disks: they end in a restart, or change what the node could start from.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use ::api::v1alpha1 as v1;
 use resources::block::Disk;
 use store::Spec as _;
+use tokio::time::timeout;
 
 use super::Head;
 use crate::api::{Caller, Failure};
 use crate::block::volume::{RefusedError, Target};
 use crate::config::Storage;
 use crate::runtime::init_link::Down;
+
+/// How long a caller waits for the disk. `osctl` gives up after 30 seconds.
+const LOOKING: Duration = Duration::from_secs(20);
 
 impl Head {
     /// Has the node's disk emptied at the next start, and starts the machine again.
@@ -19,7 +24,7 @@ impl Head {
         caller: &Caller,
         request: v1::ResetRequest,
     ) -> Result<v1::ResetResponse, Failure> {
-        self.has_looked()?;
+        self.has_looked().await?;
         let v1::ResetRequest { disk, dry_run } = request;
         let (volumes, disks) = (self.volumes.clone(), self.disks());
         let noted = self.on_thread(move |_| volumes.reset(&disks, &disk, dry_run));
@@ -39,7 +44,7 @@ impl Head {
         &mut self,
         request: v1::WipeDiskRequest,
     ) -> Result<v1::WipeDiskResponse, Failure> {
-        self.has_looked()?;
+        self.has_looked().await?;
         let v1::WipeDiskRequest { disk, dry_run } = request;
         let (volumes, disks) = (self.volumes.clone(), self.disks());
         let wiped = self.on_thread(move |_| volumes.wipe(&disks, &disk, dry_run));
@@ -50,13 +55,19 @@ impl Head {
         })
     }
 
-    /// Refuses what needs to know where the node keeps things, as long as that is not known.
-    pub(super) fn has_looked(&self) -> Result<(), Failure> {
-        if *self.storage.borrow() == Storage::Looking {
+    /// Waits until it is known where the node keeps things: a daemon that was killed looks for the disk anew, and that
+    /// takes a moment. Refuses what cannot be done before, if it takes long.
+    pub(super) async fn has_looked(&mut self) -> Result<(), Failure> {
+        if *self.storage.borrow() != Storage::Looking {
+            return Ok(());
+        }
+        let known = self.storage.wait_for(|it| *it != Storage::Looking);
+        if !matches!(timeout(LOOKING, known).await, Ok(Ok(_))) {
             return Err(Failure::unavailable(
                 "the node is still looking for its disk; try again in a moment",
             ));
         }
+        self.settle().await;
         Ok(())
     }
 

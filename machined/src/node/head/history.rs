@@ -108,7 +108,7 @@ impl Head {
         caller: &Caller,
         request: &v1::RollbackConfigRequest,
     ) -> Result<v1::RollbackConfigResponse, Failure> {
-        self.has_looked()?;
+        self.has_looked().await?;
         if request.generation.is_none()
             && let Some(undone) = self.undo_pending(caller, request.dry_run).await?
         {

@@ -52,6 +52,19 @@ impl Life {
 }
 
 #[tokio::test]
+async fn who_applies_meanwhile_waits_for_the_disk() {
+    let places = Places::new();
+    let mut life = places.begin(Storage::Looking, &Beginning::Usual);
+    let storage = life.storage.clone();
+    let found = async { storage.send_replace(places.state()) };
+    let config = format!("{HOSTNAME}a\n");
+    let (applied, _) = tokio::join!(life.apply(&config), found);
+    applied.unwrap();
+    assert!(life.store_known());
+    assert_eq!(life.generation(), Some(1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_applied_while_the_disk_is_looked_for() {
     let places = Places::new();
     let mut life = places.begin(Storage::Looking, &Beginning::Usual);
