@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc::O_EXCL;
 use nix::mount::{MsFlags, mount};
+use nix::unistd::syncfs;
 use procfs::process::{MountInfo, Process};
 use resources::block::Disk;
 use sys::partitions;
@@ -149,6 +150,31 @@ impl Host {
             found.stopped.extend(stopped.map(|_| volume));
         }
         found
+    }
+
+    /// Whether what is written to a mounted volume can be kept. A kernel that could not keep something notices that at the
+    /// next change only, and says nothing; a disk without anything to keep has nothing to do.
+    pub(super) fn keeps(&self, volume: Volume) -> bool {
+        let synced = |place| {
+            let folder = File::open(place).map_err(|error| error.raw_os_error());
+            syncfs(folder?).map_err(|errno| Some(errno as i32))
+        };
+        // These are not the disk's fault.
+        let innocent = [
+            Errno::ENOSPC,
+            Errno::EDQUOT,
+            Errno::ENOMEM,
+            Errno::EMFILE,
+            Errno::ENFILE,
+        ];
+        match self.place(volume).map(synced) {
+            Some(Err(code)) => {
+                let errno = Errno::from_raw(code.unwrap_or_default());
+                tracing::error!(volume = volume.name(), %errno, "a volume cannot be flushed");
+                innocent.contains(&errno)
+            }
+            Some(Ok(())) | None => true,
+        }
     }
 
     /// Takes a step on the disk at this path; says what of it an operator should know.

@@ -19,8 +19,8 @@ use crate::config::Storage;
 /// How long after a failure the step is tried again; a disk that comes, goes or changes is looked at in any case.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// How often the kernel is asked whether mounted volumes can still be written: it tells nobody when it ends that.
-const LOOK: Duration = Duration::from_secs(10);
+/// How often mounted volumes are tried: nobody tells when their disk begins to fail.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// What is known before a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,11 +171,22 @@ impl Keeper {
         }
     }
 
-    /// When the mounts of the node's disk are what they were in the last turn, when to ask again: if that came to rest and
-    /// nothing else has become known since, there is no need for another turn, which would read every disk.
-    pub(super) fn is_as_it_was(&self, known: &Known) -> Option<Duration> {
-        let mounted = self.host.mounted(&known.disks.get(&self.disk)?.path).ok()?;
-        let same = (&mounted.volumes, &mounted.stopped) == (&self.life.mounted, &self.life.stopped);
+    /// When the mounts of the node's disk are what they were in the last turn and can be written, when to ask again: if that
+    /// turn came to rest and nothing else has become known since, there is no need for another one, which would read every
+    /// disk.
+    pub(super) fn is_as_it_was(&mut self, known: &Known) -> Option<Duration> {
+        let path = &known.disks.get(&self.disk)?.path;
+        let Mounted {
+            volumes,
+            mut stopped,
+        } = self.host.mounted(path).ok()?;
+        let going = volumes
+            .difference(&stopped)
+            .filter(|it| !self.life.stopped.contains(it));
+        let failing: Vec<_> = going.copied().filter(|it| !self.host.keeps(*it)).collect();
+        stopped.extend(failing);
+        let same = volumes == self.life.mounted && stopped.is_subset(&self.life.stopped);
+        self.life.stopped.append(&mut stopped);
         same.then_some(LOOK)
     }
 
@@ -207,7 +218,8 @@ impl Keeper {
         match self.host.mounted(&disk.path) {
             Ok(Mounted { volumes, stopped }) => {
                 self.life.mounted = volumes;
-                self.life.stopped = stopped;
+                // A disk that failed once is not trusted again by the same life.
+                self.life.stopped.extend(stopped);
             }
             Err(error) => tracing::error!("{}", cosi::report(&error)),
         }

@@ -181,7 +181,7 @@ pub(super) struct Life {
     pub(super) checked: BTreeMap<Volume, Result<String, String>>,
     /// Mounted ones, whoever did it.
     pub(super) mounted: BTreeSet<Volume>,
-    /// Mounted ones that the kernel lets nobody write any more, since their disk failed.
+    /// Mounted ones that cannot be written any more, since their disk failed.
     pub(super) stopped: BTreeSet<Volume>,
     /// Those that have the size of their partition.
     pub(super) grown: BTreeSet<Volume>,

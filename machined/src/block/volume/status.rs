@@ -9,7 +9,7 @@ use super::layout::{Fit, Volume};
 use super::plan::{Content, Life, Seen, Step};
 
 /// What is told of a volume that cannot be written any more.
-const STOPPED: &str = "its disk failed to write, so it can only be read until the node starts again, which checks it; \
+const STOPPED: &str = "its disk failed to write, so nothing is kept there until the node starts again, which checks it; \
                        `osctl logs kernel` has the errors; a disk that fails again is to be replaced";
 
 /// Tells of volumes of which there are none, and why.

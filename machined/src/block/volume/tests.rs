@@ -134,3 +134,14 @@ fn a_mount_that_the_kernel_stopped_is_found() {
     };
     assert_eq!(found(&[state, ephemeral]), both);
 }
+
+#[test]
+fn a_volume_that_is_not_there_keeps_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("state");
+    let host = Host::new(folder.path(), &place, folder.path());
+    assert!(!host.keeps(Volume::State));
+    assert!(host.keeps(Volume::Ephemeral));
+    std::fs::create_dir(&place).unwrap();
+    assert!(host.keeps(Volume::State));
+}
