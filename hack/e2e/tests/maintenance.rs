@@ -139,9 +139,9 @@ fn asked_for_on_the_command_line_it_waits_whatever_the_keyboard_says() -> Result
     let pairing = waits_as_asked(&lab, &mut node)?;
     let process = agent.ask_one("pid machined")?;
 
-    // The echo says that the line has made of it what it makes of it.
+    // The echo says that the line has made of it what it makes of it; the enter after it ends what is echoed.
     let mut keyboard = node.keyboard()?;
-    node.after(|_, _| keyboard.types(b"\x03"))?
+    node.after(|_, _| keyboard.types(b"\x03\n"))?
         .says("^C", lab.change_deadline())?;
     // What is read from here on is read by its letters.
     drop(keyboard);
