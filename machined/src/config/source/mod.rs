@@ -84,7 +84,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Those of a machine with this kernel command line, with a place for what is mounted in `run`, to be asked by [`follow`].
+    /// Those of a machine with this kernel command line, with a place for what is mounted in `run`, to be asked by [`follow()`].
     #[must_use]
     pub fn of(command_line: &str, run: &Path) -> Self {
         let argument = sys::cmdline::last(command_line, ARGUMENT);
