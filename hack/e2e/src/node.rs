@@ -199,6 +199,18 @@ impl<'a> Node<'a> {
         Ok(said)
     }
 
+    /// Gives it the config of [`Self::configure`] once more, after it has lost that.
+    ///
+    /// # Errors
+    /// When it does not wait for one, or does not take it.
+    pub fn configure_again(&mut self) -> Result<()> {
+        let (pairing, api) = (self.pairing()?, self.api()?);
+        let (lab, name) = (self.lab, &self.name);
+        let apply = format!("apply --file {name}.yaml -n {api} --pairing {pairing}");
+        lab.osctl(&apply)?.fine()?;
+        lab.osctl_until_fine("version").map(drop)
+    }
+
     /// Waits until it has shut down, so that its machine is off.
     ///
     /// # Errors

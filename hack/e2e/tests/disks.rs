@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use e2e::powercut::Entry;
-use e2e::{Agent, Cut, Lab, Node, Recorded, agent, places, powercut};
+use e2e::{Agent, Cut, Lab, Recorded, agent, places, powercut};
 use provision::{Bus, Disk, Medium, OwnDisk};
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ fn a_machine_keeps_its_disks_over_a_power_cut_and_they_can_grow() -> Result<()> 
     let name = node.name.clone();
     node.cluster.grow_disk(&name, FIRST, 2 * SIZE)?;
     node.start()?.says("Linux version", lab.boot_deadline())?;
-    apply(&lab, &mut node)?;
+    node.configure_again()?;
     ensure!(size(&lab, "first")? == 2 * SIZE);
     ensure!(size(&lab, "second")? == SIZE);
     Ok(())
@@ -80,17 +80,6 @@ fn what_a_kernel_writes_is_in_the_record_of_the_disk() -> Result<()> {
         recorded.image(Cut { after, seed }, &rebuilt)?;
         ensure!(fs::read(&rebuilt)? == disk, "a flush is not kept");
     }
-    Ok(())
-}
-
-/// Gives it its config again: no document names a disk, so what it was given is lost with its memory.
-fn apply(lab: &Lab, node: &mut Node<'_>) -> Result<()> {
-    let (pairing, api) = (node.pairing()?, node.api()?);
-    lab.osctl(&format!(
-        "apply --file node.yaml -n {api} --pairing {pairing}"
-    ))?
-    .fine()?;
-    lab.osctl_until_fine("version")?;
     Ok(())
 }
 

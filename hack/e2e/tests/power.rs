@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use e2e::{Lab, Node, places};
+use e2e::{Lab, places};
 use provision::Medium;
 
 const MEMORY: u32 = 512;
@@ -28,7 +28,7 @@ fn a_reboot_comes_back_a_shutdown_does_not_and_destroy_leaves_nothing() -> Resul
     node.after(|_, _| reboot().map(drop))?
         .says("reboot: Restarting system", lab.change_deadline())?;
     // Without a disk, a config holds as long as the machine is on.
-    apply(&lab, &mut node)?;
+    node.configure_again()?;
     let shutdown = || lab.osctl("shutdown --context operator")?.fine();
     node.after(|_, _| shutdown().map(drop))?
         .says("reboot: Power down", lab.change_deadline())?;
@@ -45,16 +45,6 @@ fn a_reboot_comes_back_a_shutdown_does_not_and_destroy_leaves_nothing() -> Resul
     );
     let left: Vec<_> = fs::read_dir(lab.home().join("data/garboard/clusters"))?.collect();
     ensure!(left.is_empty(), "{left:?}");
-    Ok(())
-}
-
-fn apply(lab: &Lab, node: &mut Node<'_>) -> Result<()> {
-    let (pairing, api) = (node.pairing()?, node.api()?);
-    lab.osctl(&format!(
-        "apply --file node.yaml -n {api} --pairing {pairing}"
-    ))?
-    .fine()?;
-    lab.osctl_until_fine("version")?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use e2e::{Lab, Node, places};
+use e2e::{Lab, places, volumes};
 use provision::{Disk, Image, Medium, VmSpec};
 use serde_json::Value;
 
@@ -18,9 +18,6 @@ const OWN: usize = 1;
 
 /// The kernel's name of it.
 const NAME: &str = "vdb";
-
-const SYSTEM_DISK: &str =
-    "---\napiVersion: garboard/v1alpha1\nkind: SystemDisk\nmatch: serial == \"system\"\n";
 
 /// Where STATE begins on every system disk, and how large it is.
 const STATE: (u64, u64) = (2053 << 20, 256 << 20);
@@ -36,8 +33,8 @@ fn what_was_applied_survives_a_reboot_a_power_cut_and_a_larger_disk() -> Result<
     let lab = Lab::new(1)?;
     let image = places::cloud()?;
     let mut node = lab.node(&image, machine(&image, 1)?)?;
-    node.configure_with(SYSTEM_DISK)?;
-    ready(&lab)?;
+    node.configure_with(volumes::SYSTEM_DISK)?;
+    volumes::ready(&lab)?;
     let ephemeral = volume(&lab, "EPHEMERAL")?;
     let config = lab.osctl("config show")?.fine()?;
 
@@ -47,15 +44,15 @@ fn what_was_applied_survives_a_reboot_a_power_cut_and_a_larger_disk() -> Result<
         "{back}"
     );
     ensure!(lab.osctl("config show")?.fine()? == config);
-    node.shows("running", lab.change_deadline(), running)?;
+    node.shows("running", lab.change_deadline(), volumes::runs)?;
 
     node.power_cut()?;
     let name = node.name.clone();
     node.cluster.grow_disk(&name, OWN, 2 * DISK)?;
     node.start()?.says("Linux version", lab.boot_deadline())?;
-    node.shows("running", lab.boot_deadline(), running)?;
+    node.shows("running", lab.boot_deadline(), volumes::runs)?;
     ensure!(lab.osctl_until_fine("config show")? == config);
-    ready(&lab)?;
+    volumes::ready(&lab)?;
     let grown = volume(&lab, "EPHEMERAL")?;
     let bytes = |it: &Value| it.get("bytes").and_then(Value::as_u64);
     ensure!(
@@ -89,13 +86,13 @@ fn what_was_applied_survives_a_reboot_a_power_cut_and_a_larger_disk() -> Result<
         root.code == Some(1) && root.err.contains("in use"),
         "{root:?}"
     );
-    ready(&lab)?;
+    volumes::ready(&lab)?;
 
     node.after(|_, _| lab.osctl("reset --disk system")?.fine().map(drop))?
         .says("reboot: Restarting system", lab.change_deadline())?;
     node.maintenance()?;
-    apply(&lab, &mut node)?;
-    ready(&lab)
+    node.configure_again()?;
+    volumes::ready(&lab)
 }
 
 #[test]
@@ -108,7 +105,7 @@ fn what_stands_on_a_disk_is_left_alone_until_the_config_gives_it_up() -> Result<
     let file = node.disk_file(OWN)?;
     write(&file, 1080, b"\x53\xef")?;
     node.start()?;
-    node.configure_with(SYSTEM_DISK)?;
+    node.configure_with(volumes::SYSTEM_DISK)?;
     let state = lab.osctl_until("get volumes STATE -o json", |said| said.contains("missing"))?;
     ensure!(
         state.contains("vdb holds an ext2, ext3 or ext4 file system"),
@@ -120,7 +117,7 @@ fn what_stands_on_a_disk_is_left_alone_until_the_config_gives_it_up() -> Result<
     let patch = lab.home().join("wipe.yaml");
     fs::write(&patch, "kind: SystemDisk\nwipe: true\n")?;
     lab.osctl("config patch -p wipe.yaml")?.fine()?;
-    ready(&lab)?;
+    volumes::ready(&lab)?;
     let back = lab.osctl("reboot --wait")?.fine()?;
     ensure!(!back.contains("maintenance"), "{back}");
     // What is given up is given up once: the same document again empties nothing.
@@ -134,8 +131,8 @@ fn two_disks_of_a_node_and_a_destroyed_state_are_told_and_can_be_mended() -> Res
     let lab = Lab::new(1)?;
     let image = places::cloud()?;
     let mut node = lab.node(&image, machine(&image, 2)?)?;
-    node.configure_with(&SYSTEM_DISK.replace("serial == \"system\"", "name == \"vdb\""))?;
-    ready(&lab)?;
+    node.configure_with(&volumes::SYSTEM_DISK.replace("serial == \"system\"", "name == \"vdb\""))?;
+    volumes::ready(&lab)?;
     node.after(|_, _| lab.osctl("shutdown")?.fine().map(drop))?
         .says("reboot: Power down", lab.change_deadline())?;
     node.is_off()?;
@@ -155,15 +152,15 @@ fn two_disks_of_a_node_and_a_destroyed_state_are_told_and_can_be_mended() -> Res
     // With one of them gone the node comes up by itself.
     lab.osctl(&format!("wipe vdc --yes -n {api} --pairing {pairing}"))?
         .fine()?;
-    node.shows("running", lab.change_deadline(), running)?;
-    ready(&lab)?;
+    node.shows("running", lab.change_deadline(), volumes::runs)?;
+    volumes::ready(&lab)?;
 
     node.power_cut()?;
     let file = node.disk_file(OWN)?;
     // The first superblock and what describes the groups: there are copies of them further on.
     write(&file, STATE.0, &[0; 64 << 10])?;
     node.start()?;
-    node.shows("running", lab.boot_deadline(), running)?;
+    node.shows("running", lab.boot_deadline(), volumes::runs)?;
     let state = volume(&lab, "STATE")?;
     ensure!(state.to_string().contains("mended"), "{state}");
 
@@ -179,36 +176,8 @@ fn two_disks_of_a_node_and_a_destroyed_state_are_told_and_can_be_mended() -> Res
     node.after(|_, _| lab.osctl(&format!("{reset} --disk vdb"))?.fine().map(drop))?
         .says("reboot: Restarting system", lab.change_deadline())?;
     node.maintenance()?;
-    apply(&lab, &mut node)?;
-    ready(&lab)
-}
-
-fn running(facts: &provision::Facts) -> bool {
-    facts.stage.as_deref() == Some("running")
-}
-
-/// Gives it its config again.
-fn apply(lab: &Lab, node: &mut Node<'_>) -> Result<()> {
-    let (pairing, api) = (node.pairing()?, node.api()?);
-    lab.osctl(&format!(
-        "apply --file node.yaml -n {api} --pairing {pairing}"
-    ))?
-    .fine()?;
-    lab.osctl_until_fine("version")?;
-    Ok(())
-}
-
-/// Waits until both volumes are mounted, and the config is kept on one of them.
-fn ready(lab: &Lab) -> Result<()> {
-    for name in ["STATE", "EPHEMERAL"] {
-        lab.osctl_until(&format!("get volumes {name} -o json"), |said| {
-            said.contains("\"phase\": \"ready\"") && said.contains("\"mountedAt\": \"/")
-        })?;
-    }
-    lab.osctl_until("get conditions -o json", |said| {
-        said.contains("kept on STATE")
-    })?;
-    Ok(())
+    node.configure_again()?;
+    volumes::ready(&lab)
 }
 
 fn volume(lab: &Lab, name: &str) -> Result<Value> {
