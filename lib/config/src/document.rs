@@ -7,9 +7,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::kinds::{
-    ApiTrustConfig, ConsoleConfig, Dhcp4Config, HostnameConfig, KernelModuleConfig, LinkConfig,
-    MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig,
-    TrustedRootsConfig,
+    ApiTrustConfig, ConsoleConfig, Dhcp4Config, EnvironmentConfig, HostnameConfig,
+    KernelModuleConfig, LinkConfig, MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig,
+    SystemDiskConfig, TimeConfig, TrustedRootsConfig,
 };
 use crate::node::{Node, Value};
 use crate::problem::{Place, Position, Problems, Source, Sources};
@@ -172,6 +172,7 @@ documents! {
     StaticHost(StaticHostConfig),
     Time(TimeConfig),
     TrustedRoots(TrustedRootsConfig),
+    Environment(EnvironmentConfig),
     Console(ConsoleConfig),
     Sysctl(SysctlConfig),
     KernelModule(KernelModuleConfig),
@@ -353,6 +354,15 @@ impl Documents {
     pub fn trusted_roots(&self) -> impl Iterator<Item = &TrustedRootsConfig> {
         self.iter().filter_map(|it| match it {
             Document::TrustedRoots(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `Environment` document.
+    #[must_use]
+    pub fn environment(&self) -> Option<&EnvironmentConfig> {
+        self.iter().find_map(|it| match it {
+            Document::Environment(it) => Some(it),
             _ => None,
         })
     }

@@ -36,10 +36,12 @@ pub use diff::diff;
 pub use document::{Document, Documents, Identity, Kind};
 pub use kinds::{
     ApiTrustConfig, ConsoleConfig, ConsoleName, ConsoleNameError, DEFAULT_DHCP4_METRIC,
-    DEFAULT_ROUTE_METRIC, Dhcp4Config, HostnameConfig, KernelLevel, KernelModuleConfig,
-    KernelValue, KernelValueError, KeyPair, LinkConfig, MachineConfig, ModuleName, ModuleNameError,
-    ParameterName, ResolverConfig, Role, RouteConfig, RouteError, StaticHostConfig, SysctlConfig,
-    SysctlError, SysctlKey, SysctlKeyError, SystemDiskConfig, TimeConfig, TrustedRootsConfig,
+    DEFAULT_ROUTE_METRIC, Dhcp4Config, EnvironmentConfig, HostnameConfig, KernelLevel,
+    KernelModuleConfig, KernelValue, KernelValueError, KeyPair, LinkConfig, MachineConfig,
+    ModuleName, ModuleNameError, ParameterName, ResolverConfig, Role, RouteConfig, RouteError,
+    StaticHostConfig, SysctlConfig, SysctlError, SysctlKey, SysctlKeyError, SystemDiskConfig,
+    TimeConfig, TrustedRootsConfig, VariableName, VariableNameError, VariableValue,
+    VariableValueError,
 };
 pub use nearest::nearest;
 pub use problem::{Position, Problem, Problems, looks_secret};
@@ -47,7 +49,8 @@ pub use read::{check, parse};
 pub use types::{
     Certificate, Cidr, CidrError, DiskBus, DiskFacts, DiskSelector, DiskSelectorError,
     DiskSelectorFault, DocumentName, DocumentNameError, Hostname, HostnameError, LinkName,
-    LinkNameError, Mtu, MtuError, Network, NetworkError, PemError, PrivateKey, TimeServer,
+    LinkNameError, Mtu, MtuError, Network, NetworkError, NoProxy, NoProxyError, PemError,
+    PrivateKey, ProxyUrl, ProxyUrlError, TimeServer,
 };
 pub use write::WriteError;
 

@@ -165,11 +165,18 @@ fn is_inside_pem(text: &str, above: usize) -> bool {
     damaged || (inside && !marker(&line))
 }
 
-/// Whether a line has a run of base64 as long as key material has; 24 is 144 bits.
+/// Whether a line has a run of base64 as long as key material has; 24 is 144 bits. Or a password before a host, in a URL or in
+/// what should have been one.
 #[must_use]
 pub fn looks_secret(line: &str) -> bool {
     let base64 = |it: char| it.is_ascii_alphanumeric() || matches!(it, '+' | '/' | '=');
+    let has_password = |word: &str| {
+        let before = word.rsplit_once('@').map(|(before, _)| before);
+        before.is_some_and(|it| it.contains(':'))
+    };
     line.split(|it| !base64(it)).any(|run| run.len() >= 24)
+        || line.split_whitespace().any(has_password)
+        || (line.contains("://") && line.contains('@'))
 }
 
 impl fmt::Display for Problem {

@@ -51,6 +51,7 @@ impl Documents {
                 | Document::Dhcp4(_)
                 | Document::Resolver(_)
                 | Document::Time(_)
+                | Document::Environment(_)
                 | Document::Console(_)
                 | Document::TrustedRoots(_)
                 | Document::Sysctl(_)

@@ -60,6 +60,7 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<net::TimeStatus>()?
         .register::<runtime::Condition>()?
         .register::<runtime::ConsoleSpec>()?
+        .register::<runtime::EnvironmentSpec>()?
         .register::<runtime::KernelModule>()?
         .register::<runtime::KernelModuleSpec>()?
         .register::<runtime::KernelModuleStatus>()?

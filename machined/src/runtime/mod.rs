@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod console;
 pub mod devices;
+pub mod environment;
 pub mod events;
 pub mod init_link;
 pub mod journal;

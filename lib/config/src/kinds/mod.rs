@@ -3,6 +3,7 @@
 mod api_trust;
 mod console;
 mod dhcp4;
+mod environment;
 mod hostname;
 mod kernel_module;
 mod kernel_value;
@@ -18,6 +19,9 @@ mod trusted_roots;
 pub use api_trust::{ApiTrustConfig, KeyPair};
 pub use console::{ConsoleConfig, ConsoleName, ConsoleNameError, KernelLevel};
 pub use dhcp4::{DEFAULT_DHCP4_METRIC, Dhcp4Config};
+pub use environment::{
+    EnvironmentConfig, VariableName, VariableNameError, VariableValue, VariableValueError,
+};
 pub use hostname::HostnameConfig;
 pub use kernel_module::{KernelModuleConfig, ModuleName, ModuleNameError, ParameterName};
 pub use kernel_value::{KernelValue, KernelValueError};

@@ -8,8 +8,10 @@ mod document_name;
 mod hostname;
 mod link_name;
 mod mtu;
+mod no_proxy;
 mod pem;
 mod private_key;
+mod proxy_url;
 mod time_server;
 
 pub use certificate::Certificate;
@@ -19,8 +21,10 @@ pub use document_name::{DocumentName, DocumentNameError};
 pub use hostname::{Hostname, HostnameError};
 pub use link_name::{LinkName, LinkNameError};
 pub use mtu::{Mtu, MtuError};
+pub use no_proxy::{NoProxy, NoProxyError};
 pub use pem::PemError;
 pub use private_key::PrivateKey;
+pub use proxy_url::{ProxyUrl, ProxyUrlError};
 pub use time_server::TimeServer;
 
 /// Reading and writing as text for a type that has `FromStr` and `Display`.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use config::{
-    ApiTrustConfig, Cidr, ConsoleConfig, Dhcp4Config, Document, Documents, Hostname,
-    HostnameConfig, KernelLevel, KernelModuleConfig, KernelValue, KeyPair, LinkConfig,
+    ApiTrustConfig, Cidr, ConsoleConfig, Dhcp4Config, Document, Documents, EnvironmentConfig,
+    Hostname, HostnameConfig, KernelLevel, KernelModuleConfig, KernelValue, KeyPair, LinkConfig,
     MachineConfig, Mtu, ResolverConfig, Role, RouteConfig, StaticHostConfig, SysctlConfig,
     SystemDiskConfig, TimeConfig, TimeServer, TrustedRootsConfig,
 };
@@ -141,6 +141,35 @@ fn console() -> impl Strategy<Value = ConsoleConfig> {
     })
 }
 
+fn environment() -> impl Strategy<Value = EnvironmentConfig> {
+    let name =
+        "[a-zA-Z_][a-zA-Z0-9_]{0,8}".prop_filter_map("no name of the node's", |it| it.parse().ok());
+    let value = prop_oneof!["-?[0-9]{1,20}", "[ -~\t\n]{0,20}", "true|no|null"];
+    let value = value.prop_map(|it| it.parse().unwrap());
+    // What stands before an `@` is a secret in a text that is none as a whole: its own tests look at it.
+    let proxy = || {
+        of(
+            (hostname(), 1u16..).prop_filter_map("a host", |(host, port)| {
+                format!("http://{host}:{port}").parse().ok()
+            }),
+        )
+    };
+    let without = prop_oneof![
+        Just("*".to_owned()),
+        cidr().prop_map(|it| it.network().to_string()),
+        cidr().prop_map(|it| it.address().to_string()),
+    ];
+    let without = vec(without.prop_map(|it| it.parse().unwrap()), 0..3);
+    (btree_map(name, value, 0..3), proxy(), proxy(), without).prop_map(
+        |(variables, http_proxy, https_proxy, no_proxy)| EnvironmentConfig {
+            variables,
+            http_proxy,
+            https_proxy,
+            no_proxy,
+        },
+    )
+}
+
 pub(crate) fn document() -> impl Strategy<Value = Document> {
     let role = prop_oneof![Just(Role::ControlPlane), Just(Role::Worker)];
     let name = || NAMES.prop_filter_map("a link name", |it| it.parse().ok());
@@ -161,6 +190,7 @@ pub(crate) fn document() -> impl Strategy<Value = Document> {
         system_disk().prop_map(Document::from),
         time().prop_map(Document::from),
         console().prop_map(Document::from),
+        environment().prop_map(Document::from),
         trusted_roots().prop_map(Document::from),
         link().prop_map(Document::from),
         (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {

@@ -4,6 +4,7 @@
 
 mod condition;
 mod console_spec;
+mod environment_spec;
 mod kernel_module;
 mod kernel_module_spec;
 mod kernel_module_status;
@@ -21,6 +22,7 @@ mod version;
 
 pub use condition::Condition;
 pub use console_spec::{CONSOLE, ConsoleSpec};
+pub use environment_spec::{ENVIRONMENT, EnvironmentSpec};
 pub use kernel_module::KernelModule;
 pub use kernel_module_spec::KernelModuleSpec;
 pub use kernel_module_status::{KernelModuleState, KernelModuleStatus};

@@ -1,6 +1,6 @@
 //! Keeps services running as their specs have it, and says how each is doing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
 use jiff::Timestamp;
-use resources::runtime::{Condition, Health, ServiceSpec, ServiceState, ServiceStatus};
+use resources::config::{ACTIVE, MachineConfig};
+use resources::runtime::{
+    Condition, ENVIRONMENT, EnvironmentSpec, Health, ServiceSpec, ServiceState, ServiceStatus,
+};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -19,6 +22,7 @@ use super::keeper::{Facts, Keeper, Looked, Now};
 use super::orders::{Ordered, Orders};
 use super::record::Records;
 use super::rules::{Name, Service};
+use super::shared::Shared;
 use crate::runtime::clock;
 use crate::runtime::stage::status::{REBOOT, SHUTDOWN};
 
@@ -56,6 +60,9 @@ cosi::declare! {
         reads ServiceSpec;
         // Some services wait for conditions; and when the machine goes down, that is one.
         reads Condition;
+        reads EnvironmentSpec;
+        // Only to know whether the variables are those of this one.
+        reads MachineConfig;
         writes ServiceStatus;
     }
 }
@@ -140,6 +147,48 @@ fn obey(keeper: &mut Keeper, ordered: Ordered, wanted: &BTreeMap<Name, Service>)
     ordered.answer(taken);
 }
 
+/// The services that can be, and why others cannot.
+fn wanted(cx: &Cx<'_, Apply>) -> (BTreeMap<Name, Service>, Vec<(String, String)>) {
+    let (mut wanted, mut refused) = (BTreeMap::new(), Vec::new());
+    for spec in cx.list::<ServiceSpec>() {
+        let made = match spec.id().parse::<Name>() {
+            Ok(name) => match Service::of(&spec.spec) {
+                Ok(service) => Ok((name, service)),
+                Err(error) => Err(cosi::report(&error)),
+            },
+            Err(error) => Err(cosi::report(&error)),
+        };
+        match made {
+            Ok((name, service)) => drop(wanted.insert(name, service)),
+            Err(reason) => refused.push((spec.id().to_owned(), reason)),
+        }
+    }
+    (wanted, refused)
+}
+
+/// What else counts; `None` until it is known what the config has a service started with: a condition may be met before that is.
+fn facts(cx: &Cx<'_, Apply>) -> Option<Facts> {
+    let met: Vec<_> = cx.list::<Condition>();
+    let met = met.iter().filter(|it| it.spec.met);
+    let met: BTreeSet<_> = met.map(|it| it.id().to_owned()).collect();
+    let down = met.contains(REBOOT) || met.contains(SHUTDOWN);
+    let config = cx.get::<MachineConfig>(ACTIVE);
+    let config = config.map(|it| it.spec.hash.clone()).unwrap_or_default();
+    let environment = cx.get::<EnvironmentSpec>(ENVIRONMENT);
+    let shared = match environment.filter(|it| it.spec.config == config) {
+        Some(environment) => Shared::of(&environment.spec.variables),
+        // Nothing is started any more.
+        None if down => Shared::default(),
+        None => return None,
+    };
+    Some(Facts {
+        met,
+        leave: cx.deletions_allowed(),
+        down,
+        shared,
+    })
+}
+
 impl Controller for Apply {
     fn sources(&mut self) -> Vec<Source> {
         vec![
@@ -154,29 +203,11 @@ impl Controller for Apply {
             boot: clock::since_boot(),
             wall: cx.now(),
         };
-        let (mut wanted, mut refused) = (BTreeMap::new(), Vec::new());
-        for spec in cx.list::<ServiceSpec>() {
-            let made = match spec.id().parse::<Name>() {
-                Ok(name) => match Service::of(&spec.spec) {
-                    Ok(service) => Ok((name, service)),
-                    Err(error) => Err(cosi::report(&error)),
-                },
-                Err(error) => Err(cosi::report(&error)),
-            };
-            match made {
-                Ok((name, service)) => drop(wanted.insert(name, service)),
-                Err(reason) => refused.push((spec.id().to_owned(), reason)),
-            }
-        }
-        let met: Vec<_> = cx.list::<Condition>();
-        let met = met.iter().filter(|it| it.spec.met);
-        let facts = Facts {
-            met: met.map(|it| it.id().to_owned()).collect(),
-            leave: cx.deletions_allowed(),
-            down: false,
+        let (wanted, refused) = wanted(cx);
+        let Some(facts) = facts(cx) else {
+            return Ok(Outcome::WaitingOn("the variables of services".to_owned()));
         };
-        let down = facts.met.contains(REBOOT) || facts.met.contains(SHUTDOWN);
-        let facts = Facts { down, ..facts };
+        let down = facts.down;
         let Some(looked) = self.look(wanted, facts, now).await? else {
             return Ok(Outcome::Requeue(AGAIN));
         };

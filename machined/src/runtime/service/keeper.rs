@@ -26,6 +26,7 @@ use super::plan::{Input, Op, Told, plan};
 use super::record::{Mark, Record, Records};
 use super::rules::{Name, Rules, Service};
 use super::seen::{Exit, Life};
+use super::shared::Shared;
 
 /// Rounds of plan and operations in one look. Each brings a service on by a step; a chain of services that wait for each
 /// other is longer than this on no node, and would go on with the next look.
@@ -49,6 +50,8 @@ pub(super) struct Facts {
     pub(super) leave: bool,
     /// Whether the machine goes down.
     pub(super) down: bool,
+    /// Variables for all services.
+    pub(super) shared: Shared,
 }
 
 /// What a look has come to.
@@ -198,7 +201,7 @@ impl Keeper {
             });
             let idle = plan.ops.is_empty();
             for (name, op) in &plan.ops {
-                self.perform(name, *op, wanted.get(name), now)?;
+                self.perform(name, *op, wanted.get(name), &facts.shared, now)?;
             }
             made = Some(plan);
             if idle {
@@ -212,7 +215,7 @@ impl Keeper {
         } else {
             Some(now.boot)
         };
-        Ok(self.tell(&plan.told, wanted, next, now))
+        Ok(self.tell(&plan.told, wanted, &facts.shared, next, now))
     }
 
     /// Takes in who has ended.
@@ -255,6 +258,7 @@ impl Keeper {
         name: &Name,
         op: Op,
         service: Option<&Service>,
+        shared: &Shared,
         now: Now,
     ) -> io::Result<()> {
         if op == Op::Forget {
@@ -270,7 +274,8 @@ impl Keeper {
                 let (Some(service), Some(_lock)) = (service, lock) else {
                     return Ok(());
                 };
-                let started = known.start(name, service, &self.logs, &*self.groups, &self.ends);
+                let started =
+                    known.start(name, service, shared, &self.logs, &*self.groups, &self.ends);
                 match started {
                     Ok(true) => known.record.seen.started(&service.rules, now.boot),
                     Ok(false) => known.record.seen.strangers_found(),
@@ -321,6 +326,7 @@ impl Keeper {
         &mut self,
         told: &BTreeMap<Name, Told>,
         wanted: &BTreeMap<Name, Service>,
+        shared: &Shared,
         next: Option<Duration>,
         now: Now,
     ) -> Looked {
@@ -333,13 +339,13 @@ impl Keeper {
             let service = wanted.get(name);
             let status = match self.known.get_mut(name) {
                 Some(known) => {
-                    let status = known.status(told, service, now.wall);
+                    let status = known.status(told, service, shared, now.wall);
                     if let Err(error) = known.keep(name, &self.records) {
                         tracing::warn!(service = %name, %error, "its record is not kept");
                     }
                     status
                 }
-                None => Known::default().status(told, service, now.wall),
+                None => Known::default().status(told, service, shared, now.wall),
             };
             let check = service.and_then(|service| service.check.clone());
             if let (Some(check), true) = (check, status.pid > 0) {

@@ -17,6 +17,7 @@ use super::plan::Told;
 use super::record::{Mark, Record, Records};
 use super::rules::{Limits, Name, Service};
 use super::seen::Life;
+use super::shared::Shared;
 
 /// One service as this process knows it.
 #[derive(Debug, Default)]
@@ -64,6 +65,7 @@ impl Known {
         &mut self,
         name: &Name,
         service: &Service,
+        shared: &Shared,
         logs: &Path,
         groups: &dyn Groups,
         ends: &Ends,
@@ -76,7 +78,7 @@ impl Known {
         let mut options = OpenOptions::new();
         let log = options.append(true).create(true).mode(0o640);
         let log = log.open(logs.join(format!("{name}.log")))?;
-        let pid = sys::process::start(&mut command(service, log)?, place(service, group))?;
+        let pid = sys::process::start(&mut command(service, shared, log)?, place(service, group))?;
         tracing::info!(service = %name, pid, "started");
         // It is a child of ours that nobody has taken leave of, so both find it.
         let opened = Process::open(pid).and_then(|process| {
@@ -91,6 +93,7 @@ impl Known {
             }
         }
         self.record.main = Mark::of(pid);
+        self.record.variables = Some(shared.mark().to_owned());
         Ok(true)
     }
 
@@ -114,6 +117,7 @@ impl Known {
         &mut self,
         told: &Told,
         service: Option<&Service>,
+        shared: &Shared,
         now: Timestamp,
     ) -> ServiceStatus {
         let state = crate::word(&told.state);
@@ -139,20 +143,36 @@ impl Known {
             health,
             pid: self.record.main.map_or(0, |main| main.pid),
             restarts: seen.restarts,
-            reason: told.reason.clone(),
+            reason: self.reason(told, shared),
             since,
             last_exit: last.map(|last| last.exit.to_string()).unwrap_or_default(),
             waits_for: told.waits.clone(),
         }
     }
+
+    /// Why it is where it is, and what it runs with that has changed since its start.
+    fn reason(&self, told: &Told, shared: &Shared) -> String {
+        let stays = matches!(told.state, ServiceState::Starting | ServiceState::Running);
+        let with = self.record.variables.as_deref();
+        if !stays || self.record.main.is_none() || with.is_none_or(|it| it == shared.mark()) {
+            return told.reason.clone();
+        }
+        let older =
+            "runs with older variables than the config has; it gets those when it is started again";
+        match told.reason.as_str() {
+            "" => older.to_owned(),
+            reason => format!("{reason}; {older}"),
+        }
+    }
 }
 
-fn command(service: &Service, log: File) -> io::Result<Command> {
+fn command(service: &Service, shared: &Shared, log: File) -> io::Result<Command> {
     let mut command = Command::new(&service.program);
     command
         .args(&service.args)
         .env_clear()
         .env("PATH", "/usr/bin:/usr/sbin")
+        .envs(shared.pairs())
         .envs(
             service
                 .environment

@@ -14,6 +14,7 @@ mod plan;
 mod record;
 mod rules;
 mod seen;
+mod shared;
 
 pub use orders::{OrderError, Orders, ServiceOrder};
 

@@ -42,6 +42,8 @@ pub(super) struct Record {
     pub(super) main: Option<Mark>,
     /// What was last told of it, and since when: a state, and a time.
     pub(super) told: Option<(String, Timestamp)>,
+    /// The mark of the variables for all services that it was started with; absent when nobody knows.
+    pub(super) variables: Option<String>,
 }
 
 /// The folder of records, which only root reads.

@@ -1,6 +1,7 @@
 //! Real processes, kept by a daemon that dies at any moment.
 
 mod controller;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -19,6 +20,7 @@ use super::health;
 use super::keeper::{Facts, Keeper, Looked, Now};
 use super::record::{Mark, Record, Records};
 use super::rules::{Limits, Name, Service};
+use super::shared::Shared;
 use crate::runtime::clock;
 
 /// The variable by which processes are found where there are no control groups: a program hands its environment on to
@@ -115,6 +117,7 @@ impl Node {
                 met: BTreeSet::new(),
                 leave: true,
                 down: false,
+                shared: Shared::default(),
             },
             health: health::Known::default(),
             folder,

@@ -2,7 +2,7 @@
 
 use cosi::Runtime;
 use jiff::Timestamp;
-use resources::runtime::{Health, ServiceCheck};
+use resources::runtime::{ENVIRONMENT, EnvironmentSpec, Health, ServiceCheck};
 use store::{Resource, Spec, Store, Transaction};
 
 use super::super::apply::{Apply, Places};
@@ -13,6 +13,13 @@ use crate::runtime::stage::status::SHUTDOWN;
 
 fn put(store: &Store, id: &str, spec: &ServiceSpec) {
     let resource = Resource::in_default(id, spec.clone());
+    let transaction = Transaction::owned("test").put(resource);
+    store.commit(transaction, Timestamp::now()).expect("put");
+}
+
+/// As a config that has been looked at, with nothing in it.
+fn configure(store: &Store) {
+    let resource = Resource::in_default(ENVIRONMENT, EnvironmentSpec::default());
     let transaction = Transaction::owned("test").put(resource);
     store.commit(transaction, Timestamp::now()).expect("put");
 }
@@ -80,6 +87,7 @@ async fn a_service_lives_as_its_spec_its_check_and_orders_have_it() {
     let testing = async {
         put(&store, "one", &spec);
         put(&store, "machined", &spec);
+        configure(&store);
         let waits = until(&store, "it to wait", |it| it.state == ServiceState::Waiting).await;
         assert_eq!(waits.waits_for, ["condition storage"]);
         let refused = status(&store, "machined").expect("told with the other");
