@@ -6,6 +6,7 @@
 pub mod api;
 pub mod block;
 pub mod config;
+pub mod controllers;
 pub mod inspect;
 pub mod metrics;
 pub mod network;

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use pki::Identity;
 use pki::pairing::PairingString;
 use store::{CommitError, Registry, RegistryError, Store};
 use sys::link::{DaemonEnd, Greeting, Start};
@@ -20,30 +19,25 @@ use crate::block;
 use crate::block::volume::{self, Volumes};
 use crate::config::source::Sources;
 use crate::config::{Configs, Disk, DiskError, FOLDER, Generations, Storage};
+use crate::controllers::{Effects, EffectsError, Parts, register};
 use crate::inspect::Inspect;
 use crate::metrics::{Calls, Metrics};
 use crate::network;
 use crate::network::time_server::config::Lookup;
 use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Order};
+use crate::runtime::clock;
 use crate::runtime::clock::Clock;
 use crate::runtime::console::Consoles;
 use crate::runtime::console::apply::{ConsoleController, Fixed};
 use crate::runtime::console::level::Level;
 use crate::runtime::events::Events;
-use crate::runtime::events::status::EventController;
 use crate::runtime::init_link::{InitLink, InitLinkError};
 use crate::runtime::journal::{Boot, Journal};
 use crate::runtime::logs::Logs;
 use crate::runtime::machine::Machine;
 use crate::runtime::pairing::{Kept, PairingError};
-use crate::runtime::service::{self, Orders};
-use crate::runtime::serving::apply::ServingController;
+use crate::runtime::service::Orders;
 use crate::runtime::sockets::{SocketError, Sockets};
-use crate::runtime::stage::status::StageController;
-use crate::runtime::{clock, console, environment, kernel_module, kernel_param, trusted_roots};
-
-/// The control groups of services: beside that of the system's own daemons, and like it not below any other's limits.
-const GROUPS: &str = "/sys/fs/cgroup/services";
 
 /// Why the daemon cannot start. init starts it again, and after five times in safe mode.
 #[derive(Debug, Error)]
@@ -58,9 +52,9 @@ pub enum StartError {
     /// The folder of configs.
     #[error("the folder of configs")]
     Folder(#[source] DiskError),
-    /// The folder of the kernel settings from before.
-    #[error("the folder of kernel settings")]
-    Settings(#[source] DiskError),
+    /// What changes this machine.
+    #[error("preparing what changes this machine")]
+    Effects(#[source] EffectsError),
     /// The types of resources.
     #[error("the types of resources")]
     Registry(#[source] RegistryError),
@@ -79,9 +73,6 @@ pub enum StartError {
     /// What maintenance mode pairs with.
     #[error("preparing maintenance mode")]
     Pairing(#[source] PairingError),
-    /// The services.
-    #[error("preparing services")]
-    Services(#[source] service::apply::ServicesError),
     /// TLS.
     #[error("preparing TLS")]
     Tls(#[source] pki::tls::TlsError),
@@ -153,7 +144,7 @@ impl Machined {
             &store,
             &registry,
             &events,
-            Effects::on_this_machine(run, &machine, keeps, ordered)?,
+            Effects::on_this_machine(run, &machine, keeps, ordered).map_err(StartError::Effects)?,
             host(run, &machine),
         )?;
         controllers.await_peer("networkd");
@@ -301,91 +292,6 @@ fn api(
         pairing: (kept, shown),
         no_services,
     })
-}
-
-/// What the controllers of this daemon are made of.
-#[expect(missing_debug_implementations, reason = "it holds keys")]
-pub struct Parts {
-    /// The identity of maintenance mode.
-    pub identity: Identity,
-    /// Where the API's endpoint is published.
-    pub endpoint: watch::Sender<Arc<Endpoint>>,
-    /// Where events are told.
-    pub events: Arc<Events>,
-    /// The console.
-    pub console: ConsoleController,
-    /// The kernel's announcements of devices.
-    pub devices: Listener,
-    /// What changes this machine.
-    pub effects: Effects,
-    /// How names are looked up.
-    pub lookup: Lookup,
-}
-
-/// The controllers that change this machine.
-#[derive(Debug)]
-pub struct Effects {
-    /// The kernel's settings.
-    pub params: kernel_param::apply::Apply,
-    /// The kernel's modules.
-    pub modules: kernel_module::apply::Apply,
-    /// The node's disk; none, when disks are to be left alone.
-    pub volumes: Option<volume::apply::Apply>,
-    /// Services.
-    pub services: service::apply::Apply,
-}
-
-impl Effects {
-    fn on_this_machine(
-        run: &Path,
-        machine: &Machine,
-        volumes: Option<volume::apply::Apply>,
-        orders: Orders,
-    ) -> Result<Self, StartError> {
-        let places = service::apply::Places {
-            groups: GROUPS.into(),
-            records: run.join("services"),
-            logs: run.join("logs"),
-        };
-        let services = service::apply::Apply::new(places, orders);
-        let params =
-            kernel_param::apply::Apply::new("/proc/sys".into(), &run.join("kernel-params"));
-        Ok(Self {
-            params: params.map_err(StartError::Settings)?,
-            modules: kernel_module::apply::Apply::new(machine.modules(), &machine.command_line),
-            volumes,
-            services: services.map_err(StartError::Services)?,
-        })
-    }
-}
-
-/// Registers every controller of this daemon.
-///
-/// # Errors
-/// Two of them claim the same name or output.
-pub fn register(
-    controllers: &mut cosi::Runtime,
-    parts: Parts,
-    host: network::Host<'_>,
-) -> Result<(), cosi::RegisterError> {
-    controllers.register(StageController)?;
-    controllers.register(ServingController::new(parts.identity, parts.endpoint))?;
-    controllers.register(EventController::new(parts.events))?;
-    controllers.register(console::config::Config)?;
-    controllers.register(parts.console)?;
-    block::register(controllers, parts.devices, parts.effects.volumes)?;
-    controllers.register(kernel_param::config::Config)?;
-    controllers.register(parts.effects.params)?;
-    controllers.register(kernel_module::config::Config)?;
-    controllers.register(parts.effects.modules)?;
-    controllers.register(environment::Config)?;
-    controllers.register(service::config::Config::new(host.command_line))?;
-    controllers.register(parts.effects.services)?;
-    controllers.register(trusted_roots::config::Config)?;
-    controllers.register(trusted_roots::apply::Apply::new(
-        host.folder.join("ca-certificates.crt"),
-    ))?;
-    network::register(controllers, host, parts.lookup)
 }
 
 fn registry() -> Result<Registry, RegistryError> {

@@ -1,0 +1,127 @@
+//! The controllers of this daemon: what they are made of, and all of them on one page.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use pki::Identity;
+use sys::uevent::Listener;
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::api::Endpoint;
+use crate::block::{self, volume};
+use crate::config::DiskError;
+use crate::network;
+use crate::network::time_server::config::Lookup;
+use crate::runtime::console::apply::ConsoleController;
+use crate::runtime::events::Events;
+use crate::runtime::events::status::EventController;
+use crate::runtime::machine::Machine;
+use crate::runtime::service::{self, Orders};
+use crate::runtime::serving::apply::ServingController;
+use crate::runtime::stage::status::StageController;
+use crate::runtime::{console, environment, kernel_module, kernel_param, trusted_roots};
+
+/// The control groups of services: beside that of the system's own daemons, and like it not below any other's limits.
+const GROUPS: &str = "/sys/fs/cgroup/services";
+
+/// What the controllers of this daemon are made of.
+#[expect(missing_debug_implementations, reason = "it holds keys")]
+pub struct Parts {
+    /// The identity of maintenance mode.
+    pub identity: Identity,
+    /// Where the API's endpoint is published.
+    pub endpoint: watch::Sender<Arc<Endpoint>>,
+    /// Where events are told.
+    pub events: Arc<Events>,
+    /// The console.
+    pub console: ConsoleController,
+    /// The kernel's announcements of devices.
+    pub devices: Listener,
+    /// What changes this machine.
+    pub effects: Effects,
+    /// How names are looked up.
+    pub lookup: Lookup,
+}
+
+/// What changes this machine could not be prepared.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EffectsError {
+    /// The folder of the kernel settings from before.
+    #[error("the folder of kernel settings")]
+    Settings(#[source] DiskError),
+    /// The folders of services.
+    #[error("the folders of services")]
+    Services(#[source] service::apply::ServicesError),
+}
+
+/// The controllers that change this machine.
+#[derive(Debug)]
+pub struct Effects {
+    /// The kernel's settings.
+    pub params: kernel_param::apply::Apply,
+    /// The kernel's modules.
+    pub modules: kernel_module::apply::Apply,
+    /// The node's disk; none, when disks are to be left alone.
+    pub volumes: Option<volume::apply::Apply>,
+    /// Services.
+    pub services: service::apply::Apply,
+}
+
+impl Effects {
+    /// Those on the machine that this process runs on; what must outlive it lies in `run`.
+    ///
+    /// # Errors
+    /// A folder cannot be made.
+    pub fn on_this_machine(
+        run: &Path,
+        machine: &Machine,
+        volumes: Option<volume::apply::Apply>,
+        orders: Orders,
+    ) -> Result<Self, EffectsError> {
+        let places = service::apply::Places {
+            groups: GROUPS.into(),
+            records: run.join("services"),
+            logs: run.join("logs"),
+        };
+        let services = service::apply::Apply::new(places, orders);
+        let params =
+            kernel_param::apply::Apply::new("/proc/sys".into(), &run.join("kernel-params"));
+        Ok(Self {
+            params: params.map_err(EffectsError::Settings)?,
+            modules: kernel_module::apply::Apply::new(machine.modules(), &machine.command_line),
+            volumes,
+            services: services.map_err(EffectsError::Services)?,
+        })
+    }
+}
+
+/// Registers every controller of this daemon.
+///
+/// # Errors
+/// Two of them claim the same name or output.
+pub fn register(
+    controllers: &mut cosi::Runtime,
+    parts: Parts,
+    host: network::Host<'_>,
+) -> Result<(), cosi::RegisterError> {
+    controllers.register(StageController)?;
+    controllers.register(ServingController::new(parts.identity, parts.endpoint))?;
+    controllers.register(EventController::new(parts.events))?;
+    controllers.register(console::config::Config)?;
+    controllers.register(parts.console)?;
+    block::register(controllers, parts.devices, parts.effects.volumes)?;
+    controllers.register(kernel_param::config::Config)?;
+    controllers.register(parts.effects.params)?;
+    controllers.register(kernel_module::config::Config)?;
+    controllers.register(parts.effects.modules)?;
+    controllers.register(environment::Config)?;
+    controllers.register(service::config::Config::new(host.command_line))?;
+    controllers.register(parts.effects.services)?;
+    controllers.register(trusted_roots::config::Config)?;
+    controllers.register(trusted_roots::apply::Apply::new(
+        host.folder.join("ca-certificates.crt"),
+    ))?;
+    network::register(controllers, host, parts.lookup)
+}
