@@ -4,7 +4,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use config::{DiskSelector, Document, Documents, Hostname, KeyPair, SystemDiskConfig};
+use config::{
+    ClusterId, ClusterIdentityConfig, DiskSelector, Document, DocumentName, Documents, Hostname,
+    KeyPair, SystemDiskConfig,
+};
 use jiff::{SignedDuration, Timestamp};
 use pki::{Authority, Names, Role, Roles};
 use serde::{Deserialize, Serialize};
@@ -24,6 +27,16 @@ const WORKER_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 365 * 24
 pub(crate) struct Secrets {
     /// The authority of the nodes' API.
     api: AuthorityFile,
+    /// Which cluster it is; absent in those that were made before clusters had an identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster: Option<ClusterFile>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClusterFile {
+    name: DocumentName,
+    id: ClusterId,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -34,16 +47,21 @@ struct AuthorityFile {
 }
 
 impl Secrets {
-    /// New secrets.
-    pub(crate) fn generate(now: Timestamp) -> Result<Self> {
+    /// New secrets, of a cluster that is called so.
+    pub(crate) fn generate(name: DocumentName, now: Timestamp) -> Result<Self> {
         let authority = Authority::generate(AUTHORITY, now).context("making the authority")?;
         let own = authority.identity();
         let certificate = own.certificate_pem().to_owned();
+        // A hash of a key made by chance is as good as chance. It stays what it is when the authority changes.
+        let fingerprint = own.certificate().fingerprint.to_string();
+        let id: String = fingerprint.chars().take(32).collect();
+        let id = id.parse().context("making the id of the cluster")?;
         Ok(Self {
             api: AuthorityFile {
                 certificate,
                 key: own.key_pem().expose().clone(),
             },
+            cluster: Some(ClusterFile { name, id }),
         })
     }
 
@@ -106,7 +124,11 @@ impl Secrets {
             let wipe = false;
             Document::from(SystemDiskConfig { selector, wipe })
         });
-        Documents::new(documents.iter().cloned().chain(disk)).context("building the documents")
+        let cluster = self.cluster.clone().map(|ClusterFile { name, id }| {
+            Document::from(ClusterIdentityConfig { cluster: name, id })
+        });
+        Documents::new(documents.iter().cloned().chain(cluster).chain(disk))
+            .context("building the documents")
     }
 
     /// A context for a person or program.
@@ -128,5 +150,28 @@ impl Secrets {
             key: issued.key_pem().expose().clone(),
             nodes,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_know_their_cluster_unless_its_secrets_are_older() {
+        let now = Timestamp::UNIX_EPOCH;
+        let made = Secrets::generate("production".parse().unwrap(), now).unwrap();
+        let mut read: Secrets = files::parse_secret(&made.to_yaml().unwrap()).unwrap();
+        let (role, hostname) = (config::Role::ControlPlane, "a".parse().unwrap());
+        let node = read.node(role, &hostname, None, now).unwrap();
+        let identity = node.cluster_identity().unwrap();
+        assert_eq!(identity.cluster.as_str(), "production");
+        assert_eq!(Some(&identity.id), made.cluster.as_ref().map(|it| &it.id));
+        read.cluster = None;
+        let text = read.to_yaml().unwrap();
+        assert!(!text.contains("cluster"));
+        let old: Secrets = files::parse_secret(&text).unwrap();
+        let node = old.node(role, &hostname, None, now).unwrap();
+        assert_eq!(node.cluster_identity(), None);
     }
 }

@@ -82,7 +82,7 @@ fn secrets_configs_and_contexts_are_private_files_that_are_kept() {
     for node in ["node-1", "node-2"] {
         assert!(
             home.fine(&format!("config validate -f {node}.yaml"))
-                .ends_with("3 documents, valid\n")
+                .ends_with("4 documents, valid\n")
         );
     }
 }

@@ -20,7 +20,7 @@ use crate::runtime::machine::Machine;
 use crate::runtime::service::{self, Orders};
 use crate::runtime::serving::apply::ServingController;
 use crate::runtime::stage::status::StageController;
-use crate::runtime::{console, environment, kernel_module, kernel_param, trusted_roots};
+use crate::runtime::{cluster, console, environment, kernel_module, kernel_param, trusted_roots};
 
 /// The control groups of services: beside that of the system's own daemons, and like it not below any other's limits.
 const GROUPS: &str = "/sys/fs/cgroup/services";
@@ -116,6 +116,7 @@ pub fn register(
     controllers.register(parts.effects.params)?;
     controllers.register(kernel_module::config::Config)?;
     controllers.register(parts.effects.modules)?;
+    controllers.register(cluster::Config)?;
     controllers.register(environment::Config)?;
     controllers.register(service::config::Config::new(host.command_line))?;
     controllers.register(parts.effects.services)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
-use config::{DiskSelector, Hostname};
+use config::{DiskSelector, DocumentName, Hostname};
 use jiff::{SignedDuration, Timestamp};
 use pki::Role;
 
@@ -24,6 +24,9 @@ pub(crate) enum Generate {
         /// The file to write, mode 0600
         #[arg(long, default_value = "secrets.yaml")]
         file: PathBuf,
+        /// What people will call the cluster
+        #[arg(long, value_name = "NAME", default_value = "garboard")]
+        cluster: DocumentName,
         /// Replace the file if it exists
         #[arg(long)]
         force: bool,
@@ -128,8 +131,16 @@ pub(crate) fn run(
     now: Timestamp,
 ) -> Result<()> {
     match generate {
-        Generate::Secrets { file, force } => {
-            files::write_secret(&file, &Secrets::generate(now)?.to_yaml()?, existing(force))?;
+        Generate::Secrets {
+            file,
+            cluster,
+            force,
+        } => {
+            files::write_secret(
+                &file,
+                &Secrets::generate(cluster, now)?.to_yaml()?,
+                existing(force),
+            )?;
             output::line(&format!(
                 "wrote {}; next: osctl gen config NAME, osctl gen crt --name CONTEXT",
                 file.display()

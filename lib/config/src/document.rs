@@ -7,9 +7,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::kinds::{
-    ApiTrustConfig, ConsoleConfig, Dhcp4Config, EnvironmentConfig, HostnameConfig,
-    KernelModuleConfig, LinkConfig, MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig,
-    SystemDiskConfig, TimeConfig, TrustedRootsConfig,
+    ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config, EnvironmentConfig,
+    HostnameConfig, KernelModuleConfig, LinkConfig, MachineConfig, ResolverConfig,
+    StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TrustedRootsConfig,
 };
 use crate::node::{Node, Value};
 use crate::problem::{Place, Position, Problems, Source, Sources};
@@ -165,6 +165,7 @@ macro_rules! documents {
 documents! {
     Machine(MachineConfig),
     ApiTrust(ApiTrustConfig),
+    ClusterIdentity(ClusterIdentityConfig),
     Hostname(HostnameConfig),
     Link(LinkConfig),
     Dhcp4(Dhcp4Config),
@@ -363,6 +364,15 @@ impl Documents {
     pub fn environment(&self) -> Option<&EnvironmentConfig> {
         self.iter().find_map(|it| match it {
             Document::Environment(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `ClusterIdentity` document.
+    #[must_use]
+    pub fn cluster_identity(&self) -> Option<&ClusterIdentityConfig> {
+        self.iter().find_map(|it| match it {
+            Document::ClusterIdentity(it) => Some(it),
             _ => None,
         })
     }

@@ -35,13 +35,13 @@ mod write;
 pub use diff::diff;
 pub use document::{Document, Documents, Identity, Kind};
 pub use kinds::{
-    ApiTrustConfig, ConsoleConfig, ConsoleName, ConsoleNameError, DEFAULT_DHCP4_METRIC,
-    DEFAULT_ROUTE_METRIC, Dhcp4Config, EnvironmentConfig, HostnameConfig, KernelLevel,
-    KernelModuleConfig, KernelValue, KernelValueError, KeyPair, LinkConfig, MachineConfig,
-    ModuleName, ModuleNameError, ParameterName, ResolverConfig, Role, RouteConfig, RouteError,
-    StaticHostConfig, SysctlConfig, SysctlError, SysctlKey, SysctlKeyError, SystemDiskConfig,
-    TimeConfig, TrustedRootsConfig, VariableName, VariableNameError, VariableValue,
-    VariableValueError,
+    ApiTrustConfig, ClusterId, ClusterIdError, ClusterIdentityConfig, ConsoleConfig, ConsoleName,
+    ConsoleNameError, DEFAULT_DHCP4_METRIC, DEFAULT_ROUTE_METRIC, Dhcp4Config, EnvironmentConfig,
+    HostnameConfig, KernelLevel, KernelModuleConfig, KernelValue, KernelValueError, KeyPair,
+    LinkConfig, MachineConfig, ModuleName, ModuleNameError, ParameterName, ResolverConfig, Role,
+    RouteConfig, RouteError, StaticHostConfig, SysctlConfig, SysctlError, SysctlKey,
+    SysctlKeyError, SystemDiskConfig, TimeConfig, TrustedRootsConfig, VariableName,
+    VariableNameError, VariableValue, VariableValueError,
 };
 pub use nearest::nearest;
 pub use problem::{Position, Problem, Problems, looks_secret};

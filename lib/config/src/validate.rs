@@ -47,7 +47,8 @@ impl Documents {
                     faults
                 }
                 Document::StaticHost(it) => check_names(it, &mut hosts),
-                Document::Hostname(_)
+                Document::ClusterIdentity(_)
+                | Document::Hostname(_)
                 | Document::Dhcp4(_)
                 | Document::Resolver(_)
                 | Document::Time(_)

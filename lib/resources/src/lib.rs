@@ -58,6 +58,7 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<net::TimeServerStatus>()?
         .register::<net::TimeSpec>()?
         .register::<net::TimeStatus>()?
+        .register::<runtime::ClusterInfo>()?
         .register::<runtime::Condition>()?
         .register::<runtime::ConsoleSpec>()?
         .register::<runtime::EnvironmentSpec>()?

@@ -60,6 +60,26 @@ pub(super) fn keeps_the_role(
     )))
 }
 
+/// Refuses the config of a node of another cluster.
+pub(super) fn keeps_the_cluster(
+    running: Option<&Documents>,
+    wanted: &Documents,
+    force: bool,
+) -> Result<(), Failure> {
+    let has = running.and_then(Documents::cluster_identity);
+    let (Some(has), Some(wants)) = (has, wanted.cluster_identity()) else {
+        return Ok(());
+    };
+    if has.id == wants.id || force {
+        return Ok(());
+    }
+    Err(Failure::precondition(format!(
+        "this is the config of a node of the cluster {} ({}), and this node is of {} ({}); if it is the wrong file, nothing has \
+         changed; if it is meant, apply it with --force",
+        wants.cluster, wants.id, has.cluster, has.id
+    )))
+}
+
 /// Refuses what would lock its sender out. Who paired has no certificate, and needs none to come again.
 pub(super) fn keeps_the_caller(
     caller: &Caller,
@@ -84,5 +104,35 @@ pub(super) fn save_failure(error: SaveError) -> Failure {
         SaveError::Refused(problems) => Failure::invalid(problems.to_string()),
         full @ SaveError::State { .. } => Failure::precondition(cosi::report(&full)),
         other => Failure::internal(cosi::report(&other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(cluster: &str, id: char) -> Documents {
+        let id: String = std::iter::repeat_n(id, 32).collect();
+        let text = format!(
+            "apiVersion: garboard/v1alpha1\nkind: ClusterIdentity\ncluster: {cluster}\nid: '{id}'\n"
+        );
+        ::config::check("test", text.as_bytes()).expect("a config")
+    }
+
+    #[test]
+    fn a_node_stays_in_its_cluster_unless_forced() {
+        let (one, other, none) = (of("a", '1'), of("a", '2'), Documents::default());
+        let error = keeps_the_cluster(Some(&one), &other, false).expect_err("another cluster");
+        assert!(format!("{error:?}").contains("--force"), "{error:?}");
+        for (running, wanted, force) in [
+            (Some(&one), &other, true),
+            // Its name may change.
+            (Some(&one), &of("b", '1'), false),
+            (Some(&one), &none, false),
+            (Some(&none), &one, false),
+            (None, &one, false),
+        ] {
+            assert!(keeps_the_cluster(running, wanted, force).is_ok());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The node below its controllers: devices, logs, events, the console, the clock, the link to init.
 
 pub mod clock;
+pub mod cluster;
 pub mod console;
 pub mod devices;
 pub mod environment;

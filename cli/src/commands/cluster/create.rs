@@ -153,7 +153,7 @@ impl Create {
             return Ok(());
         }
         let now = Timestamp::now();
-        let secrets = Secrets::generate(now)?;
+        let secrets = Secrets::generate(self.name.as_str().parse()?, now)?;
         files::write_secret(
             &cluster.folder().join("secrets.yaml"),
             &secrets.to_yaml()?,

@@ -24,6 +24,7 @@ pub(super) const WORDS: &[&str] = &[
     "Environment\nvariables: {A: ",
     "\nhttpProxy: http://a:b@c:1",
     "\nnoProxy: [",
+    "ClusterIdentity\ncluster: a\nid: ",
     "Console\ndevices: [",
     "\nkernelMessages: ",
     "TrustedRoots\nname: ",

@@ -1,6 +1,7 @@
 //! The document kinds, one per file.
 
 mod api_trust;
+mod cluster_identity;
 mod console;
 mod dhcp4;
 mod environment;
@@ -17,6 +18,7 @@ mod time;
 mod trusted_roots;
 
 pub use api_trust::{ApiTrustConfig, KeyPair};
+pub use cluster_identity::{ClusterId, ClusterIdError, ClusterIdentityConfig};
 pub use console::{ConsoleConfig, ConsoleName, ConsoleNameError, KernelLevel};
 pub use dhcp4::{DEFAULT_DHCP4_METRIC, Dhcp4Config};
 pub use environment::{

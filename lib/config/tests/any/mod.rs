@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use config::{
-    ApiTrustConfig, Cidr, ConsoleConfig, Dhcp4Config, Document, Documents, EnvironmentConfig,
-    Hostname, HostnameConfig, KernelLevel, KernelModuleConfig, KernelValue, KeyPair, LinkConfig,
-    MachineConfig, Mtu, ResolverConfig, Role, RouteConfig, StaticHostConfig, SysctlConfig,
-    SystemDiskConfig, TimeConfig, TimeServer, TrustedRootsConfig,
+    ApiTrustConfig, Cidr, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config, Document, Documents,
+    EnvironmentConfig, Hostname, HostnameConfig, KernelLevel, KernelModuleConfig, KernelValue,
+    KeyPair, LinkConfig, MachineConfig, Mtu, ResolverConfig, Role, RouteConfig, StaticHostConfig,
+    SysctlConfig, SystemDiskConfig, TimeConfig, TimeServer, TrustedRootsConfig,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -141,6 +141,13 @@ fn console() -> impl Strategy<Value = ConsoleConfig> {
     })
 }
 
+fn cluster_identity() -> impl Strategy<Value = ClusterIdentityConfig> {
+    ("[a-z0-9]{1,9}", "[0-9a-f]{32}").prop_map(|(cluster, id)| ClusterIdentityConfig {
+        cluster: cluster.parse().unwrap(),
+        id: id.parse().unwrap(),
+    })
+}
+
 fn environment() -> impl Strategy<Value = EnvironmentConfig> {
     let name =
         "[a-zA-Z_][a-zA-Z0-9_]{0,8}".prop_filter_map("no name of the node's", |it| it.parse().ok());
@@ -190,6 +197,7 @@ pub(crate) fn document() -> impl Strategy<Value = Document> {
         system_disk().prop_map(Document::from),
         time().prop_map(Document::from),
         console().prop_map(Document::from),
+        cluster_identity().prop_map(Document::from),
         environment().prop_map(Document::from),
         trusted_roots().prop_map(Document::from),
         link().prop_map(Document::from),

@@ -2,6 +2,7 @@
 //!
 //! All in namespace `runtime`, all written by machined.
 
+mod cluster_info;
 mod condition;
 mod console_spec;
 mod environment_spec;
@@ -20,6 +21,7 @@ mod trusted_roots_spec;
 mod trusted_roots_status;
 mod version;
 
+pub use cluster_info::{CLUSTER, ClusterInfo};
 pub use condition::Condition;
 pub use console_spec::{CONSOLE, ConsoleSpec};
 pub use environment_spec::{ENVIRONMENT, EnvironmentSpec};

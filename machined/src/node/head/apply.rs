@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use super::{Head, HeadError};
 use crate::api::{Caller, Failure};
 use crate::config::{Applied, Effect, Generation, Storage};
-use crate::node::checks::{check, is_expected, keeps_the_caller, keeps_the_role, save_failure};
+use crate::node::checks::{
+    check, is_expected, keeps_the_caller, keeps_the_cluster, keeps_the_role, save_failure,
+};
 use crate::node::documents::{self, SOURCE};
 use crate::runtime::stage::status::CONFIG;
 
@@ -119,6 +121,7 @@ impl Head {
         is_expected(expected, number)?;
         let running = active.as_ref().map(|(_, documents)| documents);
         keeps_the_role(running, &wanted, force)?;
+        keeps_the_cluster(running, &wanted, force)?;
         if running.is_some_and(|running| running.api_trust().is_some())
             && wanted.api_trust().is_none()
         {
