@@ -20,7 +20,9 @@ use crate::runtime::machine::Machine;
 use crate::runtime::service::{self, Orders};
 use crate::runtime::serving::apply::ServingController;
 use crate::runtime::stage::status::StageController;
-use crate::runtime::{cluster, console, environment, kernel_module, kernel_param, trusted_roots};
+use crate::runtime::{
+    cluster, console, environment, kernel_module, kernel_param, log_destination, trusted_roots,
+};
 
 /// The control groups of services: beside that of the system's own daemons, and like it not below any other's limits.
 const GROUPS: &str = "/sys/fs/cgroup/services";
@@ -124,5 +126,6 @@ pub fn register(
     controllers.register(trusted_roots::apply::Apply::new(
         host.folder.join("ca-certificates.crt"),
     ))?;
+    log_destination::register(controllers, host.folder, parts.lookup.clone())?;
     network::register(controllers, host, parts.lookup)
 }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use crate::kinds::{
     ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config, EnvironmentConfig,
-    HostnameConfig, KernelModuleConfig, LinkConfig, MachineConfig, ResolverConfig,
-    StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TrustedRootsConfig,
+    HostnameConfig, KernelModuleConfig, LinkConfig, LogDestinationConfig, MachineConfig,
+    ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig,
+    TrustedRootsConfig,
 };
 use crate::node::{Node, Value};
 use crate::problem::{Place, Position, Problems, Source, Sources};
@@ -175,6 +176,7 @@ documents! {
     TrustedRoots(TrustedRootsConfig),
     Environment(EnvironmentConfig),
     Console(ConsoleConfig),
+    LogDestination(LogDestinationConfig),
     Sysctl(SysctlConfig),
     KernelModule(KernelModuleConfig),
     SystemDisk(SystemDiskConfig),
@@ -373,6 +375,14 @@ impl Documents {
     pub fn cluster_identity(&self) -> Option<&ClusterIdentityConfig> {
         self.iter().find_map(|it| match it {
             Document::ClusterIdentity(it) => Some(it),
+            _ => None,
+        })
+    }
+
+    /// The `LogDestination` documents.
+    pub fn log_destinations(&self) -> impl Iterator<Item = &LogDestinationConfig> {
+        self.iter().filter_map(|it| match it {
+            Document::LogDestination(it) => Some(it),
             _ => None,
         })
     }

@@ -38,10 +38,11 @@ pub use kinds::{
     ApiTrustConfig, ClusterId, ClusterIdError, ClusterIdentityConfig, ConsoleConfig, ConsoleName,
     ConsoleNameError, DEFAULT_DHCP4_METRIC, DEFAULT_ROUTE_METRIC, Dhcp4Config, EnvironmentConfig,
     HostnameConfig, KernelLevel, KernelModuleConfig, KernelValue, KernelValueError, KeyPair,
-    LinkConfig, MachineConfig, ModuleName, ModuleNameError, ParameterName, ResolverConfig, Role,
-    RouteConfig, RouteError, StaticHostConfig, SysctlConfig, SysctlError, SysctlKey,
-    SysctlKeyError, SystemDiskConfig, TimeConfig, TrustedRootsConfig, VariableName,
-    VariableNameError, VariableValue, VariableValueError,
+    LinkConfig, LogDestinationConfig, LogFormat, LogSource, MachineConfig, ModuleName,
+    ModuleNameError, ParameterName, ResolverConfig, Role, RouteConfig, RouteError,
+    StaticHostConfig, SysctlConfig, SysctlError, SysctlKey, SysctlKeyError, SystemDiskConfig,
+    TagError, TagName, TagValue, TimeConfig, TrustedRootsConfig, VariableName, VariableNameError,
+    VariableValue, VariableValueError,
 };
 pub use nearest::nearest;
 pub use problem::{Position, Problem, Problems, looks_secret};
@@ -49,8 +50,8 @@ pub use read::{check, parse};
 pub use types::{
     Certificate, Cidr, CidrError, DiskBus, DiskFacts, DiskSelector, DiskSelectorError,
     DiskSelectorFault, DocumentName, DocumentNameError, Hostname, HostnameError, LinkName,
-    LinkNameError, Mtu, MtuError, Network, NetworkError, NoProxy, NoProxyError, PemError,
-    PrivateKey, ProxyUrl, ProxyUrlError, TimeServer,
+    LinkNameError, LogHost, LogProtocol, LogUrl, LogUrlError, Mtu, MtuError, Network, NetworkError,
+    NoProxy, NoProxyError, PemError, PrivateKey, ProxyUrl, ProxyUrlError, TimeServer,
 };
 pub use write::WriteError;
 

@@ -54,6 +54,7 @@ impl Documents {
                 | Document::Time(_)
                 | Document::Environment(_)
                 | Document::Console(_)
+                | Document::LogDestination(_)
                 | Document::TrustedRoots(_)
                 | Document::Sysctl(_)
                 | Document::KernelModule(_)

@@ -67,6 +67,8 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<runtime::KernelModuleStatus>()?
         .register::<runtime::KernelParamSpec>()?
         .register::<runtime::KernelParamStatus>()?
+        .register::<runtime::LogDestinationSpec>()?
+        .register::<runtime::LogDestinationStatus>()?
         .register::<runtime::MachineStatus>()?
         .register::<runtime::Pairing>()?
         .register::<runtime::Reboot>()?

@@ -59,6 +59,12 @@ impl Logs {
         Self { folder }
     }
 
+    /// Where they are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The services that have a log, by name.
     #[must_use]
     pub fn services(&self) -> Vec<String> {

@@ -11,6 +11,7 @@ pub mod journal;
 pub mod kernel_module;
 pub mod kernel_param;
 pub mod kmsg;
+pub mod log_destination;
 pub mod logs;
 pub mod machine;
 pub mod modules;

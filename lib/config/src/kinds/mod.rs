@@ -9,6 +9,7 @@ mod hostname;
 mod kernel_module;
 mod kernel_value;
 mod link;
+mod log_destination;
 mod machine;
 mod resolver;
 mod static_host;
@@ -28,6 +29,9 @@ pub use hostname::HostnameConfig;
 pub use kernel_module::{KernelModuleConfig, ModuleName, ModuleNameError, ParameterName};
 pub use kernel_value::{KernelValue, KernelValueError};
 pub use link::{DEFAULT_ROUTE_METRIC, LinkConfig, RouteConfig, RouteError};
+pub use log_destination::{
+    LogDestinationConfig, LogFormat, LogSource, TagError, TagName, TagValue,
+};
 pub use machine::{MachineConfig, Role};
 pub use resolver::ResolverConfig;
 pub use static_host::StaticHostConfig;

@@ -7,6 +7,7 @@ mod disk_selector;
 mod document_name;
 mod hostname;
 mod link_name;
+mod log_url;
 mod mtu;
 mod no_proxy;
 mod pem;
@@ -20,6 +21,7 @@ pub use disk_selector::{DiskBus, DiskFacts, DiskSelector, DiskSelectorError, Dis
 pub use document_name::{DocumentName, DocumentNameError};
 pub use hostname::{Hostname, HostnameError};
 pub use link_name::{LinkName, LinkNameError};
+pub use log_url::{LogHost, LogProtocol, LogUrl, LogUrlError};
 pub use mtu::{Mtu, MtuError};
 pub use no_proxy::{NoProxy, NoProxyError};
 pub use pem::PemError;

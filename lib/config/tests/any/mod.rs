@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use config::{
     ApiTrustConfig, Cidr, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config, Document, Documents,
     EnvironmentConfig, Hostname, HostnameConfig, KernelLevel, KernelModuleConfig, KernelValue,
-    KeyPair, LinkConfig, MachineConfig, Mtu, ResolverConfig, Role, RouteConfig, StaticHostConfig,
-    SysctlConfig, SystemDiskConfig, TimeConfig, TimeServer, TrustedRootsConfig,
+    KeyPair, LinkConfig, LogDestinationConfig, LogFormat, LogSource, MachineConfig, Mtu,
+    ResolverConfig, Role, RouteConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig,
+    TimeConfig, TimeServer, TrustedRootsConfig,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -177,6 +178,34 @@ fn environment() -> impl Strategy<Value = EnvironmentConfig> {
     )
 }
 
+fn log_destination() -> impl Strategy<Value = LogDestinationConfig> {
+    let name = "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?".prop_map(|it| it.parse().unwrap());
+    let address = any::<IpAddr>().prop_filter_map("a host's address", |it| {
+        let host = match it {
+            IpAddr::V4(it) => it.to_string(),
+            IpAddr::V6(it) => format!("[{it}]"),
+        };
+        format!("tcp://{host}:1").parse().ok()
+    });
+    let name_of_host = "(tcp|udp)://[a-z]([a-z0-9-]{0,20}[a-z0-9])?:[1-9][0-9]{0,3}";
+    let url = prop_oneof![address, name_of_host.prop_map(|it| it.parse().unwrap())];
+    let sources = btree_set(
+        prop_oneof![Just(LogSource::Kernel), Just(LogSource::Services)],
+        1..=2,
+    );
+    let tags = btree_map("x[a-zA-Z0-9_.-]{0,20}", "[ -~]{0,20}", 0..4);
+    (name, url, sources, tags).prop_map(|(name, url, sources, tags)| LogDestinationConfig {
+        name,
+        url,
+        sources: sources.into_iter().collect(),
+        format: LogFormat::JsonLines,
+        tags: tags
+            .into_iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect(),
+    })
+}
+
 pub(crate) fn document() -> impl Strategy<Value = Document> {
     let role = prop_oneof![Just(Role::ControlPlane), Just(Role::Worker)];
     let name = || NAMES.prop_filter_map("a link name", |it| it.parse().ok());
@@ -199,6 +228,7 @@ pub(crate) fn document() -> impl Strategy<Value = Document> {
         console().prop_map(Document::from),
         cluster_identity().prop_map(Document::from),
         environment().prop_map(Document::from),
+        log_destination().prop_map(Document::from),
         trusted_roots().prop_map(Document::from),
         link().prop_map(Document::from),
         (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {

@@ -42,6 +42,11 @@ impl Lookup {
         Self(Arc::new(with))
     }
 
+    /// The addresses of a host; never none.
+    pub(crate) async fn addresses(&self, name: String) -> Found {
+        (self.0)(name).await
+    }
+
     /// The node's own: its hosts, and its name servers as they are then.
     #[must_use]
     pub fn of(store: Store) -> Self {
