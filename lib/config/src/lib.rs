@@ -22,6 +22,7 @@ pub mod generate;
 mod kinds;
 mod nearest;
 mod node;
+mod of_kind;
 pub mod patch;
 mod problem;
 mod read;
