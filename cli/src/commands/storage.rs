@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
 use api::v1alpha1::storage_service_client::StorageServiceClient;
-use api::v1alpha1::{ResetRequest, WipeDiskRequest};
+use api::v1alpha1::{ResetRequest, ResetResponse, WipeDiskRequest, WipeDiskResponse};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use tonic::transport::Channel;
+use tonic::{Response, Status};
 
 use super::config::paired;
 use super::power;
@@ -131,54 +132,72 @@ impl Node<'_> {
     async fn reset(&self, disk: &str, dry_run: bool) -> Result<Emptied> {
         let disk = disk.to_owned();
         let request = ResetRequest { disk, dry_run };
-        let answer = match self {
-            Self::Running(session, name) => {
-                let call = |channel| {
-                    let request = request.clone();
-                    async move { Ok(StorageServiceClient::new(channel).reset(request).await?) }
-                };
-                session.again(name, call).await
+        let answer = self.ask(|service| {
+            let request = request.clone();
+            async move {
+                match service {
+                    Service::Running(mut it) => it.reset(request).await,
+                    Service::Waiting(mut it) => it.reset(request).await,
+                }
             }
-            Self::Waiting(channel, _, patience) => {
-                let mut client = MaintenanceServiceClient::new(channel.clone());
-                within(*patience, async { Ok(client.reset(request).await?) }).await
-            }
-        };
-        let answer = answer.context(self.name().to_owned())?.into_inner();
+        });
+        let ResetResponse { disk, description } = answer.await?;
+        let done = !dry_run;
         Ok(Emptied {
-            disk: answer.disk,
-            description: answer.description,
-            done: !dry_run,
+            disk,
+            description,
+            done,
         })
     }
 
     async fn wipe(&self, disk: &str, dry_run: bool) -> Result<Emptied> {
         let disk = disk.to_owned();
         let request = WipeDiskRequest { disk, dry_run };
+        let answer = self.ask(|service| {
+            let request = request.clone();
+            async move {
+                match service {
+                    Service::Running(mut it) => it.wipe_disk(request).await,
+                    Service::Waiting(mut it) => it.wipe_disk(request).await,
+                }
+            }
+        });
+        let WipeDiskResponse { disk, description } = answer.await?;
+        let done = !dry_run;
+        Ok(Emptied {
+            disk,
+            description,
+            done,
+        })
+    }
+
+    /// Calls the service that a node has for this in the state it is in.
+    async fn ask<T, F>(&self, call: impl Fn(Service) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
         let answer = match self {
             Self::Running(session, name) => {
                 let call = |channel| {
-                    let request = request.clone();
-                    async move {
-                        Ok(StorageServiceClient::new(channel)
-                            .wipe_disk(request)
-                            .await?)
-                    }
+                    let answer = call(Service::Running(StorageServiceClient::new(channel)));
+                    async move { Ok(answer.await?) }
                 };
                 session.again(name, call).await
             }
             Self::Waiting(channel, _, patience) => {
-                let mut client = MaintenanceServiceClient::new(channel.clone());
-                within(*patience, async { Ok(client.wipe_disk(request).await?) }).await
+                let service = MaintenanceServiceClient::new(channel.clone());
+                let answer = call(Service::Waiting(service));
+                within(*patience, async { Ok(answer.await?) }).await
             }
         };
-        let answer = answer.context(self.name().to_owned())?.into_inner();
-        Ok(Emptied {
-            disk: answer.disk,
-            description: answer.description,
-            done: !dry_run,
-        })
+        Ok(answer.context(self.name().to_owned())?.into_inner())
     }
+}
+
+/// What a node has for emptying disks.
+enum Service {
+    Running(StorageServiceClient<Channel>),
+    Waiting(MaintenanceServiceClient<Channel>),
 }
 
 /// Empties a node's own disk and restarts it.

@@ -133,7 +133,7 @@ impl Keeper {
         let announced = self.announced.take().filter(|(name, _)| *name == disk.name);
         let due = announced.map(|(_, step)| step);
         let (step, again) = match step {
-            // What is random in a step is never the same twice: what was announced is what is done.
+            // Planned anew, with other random identifiers: it is the kind of step that was announced.
             Some(step) if due.as_ref().is_some_and(|it| same_kind(it, &step)) => {
                 self.carry_out(&step, kernels, disk);
                 let again = if self.failed.is_some() {
