@@ -28,7 +28,7 @@ use std::os::fd::AsRawFd;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Lets the runtime wait until `inner` can be read.
+/// Lets the runtime wait until `inner` is ready for something.
 #[expect(
     deprecated,
     reason = "its successor is unsafe, for types whose descriptor changes; ours own one for their whole life"

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::config::facts;
-use super::keeper::{Known, Volumes};
+use super::keeper::{Known, Volumes, is_usable};
 use super::plan::Wanted;
 use crate::config::Storage;
 
@@ -130,9 +130,8 @@ impl Controller for Apply {
 /// The disks that the config's selector fits; what cannot be written is none of them.
 fn wanted(spec: &SystemDiskSpec, disks: &BTreeMap<String, Disk>) -> Result<Wanted, Error> {
     let selector: DiskSelector = spec.selector.parse()?;
-    let fits = |(name, disk): &(&String, &Disk)| {
-        !disk.read_only && disk.bytes > 0 && selector.fits(&facts(name, disk))
-    };
+    let fits =
+        |(name, disk): &(&String, &Disk)| is_usable(disk) && selector.fits(&facts(name, disk));
     let fitting = disks.iter().filter(fits);
     Ok(Wanted {
         fitting: fitting.map(|(name, _)| name.clone()).collect(),

@@ -197,7 +197,7 @@ impl Keeper {
     /// Looks at every disk that the node could use; the last reason why one could not be read.
     pub(super) fn look(&self, disks: &BTreeMap<String, Disk>) -> (Vec<Seen>, Option<String>) {
         let mut unreadable = None;
-        let usable = disks.iter().filter(|(_, it)| !it.read_only && it.bytes > 0);
+        let usable = disks.iter().filter(|(_, it)| is_usable(it));
         let seen = usable.filter_map(|(name, disk)| match self.host.look(name, disk) {
             Ok(seen) => Some(seen),
             Err(error) => {
@@ -323,6 +323,11 @@ fn random() -> Guid {
         tracing::error!("no randomness for the identifiers of the node's disk");
     }
     Guid::random(bytes)
+}
+
+/// Whether a node could keep anything on a disk: it can be written, and is more than an empty drive.
+pub(super) fn is_usable(disk: &Disk) -> bool {
+    !disk.read_only && disk.bytes > 0
 }
 
 /// The disks for a person who has to choose.
