@@ -17,6 +17,15 @@ const GENERIC: &str = "GARBOARD_IMAGE_DIR_GENERIC";
 /// The program that tests put into machines.
 const AGENT: &str = "GARBOARD_AGENT";
 
+/// The file that gets a line for each campaign of power cuts; only a long run has one.
+const POWER_CUTS: &str = "GARBOARD_POWER_CUTS";
+
+/// The file for what campaigns of power cuts saw, when somebody wants to know.
+#[must_use]
+pub fn power_cuts() -> Option<PathBuf> {
+    std::env::var_os(POWER_CUTS).map(PathBuf::from)
+}
+
 /// The agent.
 ///
 /// # Errors

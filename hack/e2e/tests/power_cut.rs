@@ -5,6 +5,7 @@
 //! life, and the node is started with it, again and again.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -99,6 +100,7 @@ fn power_goes(making: usize, applies: usize, seed: u64) -> Result<()> {
             seed.rotate_left(7) ^ u64::try_from(number)?,
         ));
     }
+    let mut held = 0;
     for cut in cuts {
         recorded.image(cut, &node.disk_file(OWN)?)?;
         // What it does now is nobody's business.
@@ -106,8 +108,20 @@ fn power_goes(making: usize, applies: usize, seed: u64) -> Result<()> {
         life.goes_on(&lab, &mut node, cut)
             .with_context(|| format!("{cut}: {}", life.story()))?;
         node.power_cut()?;
+        held += 1;
     }
-    Ok(())
+    ensure!(held == making + applies, "{held} cuts");
+    told(&format!("| {seed} | {making} | {applies} | {held} |\n"))
+}
+
+/// Adds a line to the report, if there is to be one.
+fn told(line: &str) -> Result<()> {
+    let Some(file) = places::power_cuts() else {
+        return Ok(());
+    };
+    let mut file = File::options().append(true).open(file)?;
+    // At once, since several tests write.
+    Ok(file.write_all(line.as_bytes())?)
 }
 
 /// A config that a node was given.

@@ -6,6 +6,7 @@
 mod artifacts;
 mod host;
 mod local;
+mod report;
 mod run;
 mod suite;
 mod twice;
@@ -42,7 +43,7 @@ enum Command {
     Down,
     /// Run the tests: unit, property, namespace and VM tests
     Test {
-        /// Add the campaigns: minutes of fuzzing, double builds from source, many boots
+        /// Add the campaigns: minutes of fuzzing, double builds from source, many boots; writes docs/reports
         #[arg(long)]
         long: bool,
     },
@@ -83,7 +84,8 @@ fn dispatch(command: Command) -> Result<()> {
     match command {
         Command::Up { recreate } => local::up(recreate),
         Command::Down => local::down(),
-        Command::Test { long } => suite::test(long),
+        Command::Test { long: false } => suite::test(),
+        Command::Test { long: true } => suite::test_long(),
         Command::Check => suite::check(),
         Command::Image { profile } => artifacts::build(profile).map(drop),
         Command::E2e { filter } => suite::e2e(filter.as_deref()),

@@ -1,9 +1,12 @@
 //! The suites: what `test`, `check`, `e2e`, `bench` and `gen` run, in order.
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::artifacts::{self, Profile};
 use crate::host;
+use crate::report::Report;
 use crate::run::{cargo, out, program, root, run};
 use crate::twice;
 
@@ -11,14 +14,37 @@ use crate::twice;
 const FUZZING: &str = "10";
 const LONG_FUZZING: &str = "300";
 
-/// Everything CI runs; `long` adds the campaigns.
-pub(crate) fn test(long: bool) -> Result<()> {
-    if long {
-        host::prepare_campaigns()?;
-    } else {
-        host::prepare_tests()?;
-    }
+/// Everything CI runs.
+pub(crate) fn test() -> Result<()> {
+    host::prepare_tests()?;
     host::fetch_peers()?;
+    // The same cases every time: what fails is what a change broke. The long run draws others.
+    run(packages().env("PROPTEST_RNG_SEED", "1"))?;
+    fuzz(false)?;
+    e2e(None)
+}
+
+/// All of that and the campaigns, with a report.
+pub(crate) fn test_long() -> Result<()> {
+    host::prepare_campaigns()?;
+    host::fetch_peers()?;
+    let mut report = Report::begin()?;
+    report.step("the tests of all packages", || run(&mut packages()))?;
+    report.step("fuzzing", || fuzz(true))?;
+    report.step("the tests in virtual machines", || e2e(None))?;
+    let (variable, cuts) = report.place();
+    let mut ignored = cargo();
+    ignored
+        .args(["test", "--workspace", "--", "--ignored"])
+        .env(variable, cuts);
+    report.step("power cuts, and an image made twice", || {
+        run(ignored.envs(places()?))
+    })?;
+    report.step("the commit built twice from source", twice::build)
+}
+
+/// The tests that need no machines.
+fn packages() -> Command {
     let mut tests = cargo();
     tests.args([
         "test",
@@ -27,20 +53,7 @@ pub(crate) fn test(long: bool) -> Result<()> {
         "garboard-e2e",
         "--no-fail-fast",
     ]);
-    if !long {
-        // The same cases every time: what fails is what a change broke. The long run draws others.
-        tests.env("PROPTEST_RNG_SEED", "1");
-    }
-    run(&mut tests)?;
-    fuzz(long)?;
-    e2e(None)?;
-    if long {
-        run(cargo()
-            .args(["test", "--workspace", "--", "--ignored"])
-            .envs(places()?))?;
-        twice::build()?;
-    }
-    Ok(())
+    tests
 }
 
 /// Every fuzz target for a while; a campaign is written down.
