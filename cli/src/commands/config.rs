@@ -111,7 +111,7 @@ pub(crate) struct Apply {
     /// How long it is tried, from 10s to 24h [default: 60s]
     #[arg(long = "for", value_name = "TIME", value_parser = seconds)]
     seconds: Option<u32>,
-    /// Apply it though the node has another role than the one it is for, or is of another cluster
+    /// Apply it though it is for a node of another role or cluster, or for a disk that is not there
     #[arg(long)]
     force: bool,
 }

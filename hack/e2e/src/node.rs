@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::thread;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use provision::spec::API_PORT;
 use provision::{Cluster, Console, Deadline, Facts, Name};
 
@@ -176,6 +176,30 @@ impl<'a> Node<'a> {
     /// # Errors
     /// When any step fails.
     pub fn configure_with(&mut self, documents: &str) -> Result<String> {
+        let apply = self.prepare(documents)?;
+        self.lab.osctl(&apply)?.fine()?;
+        self.configured()
+    }
+
+    /// The same with documents that the node refuses with these words unless it is forced.
+    ///
+    /// # Errors
+    /// When it takes them, says something else, or any step fails.
+    pub fn configure_by_force(&mut self, documents: &str, told: &str) -> Result<String> {
+        let apply = self.prepare(documents)?;
+        let refused = self.lab.osctl(&apply)?;
+        ensure!(
+            refused.code == Some(1)
+                && refused.err.contains(told)
+                && refused.err.contains("--force"),
+            "{refused:?}"
+        );
+        self.lab.osctl(&format!("{apply} --force"))?.fine()?;
+        self.configured()
+    }
+
+    /// Makes a config and a context; the order that applies it.
+    fn prepare(&mut self, documents: &str) -> Result<String> {
         let pairing = self.pairing()?;
         let (lab, name, api) = (self.lab, &self.name, self.api()?);
         lab.osctl("gen secrets --file secrets.yaml")?.fine()?;
@@ -186,10 +210,14 @@ impl<'a> Node<'a> {
         fs::write(&file, config + documents).context("writing the config")?;
         lab.osctl(&format!("gen crt --name {name} --node {name}={api}"))?
             .fine()?;
-        lab.osctl(&format!(
+        Ok(format!(
             "apply --file {name}.yaml --nodes {api} --pairing {pairing}"
-        ))?
-        .fine()?;
+        ))
+    }
+
+    /// Waits until it runs with its config.
+    fn configured(&mut self) -> Result<String> {
+        let lab = self.lab;
         let said = lab.osctl_until("version -o json", |said| {
             said.contains("\"stage\": \"running\"")
         })?;

@@ -29,8 +29,11 @@ fn a_disk_that_is_too_small_fails_or_goes_away_is_told() -> Result<()> {
     vm.disks.push(Disk::system(volumes::SMALL));
     agent::equip(&lab, &mut vm)?;
     let mut node = lab.node(&image, vm)?;
-    node.configure_with(&volumes::SYSTEM_DISK.replace("\"system\"", "\"small\""))?;
     let told = "vdb has 1024 MiB, and a system disk needs ";
+    node.configure_by_force(
+        &volumes::SYSTEM_DISK.replace("\"system\"", "\"small\""),
+        told,
+    )?;
     lab.osctl_until("get volumes STATE -o json", |said| {
         said.contains("missing") && said.contains(told)
     })?;

@@ -105,12 +105,10 @@ fn what_stands_on_a_disk_is_left_alone_until_the_config_gives_it_up() -> Result<
     let file = node.disk_file(OWN)?;
     write(&file, 1080, b"\x53\xef")?;
     node.start()?;
-    node.configure_with(volumes::SYSTEM_DISK)?;
+    let told = "vdb holds an ext2, ext3 or ext4 file system";
+    node.configure_by_force(volumes::SYSTEM_DISK, told)?;
     let state = lab.osctl_until("get volumes STATE -o json", |said| said.contains("missing"))?;
-    ensure!(
-        state.contains("vdb holds an ext2, ext3 or ext4 file system"),
-        "{state}"
-    );
+    ensure!(state.contains(told), "{state}");
     ensure!(read(&file, 1080, 2)? == b"\x53\xef");
     lab.osctl_until("get conditions -o json", |said| said.contains("in memory"))?;
 

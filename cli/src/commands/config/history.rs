@@ -51,7 +51,7 @@ pub(crate) struct Rollback {
     /// Say what would happen and change nothing; exit code 3 says that there are changes
     #[arg(long)]
     dry_run: bool,
-    /// Apply it though the node has another role than the one it is for, or is of another cluster
+    /// Apply it though it is for a node of another role or cluster, or for a disk that is not there
     #[arg(long)]
     force: bool,
 }

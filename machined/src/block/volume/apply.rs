@@ -1,18 +1,15 @@
 //! Makes, checks and mounts the node's volumes, and says where configs are kept.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ::config::DiskSelector;
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use resources::block::{Disk, SYSTEM_DISK, SystemDiskSpec, VolumeStatus};
 use resources::runtime::Condition;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::config::facts;
-use super::keeper::{Known, Volumes, is_usable};
-use super::plan::Wanted;
+use super::config::fitting;
+use super::keeper::{Known, Volumes};
 use crate::config::Storage;
 
 /// The condition that every device that was there at the start has been given its driver.
@@ -81,7 +78,7 @@ impl Controller for Apply {
             .collect();
         let settled = self.settled(cx);
         let wanted = match cx.get::<SystemDiskSpec>(SYSTEM_DISK) {
-            Some(spec) => Some(wanted(&spec.spec, &disks)?),
+            Some(spec) => Some(fitting(&spec.spec, &disks)?),
             None => None,
         };
         let known = Known {
@@ -125,16 +122,4 @@ impl Controller for Apply {
             None => Outcome::Done,
         })
     }
-}
-
-/// The disks that the config's selector fits; what cannot be written is none of them.
-fn wanted(spec: &SystemDiskSpec, disks: &BTreeMap<String, Disk>) -> Result<Wanted, Error> {
-    let selector: DiskSelector = spec.selector.parse()?;
-    let fits =
-        |(name, disk): &(&String, &Disk)| is_usable(disk) && selector.fits(&facts(name, disk));
-    let fitting = disks.iter().filter(fits);
-    Ok(Wanted {
-        fitting: fitting.map(|(name, _)| name.clone()).collect(),
-        wipe: spec.wipe,
-    })
 }

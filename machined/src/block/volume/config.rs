@@ -1,9 +1,14 @@
 //! The disk the config names.
 
-use ::config::{DiskBus, DiskFacts, Documents};
+use std::collections::BTreeMap;
+
+use ::config::{DiskBus, DiskFacts, DiskSelector, DiskSelectorError, Documents};
 use cosi::{Error, Outcome, Outputs, Transform, View};
 use resources::block::{Bus, Disk, SYSTEM_DISK, SystemDiskSpec};
 use resources::config::MachineConfig;
+
+use super::keeper::is_usable;
+use super::plan::Wanted;
 
 /// The controller.
 #[derive(Debug, Default)]
@@ -30,6 +35,24 @@ pub fn wanted(documents: &Documents) -> Option<SystemDiskSpec> {
     documents.system_disk().map(|it| SystemDiskSpec {
         selector: it.selector.to_string(),
         wipe: it.wipe,
+    })
+}
+
+/// The disks that the config's selector fits; what cannot be written is none of them.
+///
+/// # Errors
+/// When the selector does not parse, which no config has that was accepted.
+pub(super) fn fitting(
+    spec: &SystemDiskSpec,
+    disks: &BTreeMap<String, Disk>,
+) -> Result<Wanted, DiskSelectorError> {
+    let selector: DiskSelector = spec.selector.parse()?;
+    let fits =
+        |(name, disk): &(&String, &Disk)| is_usable(disk) && selector.fits(&facts(name, disk));
+    let fitting = disks.iter().filter(fits);
+    Ok(Wanted {
+        fitting: fitting.map(|(name, _)| name.clone()).collect(),
+        wipe: spec.wipe,
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::rand;
-use resources::block::{Disk, VolumePhase, VolumeStatus};
+use resources::block::{Disk, SystemDiskSpec, VolumePhase, VolumeStatus};
 
 use super::guid::Guid;
 use super::host::{Host, HostError, Mounted};
@@ -82,6 +82,19 @@ impl Volumes {
         dry_run: bool,
     ) -> Result<Target, RefusedError> {
         self.keeper().wipe(disks, named, dry_run)
+    }
+
+    /// Looks which disk the node would have with this in its config, and changes nothing; a warning when it is not the one
+    /// that the selector fits. It may block.
+    ///
+    /// # Errors
+    /// Why there is none, for a person.
+    pub fn would_use(
+        &self,
+        disks: &BTreeMap<String, Disk>,
+        spec: &SystemDiskSpec,
+    ) -> Result<Option<String>, String> {
+        self.keeper().would_use(disks, spec)
     }
 
     pub(super) fn keeper(&self) -> MutexGuard<'_, Keeper> {

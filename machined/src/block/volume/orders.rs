@@ -1,13 +1,15 @@
-//! What an operator may do to disks by hand: empty the node's own, and make another one blank.
+//! What an operator may do to disks by hand: empty the node's own, make another one blank, and ask which one a config
+//! would give the node.
 
 use std::collections::BTreeMap;
 
-use resources::block::Disk;
+use resources::block::{Disk, SystemDiskSpec};
 use thiserror::Error;
 
+use super::config::fitting;
 use super::host::HostError;
 use super::keeper::{Keeper, describe, list};
-use super::plan::{Content, Seen, Step};
+use super::plan::{Choice, Content, Seen, Step, choose};
 
 /// Why an order was not carried out; nothing was changed.
 #[derive(Debug, Error)]
@@ -71,6 +73,26 @@ pub struct Target {
 type Disks = BTreeMap<String, Disk>;
 
 impl Keeper {
+    /// Looks which disk the node would have with this in its config: a warning when it is another one than it says, and an
+    /// error why there is none.
+    pub(super) fn would_use(
+        &self,
+        disks: &Disks,
+        spec: &SystemDiskSpec,
+    ) -> Result<Option<String>, String> {
+        let wanted = fitting(spec, disks).map_err(|error| error.to_string())?;
+        let (seen, _) = self.look(disks);
+        match choose(&seen, Some(&wanted), &list(disks)) {
+            Choice::Disk(_, true) => Ok(None),
+            Choice::Disk(own, false) => Ok(Some(format!(
+                "the node's data is on {}, which the selector of SystemDisk does not fit, and stays there; a node changes its \
+                 disk by `osctl reset` alone",
+                own.name
+            ))),
+            Choice::None(reason) => Err(reason),
+        }
+    }
+
     /// Notes that the node's disk is to be emptied at the next start, before anything of it is mounted; `Target` is empty
     /// on a node that keeps nothing on a disk.
     pub(super) fn reset(

@@ -130,11 +130,14 @@ impl Head {
             ));
         }
         keeps_the_caller(caller, &wanted, now)?;
+        let disk = self.has_a_disk(running, &wanted, force).await?;
+        let mut warnings = documents::warnings(&wanted, &snapshot);
+        warnings.extend(disk);
         Ok(Checked {
             documents,
             running: number,
             changes: documents::changes(running, &wanted),
-            warnings: documents::warnings(&wanted, &snapshot),
+            warnings,
         })
     }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ::api::v1alpha1 as v1;
+use ::config::Documents;
 use resources::block::Disk;
 use store::Spec as _;
 use tokio::time::timeout;
 
 use super::Head;
 use crate::api::{Caller, Failure};
-use crate::block::volume::{RefusedError, Target};
+use crate::block::volume::{self, RefusedError, Target};
 use crate::config::Storage;
 use crate::runtime::init_link::Down;
 
@@ -53,6 +54,36 @@ impl Head {
             disk: name,
             description,
         })
+    }
+
+    /// Refuses a new word on the node's disk that leaves it without one, unless forced; what its sender should know of it.
+    pub(super) async fn has_a_disk(
+        &self,
+        running: Option<&Documents>,
+        wanted: &Documents,
+        force: bool,
+    ) -> Result<Option<String>, Failure> {
+        let Some(spec) = volume::config::wanted(wanted) else {
+            return Ok(None);
+        };
+        // What was taken before may go on without its disk, or nothing could be changed any more once that is gone.
+        if running.and_then(volume::config::wanted).as_ref() == Some(&spec) {
+            return Ok(None);
+        }
+        let (volumes, disks) = (self.volumes.clone(), self.disks());
+        let found = self.on_thread(move |_| volumes.would_use(&disks, &spec));
+        match found.await? {
+            Ok(warning) => Ok(warning),
+            // It is kept on its disk now, even if this life has not seen all of them yet.
+            Err(_) if matches!(*self.storage.borrow(), Storage::State(_)) => Ok(None),
+            Err(reason) if force => Ok(Some(format!(
+                "{reason}; the config is kept in memory until such a disk is there"
+            ))),
+            Err(reason) => Err(Failure::precondition(format!(
+                "{reason}. Nothing has changed; with --force the config is applied all the same, and kept in memory until \
+                 such a disk is there"
+            ))),
+        }
     }
 
     /// Waits until it is known where the node keeps things: a daemon that was killed looks for the disk anew, and that

@@ -15,6 +15,7 @@ use crate::api::{Caller, Proof};
 use crate::block::volume::Volumes;
 use crate::config::{Disk, Generations, Moment};
 
+mod disk;
 mod modes;
 mod storage;
 
@@ -42,7 +43,6 @@ impl Life {
     fn begin_at(memory: &Path, storage: Storage, beginning: &Beginning, moment: Moment) -> Self {
         let (store, end) = (Store::new(1), watch::Sender::new(None));
         let storage = watch::Sender::new(storage);
-        // Not one of them asks for disks.
         let volumes = Volumes::new(memory, memory, memory);
         let kept = Configs::new(Generations::new(Disk::open(memory).unwrap()));
         let (moment, says) = watch::channel(moment);
