@@ -28,8 +28,9 @@ fn machined_dies_while_it_partitions_makes_file_systems_and_applies() -> Result<
     lab.osctl(&format!("gen crt --name node --node node={api}"))?
         .fine()?;
 
-    // The first life has written the copy of the partition table at the end of the disk. The next one dies when the first file system is about to be made; that program goes on alone. It is made again, and what kills
-    // the third life is the program for the second file system.
+    // The first life dies when it has written the copy of the partition table at the end of the disk. The next one dies when
+    // the first file system is about to be made; that program goes on alone. It is made again, and what kills the third life
+    // is the program for the second file system.
     let copy = volumes::SMALL - SECTOR;
     agent.ask(&format!("trap machined write /dev/vdb {copy}"))?;
     agent.ask(&format!("trap machined run {MKE2FS} 0"))?;
