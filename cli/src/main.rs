@@ -26,7 +26,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use jiff::Timestamp;
 
-use crate::commands::stream::{Extent, Log};
+use crate::commands::stream::Log;
 use crate::commands::{
     cluster, config, context as contexts, copy, dashboard, generate, get, inspect, power, services,
     storage, stream, support, time, version,
@@ -128,7 +128,7 @@ enum Command {
     /// Show what happened on one node
     Events {
         #[command(flatten)]
-        extent: Extent,
+        log: Log,
     },
     /// Show the clocks of nodes: how far each is from this computer's, and whom it goes by
     Time,
@@ -269,7 +269,7 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
         }
         Command::Logs { service, log } => stream::logs(&session()?, service, log, format).await,
         Command::Dmesg { log } => stream::dmesg(&session()?, log, format).await,
-        Command::Events { extent } => stream::events(&session()?, extent, format).await,
+        Command::Events { log } => stream::events(&session()?, log, format).await,
         Command::Time => time::run(&session()?, format).await,
         Command::Inspect(command) => inspect::run(&session()?, command, format).await,
         Command::Copy(command) => copy::run(&session()?, command).await,

@@ -123,8 +123,8 @@ impl Machined {
         let clock = Clock::of(&machine.boot_id);
         let (head, keeps) = head(run, &store, &end, clock, &beginning, now)?;
 
-        let events = Arc::new(Events::default());
         let (logs, journal) = (Logs::new(run.join("logs")), journal(&machine, now));
+        let events = Arc::new(Events::of(&logs));
         let mut controllers = cosi::Runtime::new("machined", store.clone());
         let (calls, ordered) = (Calls::default(), Orders::default());
         let (node, orders) = LocalNode::new(

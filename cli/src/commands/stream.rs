@@ -233,20 +233,17 @@ struct Event {
     r#type: String,
     subject: String,
     message: String,
-    fields: std::collections::BTreeMap<String, String>,
 }
 
 impl From<EventsResponse> for Event {
     fn from(said: EventsResponse) -> Self {
         let time = said.time.as_ref().map(time).unwrap_or_default();
-        let fields = said.fields.into_iter().collect();
         Self {
             id: said.id,
             time,
             r#type: said.r#type,
             subject: said.subject,
             message: said.message,
-            fields,
         }
     }
 }
@@ -262,10 +259,12 @@ impl Display for Event {
 }
 
 /// What happened on the node.
-pub(crate) async fn events(session: &Session, extent: Extent, format: Format) -> Result<()> {
+pub(crate) async fn events(session: &Session, log: Log, format: Format) -> Result<()> {
+    let extent = log.extent;
     let request = EventsRequest {
         follow: extent.follow,
         tail: extent.tail,
+        previous: log.previous,
     };
     let show = |_, channel| async move {
         let mut client = MachineServiceClient::new(channel);

@@ -68,7 +68,7 @@ fn deaf_readers(lab: &Lab, node: &Node<'_>) -> Result<()> {
             let events = calls
                 .events(EventsRequest {
                     follow: true,
-                    tail: None,
+                    ..EventsRequest::default()
                 })
                 .await?;
             let dmesg = calls

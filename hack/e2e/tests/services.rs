@@ -107,8 +107,10 @@ fn the_boot_before_can_be_asked_what_happened() -> Result<()> {
         "---\napiVersion: garboard/v1alpha1\nkind: SystemDisk\nmatch: serial == \"system\"\n";
     node.configure_with(system)?;
     lab.osctl_until("get reboots 1 -o json", |said| said.contains("runs now"))?;
-    let none = lab.osctl("dmesg --previous")?;
-    ensure!(none.err.contains("a boot before this one"), "{none:?}");
+    for log in ["dmesg", "events"] {
+        let none = lab.osctl(&format!("{log} --previous"))?;
+        ensure!(none.err.contains("a boot before this one"), "{none:?}");
+    }
 
     lab.osctl("reboot --wait")?.fine()?;
     let first = lab.osctl_until("get reboots 1 -o json", |said| {
@@ -117,6 +119,11 @@ fn the_boot_before_can_be_asked_what_happened() -> Result<()> {
     ensure!(first.contains("\"clean\": true"), "{first}");
     let kernel = lab.osctl("dmesg --previous")?.fine()?;
     ensure!(kernel.contains("Linux version"), "{kernel}");
+    let events = lab.osctl("events --previous")?.fine()?;
+    ensure!(
+        events.contains("STATE") && events.contains("config"),
+        "{events}"
+    );
     let log = lab.osctl("logs machined --previous --tail 20")?.fine()?;
     ensure!(
         log.contains("going down") || log.contains("have ended"),

@@ -224,7 +224,7 @@ impl Node for LocalNode {
             to,
             "clock",
             "clock",
-            format!("set from {now} to {to} by a paired operator"),
+            &format!("set from {now} to {to} by a paired operator"),
         );
         Ok(to)
     }
@@ -374,7 +374,7 @@ impl Node for LocalNode {
         &self,
         request: v1::EventsRequest,
     ) -> Result<Answers<v1::EventsResponse>, Failure> {
-        Ok(streams::events(&self.events, &request))
+        streams::events(&self.events, &self.journal, &request).await
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::task::spawn_blocking;
 
 use crate::api::{Answers, Failure};
-use crate::runtime::events::{Event, Events};
+use crate::runtime::events::{Event, Events, HISTORY, LOG, all as written};
 use crate::runtime::journal::{Journal, JournalError, KERNEL};
 use crate::runtime::kmsg::{KmsgError, Reader, Record, parse};
 use crate::runtime::logs::{LogError, Logs};
@@ -182,10 +182,24 @@ fn kmsg_failure(error: KmsgError) -> Failure {
 }
 
 /// What happened, and what happens.
-pub(super) fn events(
+///
+/// # Errors
+/// Those of the boot before are asked for, and there are none or they cannot be read.
+pub(super) async fn events(
     events: &Arc<Events>,
+    journal: &Journal,
     request: &v1::EventsRequest,
-) -> Answers<v1::EventsResponse> {
+) -> Result<Answers<v1::EventsResponse>, Failure> {
+    if request.previous {
+        // No more than are kept of this boot.
+        let most = u32::try_from(HISTORY).unwrap_or(u32::MAX);
+        let tail = request.tail.map_or(most, |tail| tail.min(most));
+        let chunks = previous(journal, LOG, Some(tail), request.follow).await?;
+        let log: Vec<Vec<u8>> = chunks.try_collect().await?;
+        let log = log.concat();
+        let told = written(&log).map(|event| Ok(event_response(event)));
+        return Ok(stream::iter(told.collect::<Vec<_>>()).boxed());
+    }
     let after = request
         .tail
         .map_or(0, |count| events.position_before_last(count.into()));
@@ -193,7 +207,7 @@ pub(super) fn events(
     let after = kept.last().map_or(after, |event| event.id);
     let kept = stream::iter(kept.into_iter().map(|event| Ok(event_response(event))));
     if !request.follow {
-        return kept.boxed();
+        return Ok(kept.boxed());
     }
     let state = (Arc::clone(events), events.subscribe(), after);
     let coming = stream::try_unfold(state, |(events, mut changes, after)| async move {
@@ -204,17 +218,16 @@ pub(super) fn events(
         let batch = stream::iter(batch.into_iter().map(|event| Ok(event_response(event))));
         Ok::<_, Failure>(Some((batch, (events, changes, after))))
     });
-    kept.chain(coming.try_flatten()).boxed()
+    Ok(kept.chain(coming.try_flatten()).boxed())
 }
 
 fn event_response(event: Event) -> v1::EventsResponse {
     v1::EventsResponse {
         id: event.id,
         time: Some(super::wire_time(event.time)),
-        r#type: event.kind.to_owned(),
+        r#type: event.kind,
         subject: event.subject,
         message: event.message,
-        fields: event.fields.into_iter().collect(),
     }
 }
 

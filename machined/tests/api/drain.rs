@@ -135,6 +135,7 @@ async fn whoever_listens_is_told_of_the_end() {
     let follow = v1::EventsRequest {
         follow: true,
         tail: None,
+        ..Default::default()
     };
     let busy = machine.events(follow).await.unwrap().into_inner();
     let watch = proto::WatchRequest {
@@ -184,6 +185,7 @@ async fn it_ends_though_somebody_does_not_read() {
     let follow = v1::EventsRequest {
         follow: true,
         tail: None,
+        ..Default::default()
     };
     let _stuck = MachineServiceClient::new(channel)
         .events(follow)

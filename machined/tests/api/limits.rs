@@ -83,6 +83,7 @@ async fn a_caller_that_never_reads_stops_the_stream_and_nobody_else() {
     let request = v1::EventsRequest {
         follow: true,
         tail: None,
+        ..Default::default()
     };
     let stuck = MachineServiceClient::new(channel)
         .events(request)

@@ -451,6 +451,7 @@ async fn each_call_leaves_one_record() {
     let follow = v1::EventsRequest {
         follow: true,
         tail: None,
+        ..Default::default()
     };
     drop(client.events(follow).await.unwrap());
 
