@@ -17,6 +17,10 @@ const GREETING: Duration = Duration::from_secs(10);
 /// callers ask for waits its turn.
 const BLOCKING_THREADS: usize = 4;
 
+/// The stack of such a thread, in bytes: less than a huge page of x86-64, since a stack of one or more is backed by whole
+/// huge pages on kernels that give them to everybody, each two megabytes for a few kilobytes of use.
+const STACK: usize = 1 << 20;
+
 /// Where everything lives that must survive a restart of this daemon, but not of the machine.
 const RUN: &str = "/run/garboard";
 
@@ -49,6 +53,7 @@ fn life() -> Result<(), Fatal> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
+        .thread_stack_size(STACK)
         .build()
         .map_err(Fatal::Runtime)?;
     let lived = runtime.block_on(async {
