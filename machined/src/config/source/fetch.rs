@@ -72,14 +72,12 @@ pub(super) fn public_authorities() -> Result<Arc<ClientConfig>, rustls::Error> {
     Ok(Arc::new(config))
 }
 
-/// A URL as it may be told to anybody: what stands behind the path may be a secret.
+/// A URL as it may be told to anybody: what stands before the host or behind the path may be a secret.
 pub(super) fn shown(url: &Uri) -> String {
     let scheme = url.scheme_str().unwrap_or("http");
-    format!(
-        "{scheme}://{}{}",
-        url.host().unwrap_or_default(),
-        url.path()
-    )
+    let host = url.host().unwrap_or_default();
+    let port = url.port().map_or_else(String::new, |it| format!(":{it}"));
+    format!("{scheme}://{host}{port}{}", url.path())
 }
 
 /// What one request led to.

@@ -150,7 +150,7 @@ fn nobody_is_sent_from_a_proven_server_to_another_kind() {
         assert_eq!(to(bad), None, "{bad}");
     }
     assert_eq!(
-        shown(&"https://a:1/b?token=c".parse().unwrap()),
-        "https://a/b"
+        shown(&"https://user:secret@a:1/b?token=c".parse().unwrap()),
+        "https://a:1/b"
     );
 }
