@@ -13,9 +13,11 @@ pub mod node;
 pub mod osctl;
 pub mod places;
 pub mod powercut;
+pub mod seed;
 pub mod slots;
 pub mod terminal;
 pub mod volumes;
+pub mod web;
 
 pub use agent::Agent;
 pub use lab::Lab;
@@ -23,3 +25,4 @@ pub use node::{Keyboard, Node, Since};
 pub use osctl::{Running, Said};
 pub use powercut::{Cut, Recorded};
 pub use terminal::Terminal;
+pub use web::Web;

@@ -1,9 +1,14 @@
-//! Where the things under test are: set by `cargo xtask e2e`.
+//! Where the things under test are: set by `cargo xtask e2e`. And where a machine finds this host.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use provision::Image;
+
+/// This host's loopback as machines see it: the gateway of QEMU's user network (its documentation, "Using the user mode
+/// network stack").
+pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 
 /// The program.
 const OSCTL: &str = "GARBOARD_OSCTL";

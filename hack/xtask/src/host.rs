@@ -76,6 +76,18 @@ const TESTS: &[Need] = &[
         file: "/usr/bin/ip",
         package: "iproute2",
     },
+    Need {
+        file: "/usr/bin/xorriso",
+        package: "xorriso",
+    },
+    Need {
+        file: "/usr/sbin/mkfs.vfat",
+        package: "dosfstools",
+    },
+    Need {
+        file: "/usr/bin/mcopy",
+        package: "mtools",
+    },
 ];
 
 /// What the campaigns need besides.
