@@ -1,5 +1,6 @@
 //! A test's own place: its folders, its clusters, its nodes.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -76,7 +77,15 @@ impl Lab {
     /// # Errors
     /// When it cannot be started, or does not end.
     pub fn osctl(&self, line: &str) -> Result<Said> {
-        osctl::run(self.home(), line.split_whitespace(), self.patience(RUN))
+        self.osctl_with(line.split_whitespace())
+    }
+
+    /// The same with words that may hold spaces.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not end.
+    pub fn osctl_with<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Result<Said> {
+        osctl::run(self.home(), words, self.patience(RUN))
     }
 
     /// Starts an `osctl` that goes on until it is dropped; one that is not read stands still when nobody takes what it says.
