@@ -14,6 +14,7 @@ pub mod osctl;
 pub mod places;
 pub mod powercut;
 pub mod seed;
+pub mod services;
 pub mod slots;
 pub mod terminal;
 pub mod volumes;

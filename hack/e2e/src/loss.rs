@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::agent::Agent;
 use crate::lab::Lab;
+use crate::services;
 
 /// Kills a daemon, and waits until a new one does its work and the node says so.
 ///
@@ -15,7 +16,7 @@ pub fn kill(lab: &Lab, agent: &mut Agent, daemon: &str) -> Result<()> {
     let deadline = lab.change_deadline();
     let told = deadline.until(|| {
         // It may not answer, being the one that was killed, or not know yet.
-        let spec = service(lab, daemon).ok()?;
+        let spec = services::of(lab, daemon).ok()?;
         let running = spec.get("state")? == "running" && spec.get("pid")?.as_u64()? != before;
         running.then_some(spec)
     });
@@ -32,14 +33,6 @@ pub fn kill(lab: &Lab, agent: &mut Agent, daemon: &str) -> Result<()> {
     Ok(())
 }
 
-/// What the node says of a service.
-fn service(lab: &Lab, name: &str) -> Result<Value> {
-    let said = lab.osctl(&format!("get services {name} -o json"))?.fine()?;
-    let all: Vec<Value> = serde_json::from_str(&said)?;
-    let spec = all.first().and_then(|service| service.get("spec"));
-    spec.cloned().context("a service without a spec")
-}
-
 /// The agent's monitor was told of no link, address or route that went, and missed nothing.
 ///
 /// # Errors
@@ -52,4 +45,13 @@ pub fn nothing_was_removed(agent: &mut Agent) -> Result<()> {
         .collect();
     ensure!(gone.is_empty(), "{gone:#?}");
     Ok(())
+}
+
+/// The numbers of the daemons' processes: others when one has ended since.
+///
+/// # Errors
+/// When one is not there.
+pub fn daemons(agent: &mut Agent) -> Result<Vec<String>> {
+    let mut pid = |daemon| agent.ask_one(&format!("pid {daemon}"));
+    Ok(vec![pid("machined")?, pid("networkd")?])
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use e2e::{Agent, Lab, agent, places};
+use e2e::{Agent, Lab, agent, loss, places};
 use provision::{Deadline, Medium};
 
 const MEMORY: u32 = 512;
@@ -28,7 +28,7 @@ fn a_clock_that_jumps_breaks_nothing_that_time_does_not_mend() -> Result<()> {
     let mut node = lab.node(&image, vm)?;
     let mut agent = Agent::meet(&lab, &node)?;
     node.configure()?;
-    let daemons = daemons(&mut agent)?;
+    let daemons = loss::daemons(&mut agent)?;
 
     // Certificates are back-dated by an hour, so neither side minds this one.
     for by in [HOUR / 2, -HOUR / 2] {
@@ -51,7 +51,7 @@ fn a_clock_that_jumps_breaks_nothing_that_time_does_not_mend() -> Result<()> {
     }
 
     ensure!(
-        self::daemons(&mut agent)? == daemons,
+        loss::daemons(&mut agent)? == daemons,
         "a daemon did not bear it"
     );
     let services = lab.osctl("get services -o json")?.fine()?;
@@ -76,10 +76,4 @@ fn refuses(lab: &Lab, why: &str) -> Result<()> {
 fn answers(lab: &Lab) -> Result<()> {
     let deadline = Deadline::after(lab.patience(FOLLOWS));
     lab.osctl_within(deadline, "version", |_| true).map(drop)
-}
-
-/// The numbers of the daemons' processes.
-fn daemons(agent: &mut Agent) -> Result<Vec<String>> {
-    let mut pid = |daemon| agent.ask_one(&format!("pid {daemon}"));
-    Ok(vec![pid("machined")?, pid("networkd")?])
 }

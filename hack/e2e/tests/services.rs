@@ -1,16 +1,12 @@
 //! Services outlive the daemon that keeps them, whether it dies or hangs; one that fails again and again harms nobody.
 
-use std::time::Duration;
-
-use anyhow::{Context as _, Result, ensure};
-use e2e::{Agent, Lab, Said, agent, loss, places};
-use provision::{Boot, Deadline, Disk, Medium};
+use anyhow::{Result, ensure};
+use e2e::services::{self, is, said, until};
+use e2e::{Agent, Lab, agent, loss, places};
+use provision::{Boot, Disk, Medium};
 use serde_json::Value;
 
 const MEMORY: u32 = 512;
-
-/// The longest that something takes here: a daemon that is silent for half a minute is taken to hang.
-const LONGEST: Duration = Duration::from_secs(60);
 
 /// As much as a node's own disk has to hold, and some.
 const DISK: u64 = 4 << 30;
@@ -22,7 +18,7 @@ fn services_outlive_a_daemon_that_dies_or_hangs() -> Result<()> {
     let mut vm = image.vm("node".parse()?, MEMORY, Medium::Direct, false)?;
     agent::equip(&lab, &mut vm)?;
     if let Boot::Direct { cmdline, .. } = &mut vm.boot {
-        cmdline.push_str(" garboard.services=/run/garboard/services.d");
+        cmdline.push_str(services::ARGUMENT);
     }
     let mut node = lab.node(&image, vm)?;
     let mut agent = Agent::meet(&lab, &node)?;
@@ -137,28 +133,4 @@ fn the_boot_before_can_be_asked_what_happened() -> Result<()> {
     })?;
     ensure!(second.contains("\"clean\": false"), "{second}");
     Ok(())
-}
-
-/// Asks until a service is as wanted; what the node says of it then.
-fn until(lab: &Lab, name: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
-    let deadline = Deadline::after(lab.patience(LONGEST));
-    let mut last = None;
-    let told = deadline.until(|| {
-        // While its daemon hangs the node does not answer.
-        let asked = lab.osctl(&format!("get services {name} -o json --timeout 5"));
-        let said = asked.and_then(Said::fine).ok()?;
-        let all: Vec<Value> = serde_json::from_str(&said).ok()?;
-        let spec = all.first()?.get("spec")?.clone();
-        last = Some(spec.to_string());
-        wanted(&spec).then_some(spec)
-    });
-    told.with_context(|| format!("{name} is not what it should be: {last:?}"))
-}
-
-fn is(spec: &Value, field: &str, wanted: &str) -> bool {
-    said(spec, field) == wanted
-}
-
-fn said<'a>(spec: &'a Value, field: &str) -> &'a str {
-    spec.get(field).and_then(Value::as_str).unwrap_or_default()
 }

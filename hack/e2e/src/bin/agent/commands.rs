@@ -37,7 +37,10 @@ pub(crate) fn run<'a>(
         }
         "rss" => processes::memory(),
         "freeze" => processes::freeze(next()?).map(|pid| pid.to_string()),
-        "service" => services::describe(next()?, next()?).map(|()| String::new()),
+        "service" => {
+            let (name, does) = (next()?, next()?);
+            services::describe(name, does, words).map(|()| String::new())
+        }
         "read" => read(next()?),
         "write" => write(next()?, next()?),
         "fill" => room::fill(&within(next()?)).map(|bytes| bytes.to_string()),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use nix::unistd::pause;
 
@@ -21,8 +22,15 @@ pub(crate) fn asked() -> Option<String> {
     service.and_then(|_| words.next())
 }
 
-/// Describes a service to the node; it finds that with the next start of its daemon.
-pub(crate) fn describe(name: &str, does: &str) -> io::Result<()> {
+/// How much a service that eats takes at once.
+const BITE: usize = 1 << 20;
+
+/// Describes a service to the node, with further fields as `NAME=VALUE`; it finds that with the next start of its daemon.
+pub(crate) fn describe<'a>(
+    name: &str,
+    does: &str,
+    fields: impl Iterator<Item = &'a str>,
+) -> io::Result<()> {
     let root = format!("{PROC}/1/root");
     // Where programs may be run that are not in the root.
     let program = format!("var/{name}");
@@ -32,10 +40,12 @@ pub(crate) fn describe(name: &str, does: &str) -> io::Result<()> {
     fs::rename(new, format!("{root}/{program}"))?;
     fs::create_dir_all(format!("{root}/{FOLDER}"))?;
     let file = format!("{root}/{FOLDER}/{name}.yaml");
-    fs::write(
-        file,
-        format!("program: /{program}\nargs: [{SERVICE}, {does}]\n"),
-    )
+    let mut text = format!("program: /{program}\nargs: [{SERVICE}, {does}]\n");
+    for field in fields {
+        text.push_str(&field.replacen('=', ": ", 1));
+        text.push('\n');
+    }
+    fs::write(file, text)
 }
 
 /// Does what such a service does.
@@ -46,6 +56,28 @@ pub(crate) fn serve(does: &str) -> io::Result<()> {
             pause();
         },
         "crash" => Err(io::Error::other("as it was told")),
+        "eat" => {
+            let mut eaten = Vec::new();
+            loop {
+                // Zeros alone would take no memory until they are written to.
+                eaten.push(vec![1_u8; BITE]);
+                std::hint::black_box(&eaten);
+            }
+        }
+        "multiply" => {
+            let mut children = Vec::new();
+            let refusal = loop {
+                let mut child = Command::new(std::env::current_exe()?);
+                match child.args([SERVICE, "stay"]).spawn() {
+                    Ok(child) => children.push(child),
+                    Err(error) => break error,
+                }
+            };
+            writeln!(io::stdout(), "{} children: {refusal}", children.len())?;
+            loop {
+                pause();
+            }
+        }
         other => Err(io::Error::other(format!("no service does {other:?}"))),
     }
 }

@@ -1,0 +1,53 @@
+//! The services of a node, as it tells of them.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use provision::Deadline;
+use serde_json::Value;
+
+use crate::lab::Lab;
+
+/// The kernel argument that names a folder with further services, and where the agent puts them.
+pub const ARGUMENT: &str = " garboard.services=/run/garboard/services.d";
+
+/// The longest that something takes here: a daemon that is silent for half a minute is taken to hang.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// What the node says of a service now.
+///
+/// # Errors
+/// When it does not answer, or knows of none. While its daemon hangs it is not waited for long.
+pub fn of(lab: &Lab, name: &str) -> Result<Value> {
+    let said = lab.osctl(&format!("get services {name} -o json --timeout 5"))?;
+    let all: Vec<Value> = serde_json::from_str(&said.fine()?)?;
+    let spec = all.first().and_then(|service| service.get("spec"));
+    spec.cloned().context("a service without a spec")
+}
+
+/// Asks until a service is as wanted; what the node says of it then.
+///
+/// # Errors
+/// When it is not so in time.
+pub fn until(lab: &Lab, name: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+    let deadline = Deadline::after(lab.patience(LONGEST));
+    let mut last = None;
+    let told = deadline.until(|| {
+        let spec = of(lab, name).ok()?;
+        last = Some(spec.to_string());
+        wanted(&spec).then_some(spec)
+    });
+    told.with_context(|| format!("{name} is not what it should be: {last:?}"))
+}
+
+/// Whether that is what the node says of a service.
+#[must_use]
+pub fn is(spec: &Value, field: &str, wanted: &str) -> bool {
+    said(spec, field) == wanted
+}
+
+/// What the node says of a service; empty when nothing.
+#[must_use]
+pub fn said<'a>(spec: &'a Value, field: &str) -> &'a str {
+    spec.get(field).and_then(Value::as_str).unwrap_or_default()
+}
