@@ -22,6 +22,9 @@ pub(crate) struct Version {
     machine_uuid: String,
     hostname: String,
     stage: String,
+    /// The name of its cluster; empty where its config does not say, or the node is of a version that does not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    cluster: String,
 }
 
 impl From<VersionResponse> for Version {
@@ -38,6 +41,7 @@ impl From<VersionResponse> for Version {
             machine_uuid: said.machine_uuid,
             hostname: said.hostname,
             stage: said.stage,
+            cluster: said.cluster,
         }
     }
 }
@@ -75,18 +79,41 @@ pub(crate) async fn run(session: &Session, format: Format) -> Result<()> {
     answers.finish()
 }
 
-/// The table of the nodes that answered. A kernel's name has the architecture in it already.
+/// The table of the nodes that answered. A kernel's name has the architecture in it already. A column that says nothing,
+/// or nothing but what another one says, is left out: with all of them, a terminal would have no room.
 fn table(nodes: &[(String, Version)], of_one: bool) -> Vec<String> {
-    let node = (!of_one).then_some("NODE").into_iter();
-    let headings: Vec<_> = node
-        .chain(["HOSTNAME", "STAGE", "VERSION", "KERNEL"])
-        .collect();
-    let rows: Vec<Vec<_>> = nodes
+    let renamed = nodes.iter().any(|(name, said)| *name != said.hostname);
+    let clusters = nodes.iter().any(|(_, said)| !said.cluster.is_empty());
+    let row = |name: &str, said: [&str; 5]| -> Vec<String> {
+        let [hostname, stage, version, kernel, cluster] = said;
+        let columns = [
+            (!of_one, name),
+            (of_one || renamed, hostname),
+            (true, stage),
+            (true, version),
+            (true, kernel),
+            (clusters, cluster),
+        ];
+        let shown = columns.into_iter().filter(|(shown, _)| *shown);
+        shown.map(|(_, cell)| cell.to_owned()).collect()
+    };
+    let headings = row(
+        "NODE",
+        ["HOSTNAME", "STAGE", "VERSION", "KERNEL", "CLUSTER"],
+    );
+    let headings: Vec<_> = headings.iter().map(String::as_str).collect();
+    let rows: Vec<_> = nodes
         .iter()
         .map(|(name, said)| {
-            let own = [&said.hostname, &said.stage, &said.version, &said.kernel];
-            let name = (!of_one).then_some(name).into_iter();
-            name.chain(own).cloned().collect()
+            let Version {
+                hostname,
+                stage,
+                version,
+                kernel,
+                cluster,
+                ..
+            } = said;
+            row(name, [hostname, stage, version, kernel, cluster])
         })
         .collect();
     output::drawn(&headings, &rows)
@@ -106,6 +133,7 @@ mod tests {
             machine_uuid: "2ac2b0ac-7a0b-4c2c-9c3c-0d4f0c5a1f10".into(),
             hostname: name.into(),
             stage: "maintenance".into(),
+            cluster: "production".into(),
         };
         (name.to_owned(), version)
     }
@@ -116,8 +144,8 @@ mod tests {
         assert_eq!(
             one,
             [
-                "HOSTNAME       STAGE        VERSION  KERNEL",
-                "garboard-cp-1  maintenance  0.1.0    6.12.107+deb13-cloud-amd64",
+                "HOSTNAME       STAGE        VERSION  KERNEL                      CLUSTER",
+                "garboard-cp-1  maintenance  0.1.0    6.12.107+deb13-cloud-amd64  production",
             ]
         );
         let two = table(&[node("garboard-cp-1"), node("garboard-cp-2")], false);
@@ -127,5 +155,26 @@ mod tests {
                 .skip(1)
                 .all(|line| line.starts_with("garboard-cp-"))
         );
+    }
+
+    #[test]
+    fn a_name_that_is_not_the_contexts_is_shown_and_a_cluster_only_where_there_is_one() {
+        let alone = |name: &str| {
+            let (name, said) = node(name);
+            let cluster = String::new();
+            (name, Version { cluster, ..said })
+        };
+        let mut nodes = [alone("cp-1"), alone("cp-2")];
+        let headings = |nodes: &[_]| table(nodes, false).first().cloned().expect("headings");
+        let words = |line: String| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words(headings(&nodes)), "NODE STAGE VERSION KERNEL");
+        let text = serde_json::to_string(&nodes).expect("JSON");
+        assert!(!text.contains("cluster"), "{text}");
+        nodes[0].1.hostname = "renamed".into();
+        nodes[1].1.cluster = "lab".into();
+        let all = "NODE HOSTNAME STAGE VERSION KERNEL CLUSTER";
+        assert_eq!(words(headings(&nodes)), all);
+        let text = serde_json::to_string(&nodes).expect("JSON");
+        assert!(text.contains("\"cluster\":\"lab\""), "{text}");
     }
 }

@@ -74,6 +74,8 @@ pub struct Facts {
     pub version: Option<String>,
     /// The node's name, once it has one.
     pub name: Option<String>,
+    /// The name of its cluster, where its config says that.
+    pub cluster: Option<String>,
     /// The stage the node is in.
     pub stage: Option<String>,
     /// The state of each link, in the kernel's words.
@@ -115,6 +117,7 @@ impl Facts {
                 };
             }
             "name" => self.name = Some(first.to_owned()),
+            "cluster" => self.cluster = Some(first.to_owned()),
             "stage" => {
                 let plain = |c: char| c.is_ascii_lowercase() || c == '-';
                 first.chars().all(plain).then_some(())?;

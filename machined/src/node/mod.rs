@@ -20,7 +20,7 @@ use std::sync::Arc;
 use ::api::v1alpha1 as v1;
 use jiff::Timestamp;
 use resources::net::{HOSTNAME, HostnameSpec};
-use resources::runtime::{MACHINED, StageStatus};
+use resources::runtime::{CLUSTER, ClusterInfo, MACHINED, StageStatus};
 use store::{Spec, Store};
 use tokio::sync::{mpsc, oneshot};
 
@@ -196,6 +196,7 @@ impl Node for LocalNode {
     fn version(&self) -> v1::VersionResponse {
         let stage = self.spec::<StageStatus>(MACHINED);
         let hostname = self.spec::<HostnameSpec>(HOSTNAME);
+        let cluster = self.spec::<ClusterInfo>(CLUSTER);
         v1::VersionResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: option_env!("GARBOARD_REVISION")
@@ -211,6 +212,7 @@ impl Node for LocalNode {
             stage: stage
                 .map(|status| crate::word(&status.stage))
                 .unwrap_or_default(),
+            cluster: cluster.map(|info| info.cluster.clone()).unwrap_or_default(),
         }
     }
 

@@ -14,6 +14,7 @@ use machined::config::{Configs, Disk, Generations, Storage};
 use machined::metrics::{Calls, Metrics};
 use machined::node::{Beginning, Head, LocalNode};
 use machined::runtime::clock::Clock;
+use machined::runtime::cluster;
 use machined::runtime::console::Consoles;
 use machined::runtime::console::apply::{ConsoleController, Fixed};
 use machined::runtime::console::level::Level;
@@ -141,6 +142,7 @@ async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
         .register(ServingController::new(own, endpoint))
         .unwrap();
     controllers.register(console).unwrap();
+    controllers.register(cluster::Config).unwrap();
 
     let serving = server.serve(listener, std::future::pending());
     tokio::select! {
@@ -200,13 +202,20 @@ async fn a_first_config_without_authorities_leaves_the_pairing_string_good() {
         let pair = config::KeyPair::from_pem(own.certificate_pem(), own.key_pem().expose());
         let ca = own.certificate_pem().parse().unwrap();
         let whole = config::generate::control_plane(ca, pair.unwrap(), None).unwrap();
-        let answer = upload(address, string, whole.to_yaml().unwrap()).await;
+        let id = "0123456789abcdef0123456789abcdef";
+        let identity = format!(
+            "---\napiVersion: garboard/v1alpha1\nkind: ClusterIdentity\ncluster: lab\nid: '{id}'\n"
+        );
+        let answer = upload(address, string, whole.to_yaml().unwrap() + &identity).await;
         assert_eq!(answer.generation, 2);
 
-        screen.drawing(&["stage running\n"]).await;
+        screen
+            .drawing(&["garboard: cluster lab\n", "stage running\n"])
+            .await;
         let admin = dial(address, cluster.client(Role::Admin)).await.unwrap();
         let mut admin = MachineServiceClient::new(admin);
-        admin.version(v1::VersionRequest {}).await.unwrap();
+        let said = admin.version(v1::VersionRequest {}).await.unwrap();
+        assert_eq!(said.get_ref().cluster, "lab");
     };
     node(folder.path(), person).await;
 }

@@ -15,7 +15,8 @@ const DIGITS: usize = 32;
 /// Which cluster the node is of.
 ///
 /// `osctl gen secrets` makes the id with the secrets of a cluster, and `osctl gen config` writes both into the config of every node of
-/// it. A node refuses the config of another cluster unless `--force` is said; `osctl get clusterinfo` shows which one it is of.
+/// it. A node refuses the config of another cluster unless `--force` is said. Its console and `osctl version` show the name of its
+/// cluster, `osctl get clusterinfo` the id as well.
 ///
 /// ```yaml
 /// apiVersion: garboard/v1alpha1

@@ -48,6 +48,7 @@ fn a_new_drawing_replaces_the_last_one() {
          \n\
          garboard: version 0.1.0\n\
          garboard: name cp-1\n\
+         garboard: cluster production\n\
          garboard: stage running\n\
          garboard: address eth0 10.0.2.77/24\n\
          garboard: error a thing that went wrong\n"
@@ -56,6 +57,7 @@ fn a_new_drawing_replaces_the_last_one() {
     assert_eq!(said.waiting, Vec::<String>::new());
     assert_eq!(said.ipv4(), "10.0.2.77".parse().ok());
     assert_eq!(said.name.as_deref(), Some("cp-1"));
+    assert_eq!(said.cluster.as_deref(), Some("production"));
     assert_eq!(said.error.as_deref(), Some("a thing that went wrong"));
 }
 

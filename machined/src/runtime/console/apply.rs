@@ -5,7 +5,9 @@ use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
 use futures_util::StreamExt;
 use pki::pairing::PairingString;
 use resources::net::{AddressStatus, HOSTNAME, HostnameSpec, LinkStatus};
-use resources::runtime::{CONSOLE, Condition, ConsoleSpec, MACHINED, Stage, StageStatus};
+use resources::runtime::{
+    CLUSTER, CONSOLE, ClusterInfo, Condition, ConsoleSpec, MACHINED, Stage, StageStatus,
+};
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 
@@ -37,6 +39,7 @@ pub struct ConsoleController {
 cosi::declare! {
     ConsoleController as "runtime.console.apply" {
         reads AddressStatus;
+        reads ClusterInfo;
         reads Condition;
         reads ConsoleSpec;
         reads ControllerStatus;
@@ -109,6 +112,10 @@ impl ConsoleController {
             name: cx
                 .get::<HostnameSpec>(HOSTNAME)
                 .map(|typed| typed.spec.hostname.clone())
+                .unwrap_or_default(),
+            cluster: cx
+                .get::<ClusterInfo>(CLUSTER)
+                .map(|typed| typed.spec.cluster.clone())
                 .unwrap_or_default(),
             version: self.fixed.version.clone(),
             stage: stage

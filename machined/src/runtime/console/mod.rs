@@ -30,6 +30,8 @@ pub struct LinkView {
 pub struct View {
     /// The node's name; empty before it has one.
     pub name: String,
+    /// The name of its cluster; empty where the config does not say.
+    pub cluster: String,
     /// The version of the system.
     pub version: String,
     /// The stage the node is in.
@@ -60,6 +62,7 @@ impl View {
         };
         line("version", &self.version);
         line("name", &self.name);
+        line("cluster", &self.cluster);
         line("stage", &self.stage);
         for link in &self.links {
             line("link", &format!("{} {}", link.name, link.state));
@@ -180,6 +183,22 @@ mod tests {
                         garboard: address eth0 10.0.2.15/24\ngarboard: api 0.0.0.0:50000 ready\n\
                         garboard: pairing AAAA-BBBB\n";
         assert_eq!(view.render(), expected);
+    }
+
+    #[test]
+    fn a_node_is_told_with_its_cluster() {
+        let view = View {
+            name: "cp-1".into(),
+            cluster: "production".into(),
+            version: "0.1.0".into(),
+            stage: "running".into(),
+            ..View::default()
+        };
+        assert_eq!(
+            view.render(),
+            "\ngarboard: version 0.1.0\ngarboard: name cp-1\ngarboard: cluster production\n\
+             garboard: stage running\n"
+        );
     }
 
     #[test]
