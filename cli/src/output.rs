@@ -2,10 +2,12 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::io::Interest;
 use tokio::net::unix::pipe::Sender;
@@ -94,6 +96,30 @@ pub(crate) fn size(bytes: u64) -> String {
         (whole, 0) => format!("{whole} {unit}"),
         (whole, tenth) => format!("{whole}.{tenth} {unit}"),
     }
+}
+
+/// A span of time in the unit that suits it, rounded down.
+pub(crate) fn span(time: Duration) -> String {
+    let nanos = time.as_nanos();
+    match nanos {
+        0..1_000_000 => format!("{} µs", nanos / 1000),
+        1_000_000..1_000_000_000 => {
+            format!("{}.{} ms", nanos / 1_000_000, nanos / 100_000 % 10)
+        }
+        _ => format!("{}.{} s", time.as_secs(), time.subsec_millis() / 100),
+    }
+}
+
+/// As [`span`], of nanoseconds that may go either way.
+pub(crate) fn signed_span(nanos: i64) -> String {
+    let sign = if nanos < 0 { "-" } else { "" };
+    format!("{sign}{}", span(Duration::from_nanos(nanos.unsigned_abs())))
+}
+
+/// A point in time as RFC 3339, whole seconds.
+pub(crate) fn second(time: Timestamp) -> String {
+    let whole = Timestamp::from_second(time.as_second());
+    whole.unwrap_or(time).to_string()
 }
 
 /// Writes a line to standard output.

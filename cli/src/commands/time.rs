@@ -110,10 +110,8 @@ fn table(clocks: &[(String, Clock)], of_one: bool) -> Vec<String> {
 }
 
 fn cells(clock: &Clock) -> [String; 3] {
-    let seconds = Timestamp::from_second(clock.time.as_second());
-    let sign = if clock.ahead_nanos < 0 { "-" } else { "" };
-    let ahead = Duration::from_nanos(clock.ahead_nanos.unsigned_abs());
-    let error = Duration::from_nanos(clock.error_nanos);
+    let ahead = output::signed_span(clock.ahead_nanos);
+    let error = output::span(Duration::from_nanos(clock.error_nanos));
     let status = &clock.status;
     let goes_by = match (status.synchronized, &*status.reason) {
         (true, _) => format!(
@@ -125,22 +123,10 @@ fn cells(clock: &Clock) -> [String; 3] {
         (false, reason) => format!("nobody: {reason}"),
     };
     [
-        seconds.map_or_else(|_| clock.time.to_string(), |it| it.to_string()),
-        format!("{sign}{} ± {}", span(ahead), span(error)),
+        output::second(clock.time),
+        format!("{ahead} ± {error}"),
         goes_by,
     ]
-}
-
-/// A span of time in the unit that suits it.
-fn span(time: Duration) -> String {
-    let nanos = time.as_nanos();
-    match nanos {
-        0..1_000_000 => format!("{} µs", nanos / 1000),
-        1_000_000..1_000_000_000 => {
-            format!("{}.{} ms", nanos / 1_000_000, nanos / 100_000 % 10)
-        }
-        _ => format!("{}.{} s", time.as_secs(), time.subsec_millis() / 100),
-    }
 }
 
 #[cfg(test)]

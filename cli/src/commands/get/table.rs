@@ -28,12 +28,28 @@ pub(super) fn cells(definition: &ResourceDefinition, resource: &Resource) -> Vec
         .collect()
 }
 
-/// A value as people read it. A field that counts bytes says so in its name, as every resource's do.
+/// A value as people read it. A field that counts bytes, or parts of a second, says so in its name, as every resource's
+/// do; a point in time is one by its form.
 fn readable(column: &PrintColumn, value: String) -> String {
     let field = column.json_path.rsplit('.').next().unwrap_or_default();
-    match value.parse() {
-        Ok(count) if field == "bytes" || field.ends_with("Bytes") => output::size(count),
-        _ => value,
+    let read = if field == "bytes" || field.ends_with("Bytes") {
+        value.parse().ok().map(room)
+    } else if field.ends_with("Nanos") {
+        value.parse().ok().map(output::signed_span)
+    } else if field.ends_with("Seconds") {
+        value.parse().ok().map(|count: u64| format!("{count} s"))
+    } else {
+        value.parse().ok().map(output::second)
+    };
+    read.unwrap_or(value)
+}
+
+/// An amount of memory, or of a disk. Nothing has none: what says so is not there yet, as a partition to be made, or has
+/// nothing in it, as a drive without a disc.
+fn room(bytes: u64) -> String {
+    match bytes {
+        0 => "-".to_owned(),
+        bytes => output::size(bytes),
     }
 }
 

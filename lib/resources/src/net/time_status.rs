@@ -20,7 +20,7 @@ pub const CLOCK: &str = "clock";
         ("IN SYNC", "synchronized"),
         ("SERVER", "server"),
         ("STRATUM", "stratum"),
-        ("OFFSET NS", "offsetNanos"),
+        ("OFFSET", "offsetNanos"),
         ("REASON", "reason"),
     )
 )]

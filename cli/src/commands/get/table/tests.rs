@@ -87,16 +87,53 @@ fn bytes_read_as_people_say_them() {
     ] {
         assert_eq!(output::size(bytes), text);
     }
-    let column = |json_path: &str| PrintColumn {
-        name: String::new(),
-        json_path: json_path.into(),
-    };
-    assert_eq!(
-        readable(&column("memory.usedBytes"), "2048".into()),
-        "2 KiB"
-    );
-    assert_eq!(readable(&column("bytes"), String::new()), "");
-    assert_eq!(readable(&column("restarts"), "2048".into()), "2048");
+}
+
+#[test]
+fn a_value_reads_as_people_say_it() {
+    for (field, value, text) in [
+        ("memory.usedBytes", "2048", "2 KiB"),
+        ("bytes", "", ""),
+        ("bytes", "0", "-"),
+        ("restarts", "2048", "2048"),
+        ("offsetNanos", "-1234567", "-1.2 ms"),
+        ("offsetNanos", "0", "0 µs"),
+        ("intervalSeconds", "1024", "1024 s"),
+        ("intervalSeconds", "soon", "soon"),
+        (
+            "began",
+            "2026-11-21T12:00:00.987654321Z",
+            "2026-11-21T12:00:00Z",
+        ),
+        ("began", "2026-11-21T12:00:00Z", "2026-11-21T12:00:00Z"),
+        ("ended", "", ""),
+        ("reason", "2026-11-21", "2026-11-21"),
+    ] {
+        let column = PrintColumn {
+            name: String::new(),
+            json_path: field.into(),
+        };
+        assert_eq!(readable(&column, value.into()), text, "{field}");
+    }
+}
+
+/// One that is added must be read in [`readable`], too: a table has no room for what a unit makes short.
+#[test]
+fn no_table_shows_nanoseconds_or_bytes_as_they_are_counted() {
+    let registry = registry();
+    let usual = usual(&registry);
+    for definition in registry.definitions() {
+        let list = usual.get(definition.ty).expect("a sample");
+        for resource in list {
+            for cell in cells(&definition.to_spec(), resource) {
+                let digits = cell.trim_start_matches('-').len();
+                let raw = digits > 9 && cell.parse::<i64>().is_ok();
+                assert!(!raw, "{}: {cell}", definition.ty);
+                let fraction = cell.parse::<jiff::Timestamp>().is_ok() && cell.contains('.');
+                assert!(!fraction, "{}: {cell}", definition.ty);
+            }
+        }
+    }
 }
 
 #[test]
