@@ -27,14 +27,9 @@ pub(crate) fn causes(error: &anyhow::Error) -> Vec<&(dyn Error + 'static)> {
     causes
 }
 
-/// What TLS says, if a cause is of its making.
-pub(crate) fn tls<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    cause.downcast_ref()
-}
-
 /// Why TLS refused a certificate, if that is what this cause is.
 pub(crate) fn refused<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a CertificateError> {
-    match tls(cause) {
+    match cause.downcast_ref() {
         Some(rustls::Error::InvalidCertificate(why)) => Some(why),
         _ => None,
     }

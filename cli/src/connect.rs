@@ -16,6 +16,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use crate::context::{Context, Node};
 use crate::exit::usage;
 use crate::names::{OtherNames, host_of};
+use crate::refusal::{Holds, Judged};
 
 /// Where a command goes, and the name that the certificate there must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,17 +136,24 @@ pub(crate) async fn connect(
     let own = Identity::from_pem(&context.certificate, &context.key)
         .context("reading the context's identity")?;
     let config = tls::client(&trust, &own).context("preparing mutual TLS")?;
-    channel(config, &target.server_name, &target.address, patience).await
+    let holds = Some(Holds::of(own.certificate()));
+    let Target {
+        server_name,
+        address,
+        ..
+    } = target;
+    channel(config, holds, server_name, address, patience).await
 }
 
 /// Opens a channel to a node in maintenance mode: its key must match the first half of the pairing string.
 pub(crate) async fn connect_pinned(pin: Pin, address: &str, patience: Duration) -> Result<Channel> {
     let config = tls::pinned_client(pin).context("preparing TLS")?;
-    channel(config, host_of(address), address, patience).await
+    channel(config, None, host_of(address), address, patience).await
 }
 
 async fn channel(
     config: Arc<ClientConfig>,
+    holds: Option<Holds>,
     name: &str,
     address: &str,
     patience: Duration,
@@ -162,7 +170,7 @@ async fn channel(
                 let stream = TcpStream::connect(&address).await?;
                 stream.set_nodelay(true)?;
                 let stream = connector.connect(server_name, stream).await?;
-                Ok::<_, std::io::Error>(TokioIo::new(stream))
+                Ok::<_, std::io::Error>(TokioIo::new(Judged::new(stream, holds)))
             }
         }
     });

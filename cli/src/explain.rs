@@ -5,10 +5,12 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
-use rustls::{AlertDescription, CertificateError};
+use jiff::Timestamp;
+use rustls::CertificateError;
+use rustls_pki_types::UnixTime;
 use tonic::Status;
 
-use crate::causes::{causes, refusal, refused, tls};
+use crate::causes::{causes, refusal, refused};
 use crate::names::OtherNames;
 
 /// An error with its causes as one line; a node's own words come as they are.
@@ -59,8 +61,21 @@ fn below_a_connection(causes: &[&(dyn Error + 'static)], index: usize) -> bool {
 
 /// The text of a cause, for people.
 fn plain(cause: &(dyn Error + 'static)) -> String {
-    if refused(cause) == Some(&CertificateError::ApplicationVerificationFailure) {
-        return "its key is not the one in the pairing string".to_owned();
+    match refused(cause) {
+        Some(CertificateError::ApplicationVerificationFailure) => {
+            return "its key is not the one in the pairing string".to_owned();
+        }
+        Some(CertificateError::ExpiredContext { time, not_after }) => {
+            let (ended, now) = (date(*not_after), date(*time));
+            return format!("its certificate ended at {ended}, and the clock here shows {now}");
+        }
+        Some(CertificateError::NotValidYetContext { time, not_before }) => {
+            let (begins, now) = (date(*not_before), date(*time));
+            return format!(
+                "its certificate holds from {begins} on, and the clock here shows {now}"
+            );
+        }
+        _ => {}
     }
     match kind(cause) {
         Some(ErrorKind::UnexpectedEof) => "it hung up".to_owned(),
@@ -69,6 +84,14 @@ fn plain(cause: &(dyn Error + 'static)) -> String {
         Some(_) => without_number(&cause.to_string()).to_owned(),
         None => cause.to_string(),
     }
+}
+
+/// A time in a certificate, or of the clock it was judged by.
+fn date(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds)
+        .unwrap_or(Timestamp::MAX)
+        .to_string()
 }
 
 /// The words of the operating system without the number it has for them: `... (os error 2)`.
@@ -104,20 +127,12 @@ fn way_out(causes: &[&(dyn Error + 'static)]) -> Option<Cow<'static, str>> {
         if let Some(names) = cause.downcast_ref::<OtherNames>() {
             return Some(names.way_out().into());
         }
-        let known = tls(*cause)
-            .and_then(about_tls)
+        let known = refused(*cause)
+            .and_then(about_their_certificate)
             .or_else(|| about_names(*cause))
             .or_else(|| about_io(kind(*cause)?));
         known.map(Cow::Borrowed)
     })
-}
-
-fn about_tls(error: &rustls::Error) -> Option<&'static str> {
-    match error {
-        rustls::Error::InvalidCertificate(why) => about_their_certificate(why),
-        rustls::Error::AlertReceived(alert) => about_our_certificate(*alert),
-        _ => None,
-    }
 }
 
 fn about_their_certificate(why: &CertificateError) -> Option<&'static str> {
@@ -125,31 +140,15 @@ fn about_their_certificate(why: &CertificateError) -> Option<&'static str> {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => Some(
             "it is of another cluster, or waits in maintenance mode for `osctl config apply --pairing`",
         ),
-        CertificateError::Expired
-        | CertificateError::ExpiredContext { .. }
-        | CertificateError::NotValidYet
-        | CertificateError::NotValidYetContext { .. } => {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Some(
+            "compare the clocks of this computer and the node; a worker has its certificate from its config, and `osctl gen config` issues a new one",
+        ),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             Some("compare the clocks of this computer and the node")
         }
         CertificateError::ApplicationVerificationFailure => Some(
             "read the string off its console again; the machine may also have its config already, or somebody else answers in its place",
         ),
-        _ => None,
-    }
-}
-
-/// With TLS 1.3 a node says what it thinks of our certificate after the handshake, on the first call.
-fn about_our_certificate(alert: AlertDescription) -> Option<&'static str> {
-    match alert {
-        AlertDescription::CertificateExpired => Some(
-            "your certificate has ended, or the clock there is wrong; `osctl context info` shows until when it holds",
-        ),
-        AlertDescription::UnknownCA
-        | AlertDescription::DecryptError
-        | AlertDescription::BadCertificate
-        | AlertDescription::CertificateUnknown => {
-            Some("the node does not take your certificate: it is of another cluster")
-        }
         _ => None,
     }
 }
@@ -241,9 +240,32 @@ mod tests {
         let pin = io_of(CertificateError::ApplicationVerificationFailure.into());
         assert!(!is_stranger(&pin));
         assert!(sentence(&pin).contains("not the one in the pairing string (read the string"));
-        let ours = io_of(rustls::Error::AlertReceived(
-            AlertDescription::CertificateExpired,
-        ));
-        assert!(sentence(&ours).contains("osctl context info"));
+        let time = |second| UnixTime::since_unix_epoch(std::time::Duration::from_secs(second));
+        let over = io_of(
+            CertificateError::ExpiredContext {
+                time: time(2_000),
+                not_after: time(1_000),
+            }
+            .into(),
+        );
+        let over = sentence(&over);
+        assert!(
+            over.contains("its certificate ended at 1970-01-01T00:16:40Z, and the clock here shows 1970-01-01T00:33:20Z")
+                && over.contains("`osctl gen config`"),
+            "{over}"
+        );
+        let early = io_of(
+            CertificateError::NotValidYetContext {
+                time: time(1_000),
+                not_before: time(2_000),
+            }
+            .into(),
+        );
+        let early = sentence(&early);
+        assert!(
+            early.contains("holds from 1970-01-01T00:33:20Z on")
+                && early.contains("(compare the clocks"),
+            "{early}"
+        );
     }
 }

@@ -14,6 +14,7 @@ mod login;
 mod names;
 mod output;
 mod progress;
+mod refusal;
 mod secrets;
 mod tries;
 

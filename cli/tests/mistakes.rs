@@ -3,11 +3,17 @@
 mod home;
 
 use std::fs;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
 
 use home::{Home, text};
 use jiff::{SignedDuration, Timestamp};
 use pki::{Authority, Names, Role, Roles, SERVING_LIFETIME, Trust};
+use rustls::ServerConfig;
+use rustls::time_provider::TimeProvider;
+use rustls_pki_types::UnixTime;
 
 /// A home with the secrets of a cluster and a context that leads to a node of it.
 fn with_context(name: &str, node: &str) -> Home {
@@ -124,9 +130,34 @@ fn issue(home: &Home, authority: &Authority, now: Timestamp) {
 
 /// Answers one TLS handshake as a node of this name would; gives the address.
 fn node_called(name: &str, authority: &Authority, now: Timestamp) -> SocketAddr {
+    answers_once(settings(name, authority, authority, now))
+}
+
+/// A node with a certificate of `now`, which takes those of the `trusted`.
+fn settings(
+    name: &str,
+    authority: &Authority,
+    trusted: &Authority,
+    now: Timestamp,
+) -> Arc<ServerConfig> {
     let own = authority.issue_serving(name, &names(name), SERVING_LIFETIME, now);
-    let trust = Trust::from_pem(authority.identity().certificate_pem()).expect("trust");
-    let config = pki::tls::server(&own.expect("a certificate"), &trust).expect("settings");
+    let trust = Trust::from_pem(trusted.identity().certificate_pem()).expect("trust");
+    pki::tls::server(&own.expect("a certificate"), &trust).expect("settings")
+}
+
+/// A clock that stands still.
+#[derive(Debug)]
+struct Stands(Timestamp);
+
+impl TimeProvider for Stands {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from(self.0.as_second()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
+}
+
+/// Answers one TLS handshake.
+fn answers_once(config: Arc<ServerConfig>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
@@ -134,6 +165,8 @@ fn node_called(name: &str, authority: &Authority, now: Timestamp) -> SocketAddr 
         let mut tls = rustls::ServerConnection::new(config).expect("a connection");
         // The caller ends it, which is no matter of this side.
         while tls.is_handshaking() && tls.complete_io(&mut stream).is_ok() {}
+        // What is closed with bytes unread is reset, and what was said last may be lost with that.
+        io::copy(&mut stream, &mut io::sink()).ok();
     });
     address
 }
@@ -178,6 +211,64 @@ fn a_certificate_that_has_ended_is_told_before_anybody_is_asked() {
         "{complaint}"
     );
     assert!(home.fine("context info").contains("which is over"));
+}
+
+#[test]
+fn whose_certificate_does_not_hold_is_told_with_the_dates() {
+    let now = Timestamp::now();
+    let days = |count: i64| now + SignedDuration::from_hours(24 * count);
+    let authority = Authority::generate("lab", days(-3)).expect("an authority");
+    let complaint = |node: Arc<ServerConfig>| {
+        let home = Home::new();
+        issue(&home, &authority, now);
+        let address = answers_once(node);
+        home.fine(&format!(
+            "context add lab --ca ca --crt crt --key key --node node-1={address}"
+        ));
+        home.fails("version", 1)
+    };
+    let own = |made| settings("node-1", &authority, &authority, made);
+    let with_clock = |shows| {
+        let mut config = ServerConfig::clone(&own(now));
+        config.time_provider = Arc::new(Stands(shows));
+        Arc::new(config)
+    };
+    for shows in [days(2), days(-2)] {
+        let ours = complaint(with_clock(shows));
+        for part in [
+            "osctl: node-1: ",
+            "your certificate does not hold now, and by the clock of this computer it does",
+            "one of the two clocks is wrong",
+            "osctl gen crt --name CONTEXT --force",
+        ] {
+            assert!(ours.contains(part), "{ours}");
+        }
+    }
+    let over = complaint(own(days(-2)));
+    assert!(over.contains("its certificate ended at"), "{over}");
+    let early = complaint(own(days(2)));
+    assert!(early.contains("its certificate holds from"), "{early}");
+    for theirs in [over, early] {
+        assert!(theirs.contains("(compare the clocks"), "{theirs}");
+    }
+}
+
+#[test]
+fn a_node_that_takes_certificates_of_others_only_is_told_so() {
+    let home = Home::new();
+    let now = Timestamp::now();
+    let authority = Authority::generate("lab", now).expect("an authority");
+    let other = Authority::generate("other", now).expect("an authority");
+    issue(&home, &authority, now);
+    let address = answers_once(settings("node-1", &authority, &other, now));
+    home.fine(&format!(
+        "context add lab --ca ca --crt crt --key key --node node-1={address}"
+    ));
+    let complaint = home.fails("version", 1);
+    assert!(
+        complaint.contains("the node does not take your certificate (it is of another cluster"),
+        "{complaint}"
+    );
 }
 
 #[test]
