@@ -220,7 +220,7 @@ async fn node_config(
             None => config::patch::nodes(&session()?, &patch, format).await,
         },
         config::Command::Past(past) => config::history::run(&session()?, past, format).await,
-        config::Command::Edit => config::edit::run(&session()?, format).await,
+        config::Command::Edit(edit) => config::edit::run(&session()?, edit, format).await,
         config::Command::Show { reveal_secrets } => {
             config::show(&session()?, reveal_secrets, format).await
         }

@@ -114,6 +114,44 @@ fn a_patch_is_tried_without_a_trace_or_a_secret() {
 }
 
 #[test]
+fn a_patch_is_staged_or_tried_as_a_whole_config_is() {
+    let (home, node) = with_node();
+    let renamed = |name: &str, more: &str| {
+        let done = patch(
+            &home,
+            &format!("{{kind: Hostname, hostname: {name}}}"),
+            more,
+        );
+        assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+        text(&done.stdout)
+    };
+    let tried = renamed("tried", "--mode try --for 5m");
+    assert!(tried.starts_with("node-1: trying generation 2;"), "{tried}");
+    assert_eq!(node.kept().mode, (v1::ApplyMode::Try, 300));
+    let staged = renamed("staged", "--mode staged");
+    assert!(
+        staged.starts_with("node-1: staged generation 3 "),
+        "{staged}"
+    );
+    assert_eq!(node.kept().mode, (v1::ApplyMode::Staged, 0));
+    let told = renamed("told", "--mode staged -o json");
+    assert!(told.contains("\"mode\": \"staged\""), "{told}");
+    let sent = node.kept().sent;
+    for (more, told) in [
+        ("--for 5m", "--for says how long"),
+        ("--mode staged --for 5m", "--for says how long"),
+        ("-f node-1.yaml --mode staged", "-f is about a file"),
+        ("-f node-1.yaml --for 5m", "-f is about a file"),
+    ] {
+        let refused = patch(&home, "{kind: Hostname, hostname: other}", more);
+        assert_eq!(refused.status.code(), Some(2), "{more}");
+        let said = text(&refused.stderr);
+        assert!(said.contains(told), "{more}: {said}");
+    }
+    assert_eq!(node.kept().sent, sent);
+}
+
+#[test]
 fn a_patch_over_somebody_elses_change_is_refused() {
     let (home, node) = with_node();
     node.kept().restless = true;
@@ -180,8 +218,12 @@ fn a_file_is_patched_without_a_node() {
 
 /// Runs `osctl config edit` with a script for an editor.
 fn edit(home: &Home, script: &str) -> Output {
+    edit_with(home, script, "")
+}
+
+fn edit_with(home: &Home, script: &str, more: &str) -> Output {
     fs::write(home.path().join("editor"), script).expect("a script");
-    let mut command = home.command("config edit");
+    let mut command = home.command(&format!("config edit {more}"));
     command.env("EDITOR", "sh editor");
     command.env("XDG_RUNTIME_DIR", home.path().join("run"));
     command.output().expect("osctl runs")
@@ -211,6 +253,27 @@ fn an_edited_config_is_applied_and_leaves_nothing_behind() {
         "{now}"
     );
     assert_eq!(drafts(&home).len(), 0);
+}
+
+#[test]
+fn an_edited_config_is_staged_or_tried() {
+    let (home, node) = with_node();
+    let script = "sed -i 's/^hostname: .*/&x/' \"$1\"\n";
+    let tried = edit_with(&home, script, "--mode try");
+    assert_eq!(tried.status.code(), Some(0), "{}", text(&tried.stderr));
+    assert!(text(&tried.stdout).starts_with("node-1: trying generation 2;"));
+    // The node has a time of its own for one that was not said.
+    assert_eq!(node.kept().mode, (v1::ApplyMode::Try, 0));
+    let staged = edit_with(&home, script, "--mode staged");
+    assert!(text(&staged.stdout).starts_with("node-1: staged generation 3 "));
+    assert_eq!(node.kept().mode, (v1::ApplyMode::Staged, 0));
+    let opened = "touch opened\n";
+    let refused = edit_with(&home, opened, "--for 5m");
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+    assert!(
+        !home.path().join("opened").exists(),
+        "before anybody writes"
+    );
 }
 
 #[test]

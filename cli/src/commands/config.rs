@@ -2,6 +2,7 @@
 
 mod documents;
 pub(crate) mod edit;
+mod effect;
 pub(crate) mod history;
 pub(crate) mod patch;
 
@@ -9,17 +10,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use api::v1alpha1 as v1;
 use api::v1alpha1::machine_service_client::MachineServiceClient;
 use api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
 use api::v1alpha1::{ApplyConfigRequest, ApplyConfigResponse, GetConfigRequest, PairRequest};
-use clap::{Args, Subcommand, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use pki::pairing::PairingString;
 use serde::Serialize;
 use tonic::transport::Channel;
 
 use self::documents::{checked, keeps_the_way_in, read};
+use self::effect::Effect;
 use crate::connect;
 use crate::exit::{Changes, usage};
 use crate::fleet::{Session, within};
@@ -46,7 +47,7 @@ pub(crate) enum Command {
     /// The editor is $VISUAL, else $EDITOR, else vi. It gets the config as the node has it, with its secrets, in a file that
     /// only you can read. What is wrong with it is written above it, and the editor opened again; a file left as it was
     /// changes nothing, and an empty one neither.
-    Edit,
+    Edit(edit::Edit),
     /// Check a config without a node
     Validate {
         /// The file of YAML documents; - reads standard input
@@ -66,33 +67,6 @@ pub(crate) enum Command {
     Past(history::Past),
 }
 
-/// How a config takes effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Mode {
-    /// At once
-    Auto,
-    /// With the next boot of the node; until then `osctl config rollback` cancels it
-    Staged,
-    /// At once, and for a while only unless `osctl config confirm` comes in time, even if the node restarts meanwhile
-    Try,
-}
-
-impl From<Mode> for v1::ApplyMode {
-    fn from(mode: Mode) -> Self {
-        match mode {
-            Mode::Auto => Self::Auto,
-            Mode::Staged => Self::Staged,
-            Mode::Try => Self::Try,
-        }
-    }
-}
-
-/// A time such as `90s` or `5m`, in whole seconds.
-fn seconds(text: &str) -> Result<u32> {
-    let time: SignedDuration = text.parse()?;
-    u32::try_from(time.as_secs()).context("a time is not negative, and not that long")
-}
-
 /// A config to be applied.
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
@@ -105,12 +79,8 @@ pub(crate) struct Apply {
     /// Say what would happen and change nothing; exit code 3 says that there are changes
     #[arg(long)]
     dry_run: bool,
-    /// How it takes effect
-    #[arg(long, value_enum, default_value_t = Mode::Auto)]
-    mode: Mode,
-    /// How long it is tried, from 10s to 24h [default: 60s]
-    #[arg(long = "for", value_name = "TIME", value_parser = seconds)]
-    seconds: Option<u32>,
+    #[command(flatten)]
+    effect: Effect,
     /// Apply it though it is for a node of another role or cluster, or for a disk that is not there
     #[arg(long)]
     force: bool,
@@ -137,7 +107,7 @@ pub(crate) fn validate(file: Option<&Path>, format: Format) -> Result<()> {
 
 /// Applies a file to running nodes.
 pub(crate) async fn apply(session: &Session, apply: &Apply, format: Format) -> Result<()> {
-    apply.check()?;
+    apply.effect.check()?;
     let (name, bytes) = read(&apply.file)?;
     let documents = checked(&name, &bytes)?;
     keeps_the_way_in(&name, &documents, &session.context)?;
@@ -153,7 +123,7 @@ pub(crate) async fn apply(session: &Session, apply: &Apply, format: Format) -> R
             }
         })
         .await?;
-    let answers = answers.map(|answer| Applied::new(answer, apply.dry_run).mode(apply.mode));
+    let answers = answers.map(|answer| Applied::new(answer, apply.dry_run, apply.effect));
     report(&answers.good, format)?;
     let changes = would_change(&answers.good);
     answers.finish()?;
@@ -171,13 +141,13 @@ pub(crate) async fn pair(
     let [address] = asked else {
         return Err(usage("--pairing is for one node; name its address with -n"));
     };
-    apply.check()?;
+    apply.effect.check()?;
     let pairing: PairingString = pairing.parse().context("reading the pairing string")?;
     let (name, bytes) = read(&apply.file)?;
     checked(&name, &bytes)?;
     let address = connect::with_port(address)?;
     let answer = give(&pairing, &address, apply.request(bytes), patience).await?;
-    let applied = Applied::new(answer, apply.dry_run).mode(apply.mode);
+    let applied = Applied::new(answer, apply.dry_run, apply.effect);
     let applied = [(address, applied)];
     report(&applied, format)?;
     would_change(&applied)
@@ -223,24 +193,13 @@ pub(crate) async fn give(
 }
 
 impl Apply {
-    fn check(&self) -> Result<()> {
-        if self.seconds.is_some() && self.mode != Mode::Try {
-            return Err(usage(
-                "--for says how long a config is tried: it goes with --mode try",
-            ));
-        }
-        Ok(())
-    }
-
     fn request(&self, documents: Vec<u8>) -> ApplyConfigRequest {
-        ApplyConfigRequest {
+        self.effect.of(ApplyConfigRequest {
             documents,
             dry_run: self.dry_run,
             force: self.force,
-            mode: v1::ApplyMode::from(self.mode).into(),
-            try_seconds: self.seconds.unwrap_or_default(),
             ..ApplyConfigRequest::default()
-        }
+        })
     }
 }
 
@@ -291,7 +250,7 @@ struct Applied {
 }
 
 impl Applied {
-    fn new(answer: ApplyConfigResponse, dry_run: bool) -> Self {
+    fn new(answer: ApplyConfigResponse, dry_run: bool, effect: Effect) -> Self {
         let ApplyConfigResponse {
             generation,
             changes,
@@ -299,21 +258,12 @@ impl Applied {
         } = answer;
         Self {
             dry_run,
-            mode: "auto",
+            mode: effect.mode().word(),
             generation,
             changes,
             warnings,
             diff: None,
         }
-    }
-
-    fn mode(self, mode: Mode) -> Self {
-        let mode = match mode {
-            Mode::Auto => "auto",
-            Mode::Staged => "staged",
-            Mode::Try => "try",
-        };
-        Self { mode, ..self }
     }
 
     fn sentence(&self) -> String {

@@ -12,9 +12,11 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use api::v1alpha1::ApplyConfigResponse;
 use api::v1alpha1::machine_service_client::MachineServiceClient;
+use clap::Args;
 use tonic::Code;
 
 use super::documents::usable;
+use super::effect::Effect;
 use super::patch::{fetch, request};
 use super::{Applied, report};
 use crate::explain::sentence;
@@ -25,8 +27,17 @@ use crate::output::{self, Format};
 /// How the lines begin that are for the reader of the file and no part of it.
 const REMARK: &str = "#osctl:";
 
+/// What becomes of the text.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Edit {
+    #[command(flatten)]
+    effect: Effect,
+}
+
 /// Lets a person edit the config of one node.
-pub(crate) async fn run(session: &Session, format: Format) -> Result<()> {
+pub(crate) async fn run(session: &Session, edit: Edit, format: Format) -> Result<()> {
+    let Edit { effect } = edit;
+    effect.check()?;
     let node = session.one_changed()?;
     let fetched = session.again(&node, fetch).await.context(node.clone())?;
     let original = String::from_utf8(fetched.documents).context("reading the node's config")?;
@@ -49,9 +60,9 @@ pub(crate) async fn run(session: &Session, format: Format) -> Result<()> {
         }
         problems = match wrong(&text) {
             Some(problems) => problems,
-            None => match send(session, &node, &text, fetched.generation).await {
+            None => match send(session, &node, &text, fetched.generation, effect).await {
                 Ok(answer) => {
-                    report(&[(node, Applied::new(answer, false))], format)?;
+                    report(&[(node, Applied::new(answer, false, effect))], format)?;
                     return file.remove();
                 }
                 Err(error) if is_about_the_text(&error) => vec![told(&sentence(&error))],
@@ -109,10 +120,11 @@ async fn send(
     node: &str,
     text: &str,
     generation: u64,
+    effect: Effect,
 ) -> Result<ApplyConfigResponse> {
     let documents = config::parse("config", text.as_bytes())?;
     let request = request(text, generation, &session.context, &documents);
-    let request = request.map_err(|error| WayIn(sentence(&error)))?;
+    let request = effect.of(request.map_err(|error| WayIn(sentence(&error)))?);
     let applied = session.again(node, |channel| {
         let request = request.clone();
         async move {

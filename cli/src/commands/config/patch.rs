@@ -11,6 +11,7 @@ use serde::Serialize;
 use tonic::transport::Channel;
 
 use super::documents::{keeps_the_way_in, read, usable};
+use super::effect::Effect;
 use super::{Applied, report, shown, would_change};
 use crate::context::Context;
 use crate::exit::{Changes, usage};
@@ -33,6 +34,8 @@ pub(crate) struct Patch {
     /// Show what would be different and change nothing; exit code 3 says that there are changes
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    effect: Effect,
 }
 
 /// A patch as it was read.
@@ -105,6 +108,7 @@ struct Tried<'a> {
 
 /// Patches a file, offline.
 pub(crate) fn file(patch: &Patch, file: &Path, format: Format) -> Result<()> {
+    patch.effect.refuse()?;
     let patches = patches(patch)?;
     let (name, bytes) = read(file)?;
     let patched = patched(&name, &bytes, &patches)?;
@@ -142,9 +146,10 @@ pub(crate) fn file(patch: &Patch, file: &Path, format: Format) -> Result<()> {
 
 /// Patches the config of running nodes.
 pub(crate) async fn nodes(session: &Session, patch: &Patch, format: Format) -> Result<()> {
+    patch.effect.check()?;
     let patches = patches(patch)?;
     let answers = session
-        .each_changed(|channel| node(channel, &session.context, &patches, patch.dry_run))
+        .each_changed(|channel| node(channel, &session.context, &patches, patch))
         .await?;
     report(&answers.good, format)?;
     let changes = would_change(&answers.good);
@@ -156,8 +161,11 @@ async fn node(
     channel: Channel,
     context: &Context,
     patches: &[Named],
-    dry_run: bool,
+    patch: &Patch,
 ) -> Result<Applied> {
+    let &Patch {
+        dry_run, effect, ..
+    } = patch;
     let fetched = fetch(channel.clone()).await?;
     let patched = patched("its config", &fetched.documents, patches)?;
     if patched.text.as_bytes() == fetched.documents {
@@ -165,7 +173,7 @@ async fn node(
             generation: fetched.generation,
             ..ApplyConfigResponse::default()
         };
-        return Ok(Applied::new(same, dry_run));
+        return Ok(Applied::new(same, dry_run, effect));
     }
     let before = config::parse("its config", &fetched.documents)?;
     let request = request(
@@ -174,13 +182,13 @@ async fn node(
         context,
         &patched.documents,
     )?;
-    let request = ApplyConfigRequest { dry_run, ..request };
+    let request = effect.of(ApplyConfigRequest { dry_run, ..request });
     let mut client = MachineServiceClient::new(channel);
     let answer = client.apply_config(request).await?.into_inner();
     let diff = dry_run.then(|| config::diff(&before, &patched.documents));
     Ok(Applied {
         diff: diff.filter(|it| !it.is_empty()),
-        ..Applied::new(answer, dry_run)
+        ..Applied::new(answer, dry_run, effect)
     })
 }
 
