@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use api::v1alpha1 as v1;
 use api::v1alpha1::machine_service_server::{MachineService, MachineServiceServer};
+use cosi::wire::Open;
 use futures_util::stream::{BoxStream, unfold};
 use jiff::Timestamp;
 use pki::{Authority, Names, SERVING_LIFETIME, Trust};
+use resources::runtime::ServiceStatus;
+use store::{Registry, Resource, Store, Transaction};
 use tokio::io::{DuplexStream, copy_bidirectional, duplex};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -25,12 +28,15 @@ pub(crate) struct Kept {
     pub(crate) mode: (v1::ApplyMode, u32),
     /// Somebody else applies a config after each time one is fetched.
     pub(crate) restless: bool,
+    /// What becomes of a service when something is ordered, one after the other.
+    pub(crate) becomes: Vec<ServiceStatus>,
 }
 
 /// A node in this process.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     kept: Arc<Mutex<Kept>>,
+    store: Store,
 }
 
 impl Node {
@@ -57,10 +63,12 @@ impl Node {
                 generation: 1,
                 ..Kept::default()
             })),
+            store: Store::new(1),
         };
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let service = MachineServiceServer::new(node.clone());
+        let state = cosi::wire::Server::new(node.store.clone(), registry(), Open).into_service();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -75,7 +83,7 @@ impl Node {
                         Some((Ok::<_, std::io::Error>(caller), (listener, tls)))
                     },
                 );
-                let server = Server::builder().add_service(service);
+                let server = Server::builder().add_service(service).add_service(state);
                 server.serve_with_incoming(callers).await.expect("served");
             });
         });
@@ -85,6 +93,19 @@ impl Node {
     pub(crate) fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().expect("nobody panicked")
     }
+
+    /// Tells how a service is doing.
+    fn tell(&self, service: &str, status: ServiceStatus) {
+        let status = Resource::in_default(service, status);
+        let told = Transaction::owned("test").put(status);
+        self.store.commit(told, Timestamp::now()).expect("told");
+    }
+}
+
+fn registry() -> Arc<Registry> {
+    let mut registry = Registry::new();
+    registry.register::<ServiceStatus>().expect("new");
+    Arc::new(registry)
 }
 
 /// The next caller that proves itself.
@@ -137,9 +158,17 @@ impl MachineService for Node {
 
     async fn order_service(
         &self,
-        _: Request<v1::OrderServiceRequest>,
+        request: Request<v1::OrderServiceRequest>,
     ) -> Result<Response<v1::OrderServiceResponse>, Status> {
-        not_here()
+        let service = request.into_inner().service;
+        let mut becomes = self.kept().becomes.clone().into_iter();
+        if let Some(first) = becomes.next() {
+            self.tell(&service, first);
+        }
+        let node = self.clone();
+        // After the answer, as on a node.
+        tokio::spawn(async move { becomes.for_each(|status| node.tell(&service, status)) });
+        Ok(Response::new(v1::OrderServiceResponse {}))
     }
 
     async fn confirm_config(

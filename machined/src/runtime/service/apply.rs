@@ -19,7 +19,7 @@ use super::ends::{self, Ends};
 use super::groups::{Cgroups, Groups};
 use super::health;
 use super::keeper::{Facts, Keeper, Looked, Now};
-use super::orders::{Ordered, Orders};
+use super::orders::{OrderError, Ordered, Orders};
 use super::record::Records;
 use super::rules::{Name, Service};
 use super::shared::Shared;
@@ -132,7 +132,8 @@ impl Apply {
                 return Ok(None);
             }
             for ordered in orders.take() {
-                obey(&mut keeper, ordered, &wanted);
+                let taken = obey(&mut keeper, &ordered, &wanted);
+                orders.taken(ordered, taken);
             }
             keeper.look(&wanted, &facts, &health, now).map(Some)
         };
@@ -141,10 +142,14 @@ impl Apply {
     }
 }
 
-fn obey(keeper: &mut Keeper, ordered: Ordered, wanted: &BTreeMap<Name, Service>) {
-    let taken = keeper.order(&ordered, wanted);
+fn obey(
+    keeper: &mut Keeper,
+    ordered: &Ordered,
+    wanted: &BTreeMap<Name, Service>,
+) -> Result<(), OrderError> {
+    let taken = keeper.order(ordered, wanted);
     tracing::info!(service = ordered.name, order = ?ordered.order, taken = taken.is_ok(), "order");
-    ordered.answer(taken);
+    taken
 }
 
 /// The services that can be, and why others cannot.
@@ -198,7 +203,12 @@ impl Controller for Apply {
         ]
     }
 
-    async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
+    async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, dirty: &Dirty) -> Result<Outcome, Error> {
+        // What was taken in a run is written at its end, so it is answered in the next one; in the one after that when the
+        // end went wrong.
+        if !dirty.is_all() {
+            self.orders.answer();
+        }
         let now = Now {
             boot: clock::since_boot(),
             wall: cx.now(),
@@ -214,6 +224,9 @@ impl Controller for Apply {
         let due = looked.next.map(|next| next.saturating_sub(now.boot));
         let any = !looked.statuses.is_empty();
         self.tell(cx, looked, refused, down);
+        if self.orders.are_unanswered() {
+            return Ok(Outcome::Requeue(Duration::ZERO));
+        }
         Ok(match (due, any) {
             (Some(due), _) => Outcome::Requeue(due.min(LOOK)),
             (None, true) => Outcome::Requeue(LOOK),

@@ -1,7 +1,7 @@
 //! Orders about services, from those who give them to the one that keeps services.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cosi::Source;
 use futures_util::stream;
@@ -77,9 +77,13 @@ pub(super) struct Ordered {
 
 impl Ordered {
     /// Tells who gave it. One that hung up does not want to know; the order holds all the same.
-    pub(super) fn answer(self, answer: Result<(), OrderError>) {
+    fn answer(self, answer: Result<(), OrderError>) {
         drop(self.answer.send(answer));
     }
+}
+
+fn locked<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The way of orders. Cheap to clone.
@@ -89,18 +93,21 @@ pub struct Orders(Arc<Inbox>);
 #[derive(Debug, Default)]
 struct Inbox {
     waiting: Mutex<Vec<Ordered>>,
+    /// Those that were taken, or refused, and whose givers do not know yet.
+    taken: Mutex<Vec<(Ordered, Result<(), OrderError>)>>,
     given: Notify,
 }
 
 impl Orders {
-    /// Gives an order; it is taken whatever becomes of this call. Ready when it is sure to be carried out.
+    /// Gives an order; it is taken whatever becomes of this call. Ready when it is sure to be carried out, and the status of
+    /// the service tells of it: what a giver reads there from then on is not from before.
     ///
     /// # Errors
     /// It was not taken.
     pub async fn give(&self, name: &str, order: ServiceOrder) -> Result<(), OrderError> {
         let (answer, answered) = oneshot::channel();
         {
-            let mut waiting = self.waiting();
+            let mut waiting = locked(&self.0.waiting);
             if waiting.len() >= MOST {
                 return Err(OrderError::Busy);
             }
@@ -116,14 +123,24 @@ impl Orders {
 
     /// Takes what waits.
     pub(super) fn take(&self) -> Vec<Ordered> {
-        std::mem::take(&mut *self.waiting())
+        std::mem::take(&mut *locked(&self.0.waiting))
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Ordered>> {
-        self.0
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Keeps what became of an order until [`answer`](Self::answer).
+    pub(super) fn taken(&self, ordered: Ordered, outcome: Result<(), OrderError>) {
+        locked(&self.0.taken).push((ordered, outcome));
+    }
+
+    /// Whether somebody is to be answered.
+    pub(super) fn are_unanswered(&self) -> bool {
+        !locked(&self.0.taken).is_empty()
+    }
+
+    /// Tells those who gave the orders what became of them.
+    pub(super) fn answer(&self) {
+        for (ordered, outcome) in std::mem::take(&mut *locked(&self.0.taken)) {
+            ordered.answer(outcome);
+        }
     }
 
     /// Wakes when an order waits.

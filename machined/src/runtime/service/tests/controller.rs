@@ -40,17 +40,25 @@ async fn until(
 
 /// Stopped, started, started anew; and what takes no orders.
 async fn obeys(store: &Store, orders: &Orders) {
+    let now = || status(store, "one").expect("a status");
+    let lives = |it: &ServiceStatus| {
+        matches!(it.state, ServiceState::Starting | ServiceState::Running) && it.pid != 0
+    };
     orders.give("one", ServiceOrder::Stop).await.expect("taken");
+    assert!(!lives(&now()), "what is told is not from before the order");
     until(store, "its end", |it| it.state == ServiceState::Stopped).await;
     orders
         .give("one", ServiceOrder::Start)
         .await
         .expect("taken");
-    let second = until(store, "its second life", |it| it.pid != 0).await;
+    let second = now();
+    assert!(lives(&second), "{second:?}");
     orders
         .give("one", ServiceOrder::Restart)
         .await
         .expect("taken");
+    let same = |it: &ServiceStatus| lives(it) && it.pid == second.pid;
+    assert!(!same(&now()), "what is told is not from before the order");
     let other = |it: &ServiceStatus| it.pid != 0 && it.pid != second.pid;
     assert_eq!(until(store, "its third life", other).await.restarts, 0);
     let daemon = orders.give("networkd", ServiceOrder::Stop).await;
