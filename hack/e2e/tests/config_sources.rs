@@ -96,7 +96,7 @@ fn a_url_with_variables_is_asked_until_it_has_the_config() -> Result<()> {
     })?;
 
     web.publish(&path, &documents);
-    let late = Deadline::after(PAUSE + lab.patience(Duration::from_secs(10)));
+    let late = Deadline::after(PAUSE + lab.patience(PAUSE));
     node.shows("running", late, volumes::runs)?;
     has_config_from(&lab, &node, "the kernel argument garboard.config")
 }
