@@ -8,8 +8,9 @@ use resources::runtime::Condition;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::config::fitting;
-use super::keeper::{Known, Volumes};
+use super::candidates::fitting;
+use super::keeper::Known;
+use super::volumes::Volumes;
 use crate::config::Storage;
 
 /// The condition that every device that was there at the start has been given its driver.

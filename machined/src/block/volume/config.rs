@@ -1,14 +1,9 @@
 //! The disk the config names.
 
-use std::collections::BTreeMap;
-
-use ::config::{DiskBus, DiskFacts, DiskSelector, DiskSelectorError, Documents};
+use ::config::Documents;
 use cosi::{Error, Outcome, Outputs, Transform, View};
-use resources::block::{Bus, Disk, SYSTEM_DISK, SystemDiskSpec};
+use resources::block::{SYSTEM_DISK, SystemDiskSpec};
 use resources::config::MachineConfig;
-
-use super::keeper::is_usable;
-use super::plan::Wanted;
 
 /// The controller.
 #[derive(Debug, Default)]
@@ -36,48 +31,6 @@ pub fn wanted(documents: &Documents) -> Option<SystemDiskSpec> {
         selector: it.selector.to_string(),
         wipe: it.wipe,
     })
-}
-
-/// The disks that the config's selector fits; what cannot be written is none of them.
-///
-/// # Errors
-/// When the selector does not parse, which no config has that was accepted.
-pub(super) fn fitting(
-    spec: &SystemDiskSpec,
-    disks: &BTreeMap<String, Disk>,
-) -> Result<Wanted, DiskSelectorError> {
-    let selector: DiskSelector = spec.selector.parse()?;
-    let fits =
-        |(name, disk): &(&String, &Disk)| is_usable(disk) && selector.fits(&facts(name, disk));
-    let fitting = disks.iter().filter(fits);
-    Ok(Wanted {
-        fitting: fitting.map(|(name, _)| name.clone()).collect(),
-        wipe: spec.wipe,
-    })
-}
-
-/// What a selector looks at in a disk, whose id is the kernel's name of it.
-#[must_use]
-pub fn facts<'a>(id: &'a str, disk: &'a Disk) -> DiskFacts<'a> {
-    DiskFacts {
-        name: id,
-        size: disk.bytes,
-        model: &disk.model,
-        serial: &disk.serial,
-        wwid: &disk.wwid,
-        bus_path: &disk.bus_path,
-        bus: match disk.bus {
-            Bus::Other => DiskBus::Other,
-            Bus::Virtio => DiskBus::Virtio,
-            Bus::Nvme => DiskBus::Nvme,
-            Bus::Ata => DiskBus::Ata,
-            Bus::Scsi => DiskBus::Scsi,
-            Bus::Usb => DiskBus::Usb,
-            Bus::Mmc => DiskBus::Mmc,
-        },
-        rotational: disk.rotational,
-        removable: disk.removable,
-    }
 }
 
 #[cfg(test)]
@@ -130,24 +83,6 @@ mod tests {
         tokio::select! {
             _ = runtime.run(std::future::pending()) => unreachable!("it has no end"),
             () = testing => {}
-        }
-    }
-
-    #[test]
-    fn a_selector_calls_a_bus_as_the_resource_does() {
-        for bus in DiskBus::ALL {
-            let disk = Disk {
-                bus: serde_yaml::from_str(bus.word()).unwrap(),
-                bytes: 1 << 30,
-                serial: "a".to_owned(),
-                ..Disk::default()
-            };
-            let facts = facts("sda", &disk);
-            assert_eq!(facts.bus, bus);
-            assert_eq!(
-                (facts.name, facts.size, facts.serial),
-                ("sda", 1 << 30, "a")
-            );
         }
     }
 }

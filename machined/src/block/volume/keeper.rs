@@ -1,17 +1,15 @@
 //! The keeper of the node's disk: looks, lets the plan say what is next, and does it. It lives on threads that may block.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::rand;
-use resources::block::{Disk, SystemDiskSpec, VolumePhase, VolumeStatus};
+use resources::block::{Disk, VolumePhase, VolumeStatus};
 
+use super::candidates::{is_usable, list};
 use super::guid::Guid;
 use super::host::{Host, HostError, Mounted};
 use super::layout::Volume;
-use super::orders::{RefusedError, Target};
 use super::plan::{Choice, Life, Seen, Step, Wanted, choose, next};
 use super::status::{self, Standing};
 use crate::config::Storage;
@@ -43,63 +41,6 @@ pub(super) struct Turn {
     pub(super) again: Option<Duration>,
     /// Nothing is left to do, as far as is known.
     pub(super) rests: bool,
-}
-
-/// The node's volumes in the hands of those who may order something: the controller that keeps them, and operators.
-#[derive(Clone, Debug)]
-pub struct Volumes(Arc<Mutex<Keeper>>);
-
-impl Volumes {
-    /// Volumes that are worked on in `run`, with STATE and EPHEMERAL mounted at those places.
-    #[must_use]
-    pub fn new(run: &Path, state: &Path, ephemeral: &Path) -> Self {
-        let host = Host::new(run, state, ephemeral);
-        Self(Arc::new(Mutex::new(Keeper::new(host))))
-    }
-
-    /// Notes that the node's disk, which the caller names, is to be emptied at the next start; the target is empty on a
-    /// node that keeps nothing on a disk. It may block.
-    ///
-    /// # Errors
-    /// When the caller names another disk or none, or it cannot be noted.
-    pub fn reset(
-        &self,
-        disks: &BTreeMap<String, Disk>,
-        named: &str,
-        dry_run: bool,
-    ) -> Result<Target, RefusedError> {
-        self.keeper().reset(disks, named, dry_run)
-    }
-
-    /// Makes a disk blank that is not the node's own. It may block.
-    ///
-    /// # Errors
-    /// When there is no such disk, it is in use, or it cannot be written.
-    pub fn wipe(
-        &self,
-        disks: &BTreeMap<String, Disk>,
-        named: &str,
-        dry_run: bool,
-    ) -> Result<Target, RefusedError> {
-        self.keeper().wipe(disks, named, dry_run)
-    }
-
-    /// Looks which disk the node would have with this in its config, and changes nothing; a warning when it is not the one
-    /// that the selector fits. It may block.
-    ///
-    /// # Errors
-    /// Why there is none, for a person.
-    pub fn would_use(
-        &self,
-        disks: &BTreeMap<String, Disk>,
-        spec: &SystemDiskSpec,
-    ) -> Result<Option<String>, String> {
-        self.keeper().would_use(disks, spec)
-    }
-
-    pub(super) fn keeper(&self) -> MutexGuard<'_, Keeper> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The keeper.
@@ -336,40 +277,4 @@ fn random() -> Guid {
         tracing::error!("no randomness for the identifiers of the node's disk");
     }
     Guid::random(bytes)
-}
-
-/// Whether a node could keep anything on a disk: it can be written, and is more than an empty drive.
-pub(super) fn is_usable(disk: &Disk) -> bool {
-    !disk.read_only && disk.bytes > 0
-}
-
-/// The disks for a person who has to choose.
-pub(super) fn list(disks: &BTreeMap<String, Disk>) -> String {
-    let each = disks.iter().filter(|(_, disk)| disk.bytes > 0);
-    let all: Vec<_> = each.map(|(name, disk)| describe(name, disk)).collect();
-    if all.is_empty() {
-        "none".to_owned()
-    } else {
-        all.join(", ")
-    }
-}
-
-/// A disk for a person.
-pub(super) fn describe(name: &str, disk: &Disk) -> String {
-    let mut facts = vec![size(disk.bytes), crate::word(&disk.bus)];
-    let own = [&disk.model, &disk.serial].into_iter();
-    facts.extend(own.filter(|it| !it.is_empty()).cloned());
-    if disk.read_only {
-        facts.push("read-only".to_owned());
-    }
-    format!("{name} ({})", facts.join(", "))
-}
-
-fn size(bytes: u64) -> String {
-    const GIB: u64 = 1 << 30;
-    if bytes >= 10 * GIB {
-        format!("{} GiB", bytes / GIB)
-    } else {
-        format!("{} MiB", bytes >> 20)
-    }
 }

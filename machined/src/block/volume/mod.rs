@@ -4,6 +4,7 @@
 //! to be done is planned without effects (`plan`), and done by the keeper, one step at a time.
 
 pub mod apply;
+mod candidates;
 pub mod config;
 mod guid;
 mod host;
@@ -14,9 +15,10 @@ mod orders;
 mod plan;
 mod status;
 mod table;
+mod volumes;
 
-pub use keeper::Volumes;
 pub use orders::{RefusedError, Target};
+pub use volumes::Volumes;
 
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use resources::block::{Disk, SystemDiskSpec};
 use thiserror::Error;
 
-use super::config::fitting;
+use super::candidates::{describe, fitting, list};
 use super::host::HostError;
-use super::keeper::{Keeper, describe, list};
+use super::keeper::Keeper;
 use super::plan::{Choice, Content, Seen, Step, choose};
 
 /// Why an order was not carried out; nothing was changed.
