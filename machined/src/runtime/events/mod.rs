@@ -4,10 +4,10 @@
 //! never blocks a writer; a reader that falls behind the ring sees from the ids how many it missed. The log is what the
 //! next life of this daemon begins with, and is kept on disk and sent elsewhere as every other.
 
-mod line;
+mod event;
 pub mod status;
 
-pub use line::all;
+pub use event::{Event, all};
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -26,21 +26,6 @@ pub const HISTORY: usize = 1000;
 
 /// The log of events. No service may be called so.
 pub const LOG: &str = "events";
-
-/// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Position since the machine was started, from 1.
-    pub id: u64,
-    /// When it happened.
-    pub time: Timestamp,
-    /// What kind of thing, such as `stage` or `service`: one word.
-    pub kind: String,
-    /// What it happened to, such as a service's name: one word.
-    pub subject: String,
-    /// One line for people.
-    pub message: String,
-}
 
 /// The ring of events; shared by reference among tasks.
 #[derive(Debug)]
@@ -89,9 +74,9 @@ impl Events {
         let event = Event {
             id: kept.ring.back().map_or(1, |event| event.id + 1),
             time: now,
-            kind: line::word(kind),
-            subject: line::word(subject),
-            message: line::plain(message),
+            kind: event::word(kind),
+            subject: event::word(subject),
+            message: event::plain(message),
         };
         let id = event.id;
         kept.write(&event);
@@ -131,7 +116,7 @@ impl Kept {
     /// At once, so that a line is there whole or not at all when this process is killed.
     fn write(&mut self, event: &Event) {
         let Some(log) = &mut self.log else { return };
-        if let Err(error) = log.write_all(line::write(event).as_bytes()) {
+        if let Err(error) = log.write_all(event::write(event).as_bytes()) {
             tracing::error!(%error, "the log of events");
         }
     }
@@ -147,7 +132,7 @@ fn read(logs: &Logs) -> Result<VecDeque<Event>, LogError> {
     while let Some(chunk) = reader.next_ready()? {
         text.extend(chunk);
     }
-    Ok(line::all(&text).collect())
+    Ok(event::all(&text).collect())
 }
 
 /// Opens the log; a last line that has no end is ended, or the next one would be lost with it.

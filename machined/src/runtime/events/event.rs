@@ -1,10 +1,23 @@
-//! An event as a line of a log: `TIME INFO KIND SUBJECT: MESSAGE`, which begins as the lines of the node's daemons do.
+//! An event, and its line in a log: `TIME INFO KIND SUBJECT: MESSAGE`, which begins as the lines of the node's daemons do.
 
 use std::str::FromStr as _;
 
 use jiff::Timestamp;
 
-use super::Event;
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Position, from 1; each life of this daemon counts from the oldest that is still there.
+    pub id: u64,
+    /// When it happened.
+    pub time: Timestamp,
+    /// What kind of thing, such as `stage` or `service`: one word.
+    pub kind: String,
+    /// What it happened to, such as a service's name: one word.
+    pub subject: String,
+    /// One line for people.
+    pub message: String,
+}
 
 /// Makes one word of a text.
 pub(super) fn word(text: &str) -> String {
