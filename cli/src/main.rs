@@ -132,7 +132,7 @@ enum Command {
         log: Log,
     },
     /// Show the clocks of nodes: how far each is from this computer's, and whom it goes by
-    Time,
+    Time(time::Time),
     #[command(flatten)]
     Inspect(inspect::Command),
     #[command(flatten)]
@@ -271,7 +271,7 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
         Command::Logs { service, log } => stream::logs(&session()?, service, log, format).await,
         Command::Dmesg { log } => stream::dmesg(&session()?, log, format).await,
         Command::Events { log } => stream::events(&session()?, log, format).await,
-        Command::Time => time::run(&session()?, format).await,
+        Command::Time(time) => time::run(&session()?, time, format).await,
         Command::Inspect(command) => inspect::run(&session()?, command, format).await,
         Command::Copy(command) => copy::run(&session()?, command).await,
         Command::Support(bundle) => support::run(&session()?, &bundle, Timestamp::now()).await,

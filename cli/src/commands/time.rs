@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use api::v1alpha1::TimeRequest;
 use api::v1alpha1::inspect_service_client::InspectServiceClient;
+use clap::Args;
 use cosi::wire::Client;
 use jiff::{SignedDuration, Timestamp};
 use resources::net::TimeStatus;
@@ -54,8 +55,16 @@ impl Exchange {
     }
 }
 
+/// What is asked of clocks.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Time {
+    /// Fail unless the clock of every node goes by a time server
+    #[arg(long)]
+    check: bool,
+}
+
 /// Asks the nodes, and shows what they say.
-pub(crate) async fn run(session: &Session, format: Format) -> Result<()> {
+pub(crate) async fn run(session: &Session, time: Time, format: Format) -> Result<()> {
     let answers = session.each(clock).await?;
     if format != Format::Table {
         output::values_per_node(format, &answers.good)?;
@@ -63,7 +72,24 @@ pub(crate) async fn run(session: &Session, format: Format) -> Result<()> {
         let lines = table(&answers.good, answers.are_of_one());
         output::line(&lines.join("\n"))?;
     }
-    answers.finish()
+    let judged = answers.then(|_, clock| async move {
+        if time.check {
+            judge(&clock.status)
+        } else {
+            Ok(())
+        }
+    });
+    judged.await.finish()
+}
+
+/// An error unless somebody vouches for the clock.
+fn judge(status: &TimeStatus) -> Result<()> {
+    let hint = "`osctl get timeservers` shows what its servers answer";
+    match (status.synchronized, &*status.reason) {
+        (true, _) => Ok(()),
+        (false, "") => bail!("nobody vouches for its clock ({hint})"),
+        (false, reason) => bail!("nobody vouches for its clock: {reason} ({hint})"),
+    }
 }
 
 async fn clock(channel: Channel) -> Result<Clock> {
@@ -153,6 +179,28 @@ mod tests {
         let (ahead, error) = exchange.ahead();
         assert_eq!(ahead, SignedDuration::from_millis(-3));
         assert_eq!(error, Duration::from_millis(5));
+    }
+
+    #[test]
+    fn a_clock_that_goes_by_nobodys_fails_the_check() {
+        let right = TimeStatus {
+            synchronized: true,
+            ..TimeStatus::default()
+        };
+        judge(&right).expect("somebody vouches for it");
+        let judged = |reason: &str| {
+            let status = TimeStatus {
+                reason: reason.to_owned(),
+                ..TimeStatus::default()
+            };
+            judge(&status).expect_err("nobody does").to_string()
+        };
+        assert!(judged("").starts_with("nobody vouches for its clock (`osctl get"));
+        let off = judged("the config turns it off");
+        assert!(
+            off.contains(": the config turns it off (`osctl get"),
+            "{off}"
+        );
     }
 
     #[test]

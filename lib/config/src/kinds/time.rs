@@ -17,7 +17,8 @@ const MAX_SERVERS: usize = 8;
 ///
 /// Name three or more that do not depend on each other: the clock then goes by what most of them say, and one that is wrong is left
 /// out. Of two that disagree neither can be believed, and the clock is left alone. Do not mix servers that spread a leap second over
-/// a day (Google's, Amazon's) with servers that do not. `osctl time` shows whom each node goes by, and how far it is off.
+/// a day (Google's, Amazon's) with servers that do not. `osctl time` shows whom each node goes by, and how far it is off,
+/// and with `--check` it fails where that is nobody.
 ///
 /// ```yaml
 /// apiVersion: garboard/v1alpha1
