@@ -1,9 +1,10 @@
 //! `osctl cluster`: clusters of virtual machines on this computer.
 //!
 //! A cluster is brought up as a person would: boot to maintenance, read the pairing string off the console, apply a
-//! config, wait until the node answers with mutual TLS.
+//! config, wait until the node answers with mutual TLS and keeps the config on its disk.
 
 mod create;
+mod ready;
 mod size;
 
 use anyhow::{Context as _, Result, bail};
@@ -22,7 +23,7 @@ use crate::output::{self, Format};
 /// What to do with local clusters.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a cluster, wait until its nodes answer, and make it the current context
+    /// Create a cluster, wait until its nodes answer and have taken their disks, and make it the current context
     Create(Box<Create>),
     /// End a cluster: its machines, their disks and its context
     Destroy(Destroy),

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use api::v1alpha1::VersionRequest;
-use api::v1alpha1::machine_service_client::MachineServiceClient;
 use clap::{Args, ValueEnum};
 use config::{DiskSelector, Hostname, Role};
 use jiff::{SignedDuration, Timestamp};
@@ -13,13 +11,12 @@ use pki::pairing::PairingString;
 use provision::spec::{API_PORT, Boot, Bus, ClusterSpec, Disk, SYSTEM, VmSpec};
 use provision::{Cluster, Clusters, Deadline, Host, Name};
 
+use super::ready;
 use super::size::Size;
 use crate::commands::config::{give, request};
-use crate::connect::{self, Target};
 use crate::context::{Context, ContextFile, Contexts, Node};
 use crate::explain::sentence;
 use crate::files::{self, Existing};
-use crate::fleet::within;
 use crate::output;
 use crate::progress::Progress;
 use crate::secrets::Secrets;
@@ -30,11 +27,8 @@ const LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// Power-on to maintenance mode with hardware virtualisation; scaled where there is none.
 const BOOT: Duration = Duration::from_secs(60);
 
-/// A config to an answer over mutual TLS; scaled likewise.
-const READY: Duration = Duration::from_secs(30);
-
-/// How long one attempt to reach a node may take: it may be about to change its certificate.
-const ATTEMPT: Duration = Duration::from_secs(5);
+/// For an answer to a config; scaled likewise.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// A local cluster to be.
 #[derive(Debug, Args)]
@@ -164,7 +158,7 @@ impl Create {
             progress.step(format!("{}: applying its config", node.name));
             let documents = secrets.node(*role, hostname, self.system_disk()?, now)?;
             let documents = documents.to_yaml()?;
-            let patience = host.accel.accel.scale(READY);
+            let patience = host.accel.accel.scale(ANSWER);
             on_runtime(give(
                 pairing,
                 &node.address,
@@ -173,8 +167,8 @@ impl Create {
             ))?;
         }
         for node in &nodes {
-            progress.step(format!("{}: waiting until it answers", node.name));
-            wait_for_answer(&context, node, host)?;
+            let disk = self.disk() != Size::NONE;
+            ready::wait(&context, node, disk, host, progress)?;
             progress.done(&format!("{} is ready at {}", node.name, node.address));
         }
         remember(self.name.as_str(), context, file)?;
@@ -313,40 +307,6 @@ fn wait_for_maintenance(
         .context("reading the pairing string off the console")
 }
 
-fn wait_for_answer(context: &Context, node: &Node, host: &Host) -> Result<()> {
-    let target = Target {
-        name: node.name.clone(),
-        server_name: node.name.clone(),
-        address: node.address.clone(),
-    };
-    let deadline = Deadline::after(host.accel.accel.scale(READY));
-    let mut last = None;
-    let ready = deadline.until(|| {
-        let asked = on_runtime(async {
-            let channel = connect::connect(context, &target, ATTEMPT).await?;
-            let mut client = MachineServiceClient::new(channel);
-            let answer = client.version(VersionRequest {});
-            let answer = within(ATTEMPT, async { Ok(answer.await?) }).await?;
-            Ok(answer.into_inner())
-        });
-        match asked {
-            Ok(version) if version.stage == "running" => Some(()),
-            Ok(version) => {
-                last = Some(anyhow!("it is still {}", version.stage));
-                None
-            }
-            Err(error) => {
-                last = Some(error);
-                None
-            }
-        }
-    });
-    match (ready, last) {
-        (None, Some(error)) => Err(error.context(format!("{} did not become ready", node.name))),
-        _ => Ok(()),
-    }
-}
-
 fn remember(name: &str, context: Context, file: &ContextFile) -> Result<()> {
     file.change(|contexts| {
         let made = Contexts {
@@ -368,7 +328,7 @@ pub(super) fn left(name: &Name) -> String {
 }
 
 /// Runs one call from this blocking thread.
-fn on_runtime<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) fn on_runtime<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Handle::current().block_on(call)
 }
 
