@@ -153,15 +153,29 @@ impl Lab {
         Deadline::after(self.patience(CHANGE))
     }
 
-    /// A cluster of one machine.
+    /// A cluster of one machine, which reaches nobody: what a test shows must not hang on the world's name and time servers,
+    /// and no test is to trouble those.
     ///
     /// # Errors
     /// When it does not start.
     pub fn node(&self, image: &Image, vm: VmSpec) -> Result<Node<'_>> {
+        self.one(image, vm, true)
+    }
+
+    /// The same for a machine that is to ask a server on this host; it reaches the world as well.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn open_node(&self, image: &Image, vm: VmSpec) -> Result<Node<'_>> {
+        self.one(image, vm, false)
+    }
+
+    fn one(&self, image: &Image, vm: VmSpec, closed: bool) -> Result<Node<'_>> {
         let name = vm.name.clone();
         let spec = ClusterSpec {
             name: name.clone(),
             tftp: image.tftp().ok(),
+            closed,
             vms: vec![vm],
         };
         let cluster = self.clusters.create(&self.host, &spec)?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use provision::Image;
 
 /// This host's loopback as machines see it: the gateway of QEMU's user network (its documentation, "Using the user mode
-/// network stack").
+/// network stack"). Only an open node reaches it.
 pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 
 /// The program.

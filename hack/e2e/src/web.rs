@@ -1,4 +1,4 @@
-//! A web server on this host that machines of a lab can ask.
+//! A web server on this host that the open nodes of a lab can ask.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Write as _};

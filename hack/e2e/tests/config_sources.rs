@@ -88,7 +88,7 @@ fn a_url_with_variables_is_asked_until_it_has_the_config() -> Result<()> {
     };
     let url = web.url("/${uuid}/${mac}.yaml");
     cmdline.push_str(&format!(" garboard.config={url}"));
-    let mut node = lab.node(&image, vm)?;
+    let mut node = lab.open_node(&image, vm)?;
     let machine = node.cluster.vm(&node.name)?;
     let path = format!("/{}/{}.yaml", machine.uuid, machine.mac);
     node.shows("told of the answer", lab.boot_deadline(), |facts| {

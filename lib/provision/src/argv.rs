@@ -45,6 +45,16 @@ pub struct Means<'a> {
     pub folder: &'a Path,
 }
 
+/// Where the network of a cluster leads to, besides its machines.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Out<'a> {
+    /// The folder that it serves by TFTP.
+    pub tftp: Option<&'a Path>,
+    /// Neither to this host nor to the world: leases have no router and no resolver then. Ports that are forwarded to
+    /// machines, leases and TFTP are not touched by that.
+    pub closed: bool,
+}
+
 /// A machine's files and sockets inside the cluster's folder.
 pub(crate) fn stem(vm: &Name) -> String {
     format!("vm-{vm}")
@@ -91,11 +101,14 @@ pub(crate) fn slow(vm: &Name) -> String {
 }
 
 /// The switch: a QEMU without a machine, whose hub joins one stream per machine and the way out.
-pub fn switch(cluster: &Name, folder: &Path, tftp: Option<&Path>, vms: &[Name]) -> Vec<OsString> {
+pub fn switch(cluster: &Name, folder: &Path, out: Out<'_>, vms: &[Name]) -> Vec<OsString> {
     let mut argv = Argv::new(&format!("{cluster}-{SWITCH}"), folder, SWITCH);
     argv.words(["-machine", "none"]);
     let mut user = OsString::from(format!("user,id={OUT}"));
-    if let Some(tftp) = tftp {
+    if out.closed {
+        user.push(",restrict=on");
+    }
+    if let Some(tftp) = out.tftp {
         user.push(",tftp=");
         user.push(escape(tftp));
         user.push(",bootfile=boot.ipxe");

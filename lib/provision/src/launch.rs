@@ -127,7 +127,11 @@ impl Launcher<'_> {
     /// Starts the network, then learns every machine's address and forwards its ports.
     pub(crate) fn network(&self, state: &mut State) -> Result<(), LaunchError> {
         let names: Vec<Name> = state.vms.iter().map(|vm| vm.spec.name.clone()).collect();
-        let argv = argv::switch(&state.name, self.folder, state.tftp.as_deref(), &names);
+        let out = argv::Out {
+            tftp: state.tftp.as_deref(),
+            closed: state.closed,
+        };
+        let argv = argv::switch(&state.name, self.folder, out, &names);
         state.save(self.folder)?;
         let process = self.process("the network", SWITCH, &argv)?;
         state.switch = Some(process);

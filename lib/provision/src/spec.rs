@@ -25,6 +25,10 @@ pub struct ClusterSpec {
     pub name: Name,
     /// The folder that the network serves by TFTP, with `boot.ipxe` in it; needed when a machine boots by PXE.
     pub tftp: Option<PathBuf>,
+    /// The machines reach each other, and what the network itself offers (leases, files by TFTP), and nothing else: neither
+    /// this host nor the world. This host reaches their ports all the same.
+    #[serde(default)]
+    pub closed: bool,
     /// The machines, in order.
     pub vms: Vec<VmSpec>,
 }
@@ -260,6 +264,7 @@ mod tests {
         ClusterSpec {
             name: "t".parse().unwrap(),
             tftp: Some("/".into()),
+            closed: false,
             vms,
         }
     }

@@ -31,6 +31,9 @@ pub struct State {
     pub name: Name,
     /// The folder that the network serves by TFTP.
     pub tftp: Option<PathBuf>,
+    /// Whether the network leads nowhere but to its machines.
+    #[serde(default)]
+    pub closed: bool,
     /// The network's process, once started.
     pub switch: Option<Process>,
     /// The machines, in the spec's order.
@@ -128,6 +131,7 @@ impl State {
             boot: process::boot(),
             name: spec.name.clone(),
             tftp: spec.tftp.clone(),
+            closed: spec.closed,
             switch: None,
             vms,
         })
@@ -221,6 +225,7 @@ mod tests {
         let spec = ClusterSpec {
             name: name("demo"),
             tftp: None,
+            closed: true,
             vms: vec![
                 VmSpec::new(name("a"), 256, Boot::Pxe),
                 VmSpec::new(name("b"), 256, Boot::Pxe),

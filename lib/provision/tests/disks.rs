@@ -28,6 +28,7 @@ fn spec<'a>(cluster: &str, vms: impl IntoIterator<Item = (&'a str, Vec<Disk>)>) 
     ClusterSpec {
         name: name(cluster),
         tftp: None,
+        closed: false,
         vms: vms.into_iter().map(vm).collect(),
     }
 }

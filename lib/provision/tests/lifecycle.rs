@@ -37,6 +37,7 @@ fn spec(cluster: &str, folder: &Path, vms: &[&str]) -> ClusterSpec {
     ClusterSpec {
         name: name(cluster),
         tftp: None,
+        closed: false,
         vms: vms.iter().map(vm).collect(),
     }
 }

@@ -219,6 +219,7 @@ impl Create {
         Ok(ClusterSpec {
             name: self.name.clone(),
             tftp,
+            closed: false,
             vms: roles.iter().map(vm).collect::<Result<_>>()?,
         })
     }

@@ -129,13 +129,16 @@ fn disks_of_its_own_on_every_bus() {
 
 #[test]
 fn network_of_two() {
-    let argv = switch(
-        &name("demo"),
-        Path::new("/clusters/demo"),
-        Some(Path::new("/i/pxe")),
-        &[name("cp-1"), name("w-1")],
-    );
-    same("switch", &argv);
+    let network = |closed| {
+        let out = Out {
+            tftp: Some(Path::new("/i/pxe")),
+            closed,
+        };
+        let vms = [name("cp-1"), name("w-1")];
+        switch(&name("demo"), Path::new("/clusters/demo"), out, &vms)
+    };
+    same("switch", &network(false));
+    same("switch-closed", &network(true));
 }
 
 #[test]
