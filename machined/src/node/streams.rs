@@ -84,7 +84,7 @@ async fn blocking<T: Send + 'static>(
     let done =
         done.map_err(|error| Failure::internal(format!("a thread to read with: {error}")))?;
     done.map_err(|error| match error {
-        JournalError::NoFormer | JournalError::Unknown { .. } => {
+        JournalError::NoPlace | JournalError::NoFormer | JournalError::Unknown { .. } => {
             Failure::not_found(error.to_string())
         }
         other => Failure::internal(cosi::report(&other)),

@@ -39,10 +39,13 @@ pub enum JournalError {
     /// The log in memory.
     #[error("the log in memory")]
     Memory(#[source] super::logs::LogError),
-    /// No boot before this one is known.
+    /// Where logs are kept is not mounted, or not yet.
     #[error(
-        "nothing is kept of a boot before this one; what is needed for that is a disk, and a first restart with it"
+        "what is kept of former boots is on EPHEMERAL, which is not mounted; `osctl volumes` shows what it waits for"
     )]
+    NoPlace,
+    /// No boot before this one is known.
+    #[error("nothing is kept of a boot before this one: it is the first with this disk")]
     NoFormer,
     /// There is no such log.
     #[error("boot {boot} has no log of {name:?}; there are: {known}")]

@@ -69,10 +69,10 @@ impl Journal {
     /// Opens a log of the boot before this one.
     ///
     /// # Errors
-    /// There is none.
+    /// There is none, or nothing is known of it yet.
     pub fn previous(&self, name: &str) -> Result<Previous, JournalError> {
         let shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        let (folder, current) = shelf.clone().ok_or(JournalError::NoFormer)?;
+        let (folder, current) = shelf.clone().ok_or(JournalError::NoPlace)?;
         Previous::open(&folder, current, name)
     }
 
