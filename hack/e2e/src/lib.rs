@@ -6,6 +6,7 @@
 //! ([`places`]); without that every test fails, since a test that cannot run must not look like one that passed.
 
 pub mod agent;
+pub mod collector;
 mod cpio;
 pub mod lab;
 pub mod loss;

@@ -1,9 +1,11 @@
-//! What a config says of the kernel and of names holds, outlives the daemon, and goes with its documents.
+//! What a config says of the kernel, of names and of authorities holds, outlives the daemon, and goes with its documents.
 
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use e2e::{Agent, Lab, agent, loss, places};
+use jiff::Timestamp;
+use pki::Authority;
 use provision::Medium;
 
 const MEMORY: u32 = 512;
@@ -14,6 +16,9 @@ const ITS_SETTING: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 /// A setting that every kernel has, and what no kernel begins with.
 const SETTING: &str = "/proc/sys/net/core/somaxconn";
 const VALUE: &str = "12345";
+
+/// Where programs look for authorities that they believe.
+const ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// The documents that stay.
 const STAYS: &str = "\
@@ -49,7 +54,7 @@ value: 12345
 ";
 
 #[test]
-fn settings_modules_and_hosts_are_as_the_config_says() -> Result<()> {
+fn settings_modules_hosts_and_authorities_are_as_the_config_says() -> Result<()> {
     let lab = Lab::new(1)?;
     let image = places::cloud()?;
     let mut vm = image.vm("node".parse()?, MEMORY, Medium::Direct, false)?;
@@ -67,7 +72,10 @@ fn settings_modules_and_hosts_are_as_the_config_says() -> Result<()> {
 
     let file = lab.home().join("node.yaml");
     let first = fs::read_to_string(&file)?;
-    fs::write(&file, format!("{first}{STAYS}{GOES}"))?;
+    let root = Authority::generate("Corporate Root", Timestamp::now())?;
+    let root = root.identity().certificate_pem().trim_end().to_owned();
+    let stays = format!("{STAYS}{}", trusted(&root));
+    fs::write(&file, format!("{first}{stays}{GOES}"))?;
     let applied = lab.osctl("apply --file node.yaml")?.fine()?;
     ensure!(
         applied.contains("create Sysctl `net.core.somaxconn`"),
@@ -75,12 +83,14 @@ fn settings_modules_and_hosts_are_as_the_config_says() -> Result<()> {
     );
     is_told(&lab)?;
     is_there(&lab, &mut agent, &local)?;
+    believes(&lab, &root)?;
 
     loss::kill(&lab, &mut agent, "machined")?;
     is_told(&lab)?;
     is_there(&lab, &mut agent, &local)?;
+    believes(&lab, &root)?;
 
-    fs::write(&file, format!("{first}{STAYS}"))?;
+    fs::write(&file, format!("{first}{stays}"))?;
     let applied = lab.osctl("apply --file node.yaml")?.fine()?;
     ensure!(
         applied.contains("delete Sysctl `net.core.somaxconn`"),
@@ -100,6 +110,7 @@ fn settings_modules_and_hosts_are_as_the_config_says() -> Result<()> {
         .change_deadline()
         .until(|| (agent.ask("read /etc/hosts").ok()? == local).then_some(()));
     back.context("a name stays though its document went")?;
+    believes(&lab, "")?;
     refused(&lab)
 }
 
@@ -124,6 +135,10 @@ fn is_told(lab: &Lab) -> Result<()> {
             ["\"missing\"", "did you mean `nf_conntrack`?"],
         ),
         ("get modules nf_conntrack", ["\"bytes\"", "nf_conntrack"]),
+        (
+            "get trustedroots corporate",
+            ["Corporate Root", "\"error\": \"\""],
+        ),
         (
             "get hosts registry.example.org",
             ["\"10.0.2.77\"", "\"fd00::77\""],
@@ -159,6 +174,20 @@ fn is_there(lab: &Lab, agent: &mut Agent, local: &[String]) -> Result<()> {
         (last == wanted).then_some(())
     });
     written.with_context(|| format!("{last:#?}"))
+}
+
+/// A document with an authority.
+fn trusted(pem: &str) -> String {
+    let lines: String = pem.lines().map(|line| format!("  {line}\n")).collect();
+    format!(
+        "---\napiVersion: garboard/v1alpha1\nkind: TrustedRoots\nname: corporate\ncertificates: |\n{lines}"
+    )
+}
+
+/// Waits until this is all there is of authorities.
+fn believes(lab: &Lab, pem: &str) -> Result<()> {
+    lab.osctl_until(&format!("read {ROOTS}"), |said| said.trim_end() == pem)
+        .map(drop)
 }
 
 fn loaded(agent: &mut Agent) -> Result<bool> {

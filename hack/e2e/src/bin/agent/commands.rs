@@ -83,10 +83,12 @@ fn read(path: &str) -> io::Result<String> {
     fs::read(within(path)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Writes to a file that is there, as to the switches of `/sys`.
+/// Writes a line to a file that is there, as to the switches of `/sys`, or the kernel's log: there a line without its end
+/// is seen by nobody before the next.
 fn write(path: &str, text: &str) -> io::Result<String> {
     let mut file = OpenOptions::new().write(true).open(within(path))?;
-    file.write_all(text.as_bytes()).map(|()| String::new())
+    let line = format!("{text}\n");
+    file.write_all(line.as_bytes()).map(|()| String::new())
 }
 
 /// Sets the clock forward or, if negative, back by so many seconds; gives what it is then, in seconds since 1970.
