@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use provision::Deadline;
@@ -18,6 +19,9 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// The longest packet.
 const PACKET: usize = 1 << 16;
+
+/// How often somebody who waits for a packet looks whether it is over.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// How lines come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +147,7 @@ impl Open {
             }
             Protocol::Udp => {
                 let socket = UdpSocket::bind(at)?;
+                socket.set_read_timeout(Some(LOOK))?;
                 thread::spawn(move || receive(&socket, &sender, &ends))
             }
         };
@@ -158,15 +163,11 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.over.store(true, Ordering::SeqCst);
-        let at = (Ipv4Addr::LOCALHOST, self.port);
-        // It waits for somebody: for us, then.
-        let woken = match self.protocol {
-            Protocol::Tcp => TcpStream::connect(at).map(drop),
-            Protocol::Udp => UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
-                .and_then(|socket| socket.send_to(&[], at))
-                .map(drop),
-        };
-        if let (Ok(()), Some(thread)) = (woken, self.thread.take()) {
+        if self.protocol == Protocol::Tcp {
+            // It waits for somebody: for us, then. When that fails it has ended already.
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok();
+        }
+        if let Some(thread) = self.thread.take() {
             thread.join().ok();
         }
     }
@@ -202,13 +203,13 @@ fn read(stream: TcpStream, sender: &Sender<String>) {
     }
 }
 
-/// Takes packets until it is over.
+/// Takes packets until it is over, which is looked at with each and now and then: one that would say so could be lost.
 fn receive(socket: &UdpSocket, sender: &Sender<String>, over: &AtomicBool) {
     let mut packet = vec![0; PACKET];
-    while let Ok(length) = socket.recv(&mut packet) {
-        if over.load(Ordering::SeqCst) {
-            return;
-        }
+    while !over.load(Ordering::SeqCst) {
+        let Ok(length) = socket.recv(&mut packet) else {
+            continue;
+        };
         let bytes = packet.get(..length).unwrap_or_default();
         sender
             .send(String::from_utf8_lossy(bytes).into_owned())

@@ -116,5 +116,5 @@ fn is(lab: &Lab, name: &str, state: &str) -> Result<()> {
 }
 
 fn late(lab: &Lab) -> Deadline {
-    Deadline::after(PAUSE + lab.patience(Duration::from_secs(10)))
+    Deadline::after(PAUSE + lab.patience(PAUSE))
 }
