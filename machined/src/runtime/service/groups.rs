@@ -21,6 +21,9 @@ pub(super) trait Groups: fmt::Debug + Send {
     /// Holds a group to limits; says which the kernel does not take.
     fn limit(&self, name: &Name, limits: &Limits) -> Vec<String>;
 
+    /// How many processes of a group the kernel has killed as it had no memory for them.
+    fn starved(&self, name: &Name) -> u64;
+
     /// The processes of a group; none where there is no group.
     fn pids(&self, name: &Name) -> io::Result<Vec<u32>>;
 
@@ -47,13 +50,16 @@ impl Cgroups {
     }
 
     fn make_folder(&self) -> io::Result<()> {
-        if self.folder.is_dir() {
-            return Ok(());
-        }
         fs::create_dir_all(&self.folder)?;
+        // A life that was cut short may have made the folder and no more.
+        let control = self.folder.join("cgroup.subtree_control");
+        let there = fs::read_to_string(&control).unwrap_or_default();
+        let there: Vec<_> = there.split_whitespace().collect();
         for controller in CONTROLLERS {
-            // Without it there are groups all the same; who sets a limit is told.
-            fs::write(self.folder.join("cgroup.subtree_control"), controller).ok();
+            if !there.contains(&controller.trim_start_matches('+')) {
+                // Without it there are groups all the same; who sets a limit is told.
+                fs::write(&control, controller).ok();
+            }
         }
         Ok(())
     }
@@ -90,6 +96,11 @@ impl Groups for Cgroups {
         refused.collect()
     }
 
+    fn starved(&self, name: &Name) -> u64 {
+        let events = fs::read_to_string(self.group(name).join("memory.events"));
+        events.as_deref().map_or(0, oom_kills)
+    }
+
     fn pids(&self, name: &Name) -> io::Result<Vec<u32>> {
         let mut pids = Vec::new();
         collect(&self.group(name), &mut pids)?;
@@ -120,6 +131,14 @@ impl Groups for Cgroups {
         }
         Ok(names)
     }
+}
+
+/// The count of kills among the events of a group's memory (admin-guide/cgroup-v2.rst, "memory.events").
+fn oom_kills(events: &str) -> u64 {
+    let count = events
+        .lines()
+        .find_map(|line| line.strip_prefix("oom_kill "));
+    count.and_then(|it| it.trim().parse().ok()).unwrap_or(0)
 }
 
 /// The processes of a group and of those made in it.
@@ -157,4 +176,30 @@ fn remove(group: &Path) -> io::Result<()> {
         }
     }
     fs::remove_dir(group)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kills_for_memory_are_counted_and_other_events_are_not() {
+        let events = "low 0\nhigh 7\nmax 31\noom 3\noom_kill 2\noom_group_kill 0\n";
+        assert_eq!(oom_kills(events), 2);
+        assert_eq!(oom_kills("low 0\noom_group_kill 4\n"), 0);
+    }
+
+    #[test]
+    fn a_folder_that_a_life_before_only_made_gets_its_controllers() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let groups = Cgroups::new(folder.path().to_owned());
+        groups.make_folder().expect("made");
+        let control = folder.path().join("cgroup.subtree_control");
+        let last = fs::read_to_string(&control).expect("written");
+        assert_eq!(Some(last.as_str()), CONTROLLERS.last().copied());
+        fs::write(&control, "cpuset cpu io memory pids\n").expect("as the kernel tells it");
+        groups.make_folder().expect("made");
+        let left = fs::read_to_string(&control).expect("there");
+        assert_eq!(left, "cpuset cpu io memory pids\n");
+    }
 }

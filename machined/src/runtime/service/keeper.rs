@@ -139,8 +139,9 @@ impl Keeper {
         }
         let left = !self.groups.pids(name)?.is_empty();
         known.record.main = None;
+        let exit = known.explain(Exit::Unknown, name, &*self.groups);
         let seen = &mut known.record.seen;
-        seen.main_ended(Exit::Unknown, left, now.boot);
+        seen.main_ended(exit, left, now.boot);
         if left {
             seen.strangers_found();
         }
@@ -224,7 +225,7 @@ impl Keeper {
             if let Some(main) = &known.main
                 && main.has_ended()?
             {
-                let exit = exit(main)?;
+                let exit = known.explain(exit(main)?, name, &*self.groups);
                 let others = self.groups.pids(name)?;
                 tracing::info!(service = %name, %exit, left = others.len(), "ended");
                 (known.main, known.record.main) = (None, None);

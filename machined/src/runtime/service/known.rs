@@ -16,7 +16,7 @@ use super::groups::Groups;
 use super::plan::Told;
 use super::record::{Mark, Record, Records};
 use super::rules::{Limits, Name, Service};
-use super::seen::Life;
+use super::seen::{Exit, Life};
 use super::shared::Shared;
 
 /// One service as this process knows it.
@@ -75,6 +75,7 @@ impl Known {
         }
         let group = groups.make(name)?;
         self.hold(name, &service.limits, groups);
+        self.record.starved = groups.starved(name);
         let mut options = OpenOptions::new();
         let log = options.append(true).create(true).mode(0o640);
         let log = log.open(logs.join(format!("{name}.log")))?;
@@ -95,6 +96,16 @@ impl Known {
         self.record.main = Mark::of(pid);
         self.record.variables = Some(shared.mark().to_owned());
         Ok(true)
+    }
+
+    /// How its main process really ended: one that the kernel had no memory for looks like one that anybody killed.
+    pub(super) fn explain(&self, exit: Exit, name: &Name, groups: &dyn Groups) -> Exit {
+        let killed = exit == Exit::Signal(Signal::SIGKILL as i32) || exit == Exit::Unknown;
+        let by_us = self.record.seen.life.is_killed();
+        if killed && !by_us && groups.starved(name) > self.record.starved {
+            return Exit::Starved;
+        }
+        exit
     }
 
     /// Waits for the ends of others; there may be none any more.

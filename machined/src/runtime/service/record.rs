@@ -44,6 +44,9 @@ pub(super) struct Record {
     pub(super) told: Option<(String, Timestamp)>,
     /// The mark of the variables for all services that it was started with; absent when nobody knows.
     pub(super) variables: Option<String>,
+    /// How many processes of its group the kernel had killed for memory when it was started.
+    #[serde(default)]
+    pub(super) starved: u64,
 }
 
 /// The folder of records, which only root reads.

@@ -33,6 +33,8 @@ pub(super) enum Exit {
     Code(i32),
     /// By this signal.
     Signal(i32),
+    /// By the kernel, for memory.
+    Starved,
     /// It was another's child, and nobody told.
     Unknown,
     /// It never was; why.
@@ -44,6 +46,7 @@ impl fmt::Display for Exit {
         match self {
             Self::Code(code) => write!(f, "exited with status {code}"),
             Self::Signal(signal) => write!(f, "killed by signal {signal}"),
+            Self::Starved => f.write_str("killed by the kernel, which had no more memory for it"),
             Self::Unknown => f.write_str("ended while machined was away, nobody knows how"),
             Self::NotStarted(why) => write!(f, "could not be started: {why}"),
         }

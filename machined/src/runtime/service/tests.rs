@@ -1,6 +1,7 @@
 //! Real processes, kept by a daemon that dies at any moment.
 
 mod controller;
+mod memory;
 mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,11 @@ impl Groups for Marked {
 
     fn limit(&self, _: &Name, _: &Limits) -> Vec<String> {
         Vec::new()
+    }
+
+    fn starved(&self, name: &Name) -> u64 {
+        let killed = fs::read_to_string(self.0.join(format!("{name}.starved")));
+        killed.map_or(0, |it| it.lines().count() as u64)
     }
 
     fn pids(&self, name: &Name) -> io::Result<Vec<u32>> {
