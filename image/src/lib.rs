@@ -1,7 +1,8 @@
 //! The image builder, and the pins of every part not written here.
 //!
 //! Makes a node's root, initramfs, kernel, ISO and network boot folder from locked Debian packages
-//! and the binaries of this workspace. Needs neither root nor a container engine. Everything that
+//! and the binaries of this workspace, and builds the Go programs of a node from pinned modules.
+//! Needs neither root nor a container engine. Everything that
 //! shapes bytes comes from the lock or from here; nothing is taken from the host but a download
 //! program, so two builds of the same inputs are the same bytes anywhere.
 
@@ -16,6 +17,7 @@ pub mod deb;
 pub mod elf;
 pub mod fetch;
 pub mod firmware;
+pub mod go;
 pub mod kernel;
 pub mod lock;
 pub mod manifest;

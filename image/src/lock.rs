@@ -120,6 +120,12 @@ pub const SETS: &[Set] = &[
         closure: true,
     },
     Set {
+        name: "debian-go",
+        // Only fetches the compiler that builds the Go programs.
+        roots: &["golang-1.*-go"],
+        closure: false,
+    },
+    Set {
         name: "toolchain",
         roots: &["gcc-14-x86-64-linux-gnu", "libc6-dev"],
         closure: true,

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use image::build::{Inputs, What, build};
 use image::fetch::{Fetcher, host_mirror};
+use image::go::commands::Go;
 use image::lock::Lock;
 use image::profile::Profile;
 use image::report;
@@ -42,6 +43,9 @@ enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+    /// The Go programs: Kubernetes, etcd and what they run on.
+    #[command(subcommand)]
+    Go(Go),
     /// Unpacks the locked compiler and prints the folder of its headers and libraries.
     Sysroot,
     /// Prints, as NAME=VALUE, the environment in which Cargo links against the locked libc.
@@ -103,18 +107,14 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Build(options) => image(arguments, options),
         Command::Lock => lock(arguments),
         Command::Verify { folder } => verify(folder),
+        Command::Go(command) => go(arguments, command),
         Command::Sysroot => print(&toolchain(arguments)?.sysroot().display().to_string()),
         Command::Env(options) => environment(arguments, options),
     }
 }
 
 fn image(arguments: &Arguments, options: &Build) -> Result<()> {
-    let lock = Lock::load(arguments.lock.as_deref())?;
-    let fetcher = Fetcher::new(
-        &lock,
-        arguments.mirror.as_deref(),
-        arguments.snapshot.as_deref(),
-    )?;
+    let (lock, fetcher) = sources(arguments)?;
     let crates = match &options.crates {
         Some(path) => {
             std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?
@@ -167,14 +167,23 @@ fn lock(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+fn go(arguments: &Arguments, command: &Go) -> Result<()> {
+    let (lock, fetcher) = sources(arguments)?;
+    let answer = command.run(&lock, &fetcher)?;
+    answer.iter().try_for_each(|line| print(line))
+}
+
 fn toolchain(arguments: &Arguments) -> Result<Toolchain> {
-    let lock = Lock::load(arguments.lock.as_deref())?;
-    let fetcher = Fetcher::new(
-        &lock,
-        arguments.mirror.as_deref(),
-        arguments.snapshot.as_deref(),
-    )?;
+    let (lock, fetcher) = sources(arguments)?;
     Toolchain::prepare(&lock, &fetcher)
+}
+
+/// The lock, and where its packages come from.
+fn sources(arguments: &Arguments) -> Result<(Lock, Fetcher)> {
+    let lock = Lock::load(arguments.lock.as_deref())?;
+    let (mirror, snapshot) = (arguments.mirror.as_deref(), arguments.snapshot.as_deref());
+    let fetcher = Fetcher::new(&lock, mirror, snapshot)?;
+    Ok((lock, fetcher))
 }
 
 fn environment(arguments: &Arguments, options: &Env) -> Result<()> {
