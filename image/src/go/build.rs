@@ -7,9 +7,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
 use super::buildinfo::BuildInfo;
 use super::check;
@@ -23,6 +25,12 @@ use crate::tools;
 
 /// Changes when the way of building does, apart from what is hashed by itself.
 const RECIPE: &str = "1";
+
+/// How the names of folders begin in which somebody works.
+const PART: &str = ".part-";
+
+/// How long nothing happened in a folder in which nobody works any more: no build takes a day.
+const ABANDONED: Duration = Duration::from_hours(24);
 
 /// The folder of a program's binaries, built when needed.
 ///
@@ -42,10 +50,7 @@ pub fn build(program: &Program, lock: &Lock, fetcher: &Fetcher) -> Result<PathBu
     }
     check::pins(program, &files)?;
     let toolchain = Toolchain::prepare(lock, fetcher)?;
-    let temporary = tempfile::Builder::new()
-        .prefix(".part-")
-        .tempdir_in(&cache)
-        .context("making a temporary folder")?;
+    let temporary = temporary(&cache)?;
     let work = temporary.path();
     std::fs::write(work.join("go.mod"), &files.module).context("writing go.mod")?;
     std::fs::write(work.join("go.sum"), &files.sums).context("writing go.sum")?;
@@ -110,7 +115,9 @@ fn compile(program: &Program, build: &Build, toolchain: &Toolchain, work: &Path)
     let bin = work.join("bin");
     for (package, name) in build.mains {
         let mut list = toolchain.command(work);
-        list.args(["list", "-deps", "-tags", &tags, package]);
+        // Only what is not in the compiler's cache already.
+        let stale = "{{if .Stale}}{{.ImportPath}}{{end}}";
+        list.args(["list", "-deps", "-tags", &tags, "-f", stale, package]);
         let list = tools::run(list, "go list")?.stdout;
         let mut command = toolchain.command(work);
         command.args(["build", "-v", "-tags", &tags, "-ldflags", &flags, "-o"]);
@@ -118,7 +125,10 @@ fn compile(program: &Program, build: &Build, toolchain: &Toolchain, work: &Path)
         let what = Work {
             name: &format!("{}: {name}", program.name),
             unit: "packages",
-            total: list.split(|byte| *byte == b'\n').count() - 1,
+            total: list
+                .split(|byte| *byte == b'\n')
+                .filter(|line| !line.is_empty())
+                .count(),
         };
         // Go writes the path of every package that it compiles.
         progress::run(command, what, |line| !line.contains([' ', ':']))?;
@@ -133,6 +143,31 @@ fn finish(program: &Program, files: &Files, package: &str, path: &Path) -> Resul
     check::program(program, files, package, toolchain::version(), &info)?;
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o755))
         .with_context(|| format!("opening {}", path.display()))
+}
+
+/// A folder in the cache to work in. What killed builds left there is removed, once it is old.
+pub(super) fn temporary(cache: &Path) -> Result<TempDir> {
+    std::fs::create_dir_all(cache).with_context(|| format!("making {}", cache.display()))?;
+    let entries =
+        std::fs::read_dir(cache).with_context(|| format!("reading {}", cache.display()))?;
+    for entry in entries.flatten() {
+        let old = entry
+            .metadata()
+            .and_then(|it| it.modified())
+            .is_ok_and(|time| {
+                SystemTime::now()
+                    .duration_since(time)
+                    .is_ok_and(|age| age > ABANDONED)
+            });
+        if old && entry.file_name().to_string_lossy().starts_with(PART) {
+            // Another builder may be removing it too.
+            drop(std::fs::remove_dir_all(entry.path()));
+        }
+    }
+    tempfile::Builder::new()
+        .prefix(PART)
+        .tempdir_in(cache)
+        .context("making a temporary folder")
 }
 
 /// Moves a folder into the cache, where it is then found whole or not at all, also after the power went off.
@@ -182,5 +217,22 @@ mod tests {
             place(&from, &to).unwrap();
         }
         assert_eq!(std::fs::read_to_string(to.join("etcd")).unwrap(), "one");
+    }
+
+    #[test]
+    fn what_killed_builds_left_goes_after_a_day() {
+        let cache = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let old = now - ABANDONED - Duration::from_secs(60);
+        for (name, time) in [(".part-old", old), (".part-new", now), ("modules", old)] {
+            let folder = cache.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            let handle = std::fs::File::open(&folder).unwrap();
+            handle.set_modified(time).unwrap();
+        }
+        let ours = temporary(cache.path()).unwrap();
+        let there = |name: &str| cache.path().join(name).exists();
+        assert!(!there(".part-old"));
+        assert!(there(".part-new") && there("modules") && ours.path().exists());
     }
 }

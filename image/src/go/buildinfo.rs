@@ -25,7 +25,7 @@ pub struct BuildInfo {
     pub go: String,
     /// The main package.
     pub package: String,
-    /// The modules in it, without the one it was built from.
+    /// The modules in it, that of the main package first.
     pub modules: Vec<Module>,
     /// The settings, as `name=value`.
     pub settings: Vec<String>,
@@ -77,7 +77,7 @@ impl BuildInfo {
             let words: Vec<&str> = line.split('\t').collect();
             match words.as_slice() {
                 ["path", package] => (*package).clone_into(&mut info.package),
-                ["dep", path, version, sum @ ..] => info.modules.push(Module {
+                ["mod" | "dep", path, version, sum @ ..] => info.modules.push(Module {
                     wanted: (*path).to_owned(),
                     path: (*path).to_owned(),
                     version: (*version).to_owned(),
@@ -90,8 +90,8 @@ impl BuildInfo {
                     module.sum = sum.concat();
                 }
                 ["build", setting] => info.settings.push((*setting).to_owned()),
-                // Ours, which holds no Go.
-                ["mod", ..] => {}
+                // Go leaves a line empty after a replacement.
+                [""] => {}
                 _ => anyhow::bail!("not understood: {line}"),
             }
         }
@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn modules_replacements_and_settings_are_read() {
         let info = BuildInfo::parse(
-            "path\ta.org/cmd/x\nmod\tgarboard/a\t(devel)\t\ndep\ta.org\tv1.0.0\th1:a=\n\
-             dep\tb.org\tv0.0.0\n=>\tc.org\tv0.2.0\th1:c=\nbuild\t-trimpath=true\nbuild\tCGO_ENABLED=0\n",
+            "path\ta.org/cmd/x\nmod\ta.org\tv1.0.0\th1:a=\n\
+             dep\tb.org\tv0.0.0\n=>\tc.org\tv0.2.0\th1:c=\n\nbuild\t-trimpath=true\nbuild\tCGO_ENABLED=0\n",
         )
         .unwrap();
         assert_eq!(info.package, "a.org/cmd/x");

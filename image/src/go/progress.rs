@@ -25,7 +25,7 @@ pub struct Work<'a> {
     pub name: &'a str,
     /// What is counted, in the plural; nothing is when it is empty.
     pub unit: &'a str,
-    /// How many there are at most.
+    /// How many there are.
     pub total: usize,
 }
 
@@ -109,7 +109,7 @@ fn follow(lines: &Receiver<String>, work: Work<'_>, counts: fn(&str) -> bool) ->
     rest
 }
 
-/// A log's line. Packages that are in the compiler's cache are not counted, so the total may not be reached.
+/// A log's line.
 fn sofar(work: Work<'_>, done: usize, elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
     match work.unit {
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     const WORK: Work<'static> = Work {
-        name: "etcd",
+        name: "a test",
         unit: "packages",
         total: 3,
     };
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(output, b"answer\n");
         assert_eq!(rest, ["warning: x"]);
         let error = run(sh(script), WORK, counts).unwrap_err().to_string();
-        assert!(error.contains("etcd failed (exit status: 3)"), "{error}");
+        assert!(error.contains("a test failed (exit status: 3)"), "{error}");
         assert!(
             error.contains("warning: x") && !error.contains("a/b"),
             "{error}"
@@ -187,8 +187,8 @@ mod tests {
     #[test]
     fn a_log_says_how_far_it_is() {
         let elapsed = Duration::from_secs(75);
-        assert_eq!(sofar(WORK, 2, elapsed), "   75s.. etcd: 2 of 3 packages");
+        assert_eq!(sofar(WORK, 2, elapsed), "   75s.. a test: 2 of 3 packages");
         let work = Work { unit: "", ..WORK };
-        assert_eq!(sofar(work, 0, elapsed), "   75s.. etcd");
+        assert_eq!(sofar(work, 0, elapsed), "   75s.. a test");
     }
 }

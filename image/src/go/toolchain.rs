@@ -105,8 +105,6 @@ impl Toolchain {
         let key = crate::go::build::hash([PIN]);
         let root = cache.join(format!("{}-{key}", version()));
         if !root.exists() {
-            std::fs::create_dir_all(&cache)
-                .with_context(|| format!("making {}", cache.display()))?;
             fetch(&bootstrap(lock, fetcher)?, &cache, &root)?;
         }
         let network = settings(&root.join("bin/go"))?;
@@ -188,10 +186,7 @@ fn settings(go: &Path) -> Result<Vec<(String, String)>> {
 
 /// Has `go` fetch the compiler's module, which it checks against the pin, and moves it to `root`.
 fn fetch(go: &Path, cache: &Path, root: &Path) -> Result<()> {
-    let temporary = tempfile::Builder::new()
-        .prefix(".part-")
-        .tempdir_in(cache)
-        .context("making a temporary folder")?;
+    let temporary = super::build::temporary(cache)?;
     let folder = temporary.path();
     let write = |name: &str, text: &str| {
         std::fs::write(folder.join(name), text).with_context(|| format!("writing {name}"))
