@@ -15,4 +15,5 @@ pub mod pin;
 pub mod programs;
 pub mod progress;
 pub mod sums;
+pub mod table;
 pub mod toolchain;

@@ -46,6 +46,10 @@ pub fn pins(program: &Program, files: &Files) -> Result<()> {
         wrong.push("packages".to_owned());
     }
     for (path, version) in &ours.require {
+        // Then no version of it is used but the replacement's, which was looked at above.
+        if ours.replace.contains_key(path) {
+            continue;
+        }
         let mut asked = program.sources.iter().zip(&upstream);
         if !asked.any(|(source, file)| source.requires(file, path) == Some(version)) {
             wrong.push(format!("{path} {version} is not what upstream requires"));

@@ -6,21 +6,28 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use super::check;
 use super::modfile::{ModFile, Replacement};
-use super::programs::{Files, Program, Source};
+use super::programs::{Files, Program, Source, Stamps};
 use super::progress::{self, Work};
 use super::toolchain::Toolchain;
-use crate::tools;
 
 /// What `go mod download -json` says of a module.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Downloaded {
     go_mod: PathBuf,
+    info: PathBuf,
+}
+
+/// What the info file of a module says.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Info {
+    time: String,
 }
 
 /// Writes `go.mod`, `go.sum` and the copies of upstream's `go.mod` of a program.
@@ -31,8 +38,12 @@ pub fn pin(program: &Program, toolchain: &Toolchain) -> Result<()> {
     let temporary = tempfile::tempdir().context("making a temporary folder")?;
     let work = temporary.path();
     let mut upstream = Vec::new();
-    for source in program.sources {
-        upstream.push(mod_file(source, toolchain, work)?);
+    for it in program.sources {
+        let (text, time) = source(it, toolchain, work)?;
+        if let Stamps::Kubernetes { date } = program.stamps {
+            ensure!(date == time, "{} is of {time}, not of {date}", program.name);
+        }
+        upstream.push(text);
     }
     let parsed: Result<Vec<_>> = upstream.iter().map(|text| ModFile::parse(text)).collect();
     let module = render(program, &parsed.context("upstream's go.mod")?);
@@ -58,18 +69,27 @@ pub fn pin(program: &Program, toolchain: &Toolchain) -> Result<()> {
     save(program, &files)
 }
 
-/// The text of a source's `go.mod`.
-fn mod_file(source: &Source, toolchain: &Toolchain, work: &Path) -> Result<String> {
+/// The text of a source's `go.mod`, and the time of the source.
+fn source(source: &Source, toolchain: &Toolchain, work: &Path) -> Result<(String, String)> {
     let mut command = toolchain.command(work);
     let module = format!("{}@{}", source.module, source.version);
     command
         .args(["mod", "download", "-json", &module])
         .env("GOFLAGS", "-mod=mod -modcacherw");
-    let output = tools::run(command, &format!("fetching {module}"))?.stdout;
+    let work = Work {
+        name: &format!("fetching {module}"),
+        unit: "",
+        total: 0,
+    };
+    let output = progress::run(command, work, |_| false)?;
     let found: Downloaded =
         serde_json::from_slice(&output).with_context(|| format!("what go says of {module}"))?;
-    std::fs::read_to_string(&found.go_mod)
-        .with_context(|| format!("reading {}", found.go_mod.display()))
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
+    };
+    let info: Info = serde_json::from_str(&read(&found.info)?)
+        .with_context(|| format!("what is known of {module}"))?;
+    Ok((read(&found.go_mod)?, info.time))
 }
 
 /// Our module before `go mod tidy`: what must be said because Go takes it from the main module alone, and what is built.

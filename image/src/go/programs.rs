@@ -1,7 +1,6 @@
-//! The table: which programs, of which version, from which packages, with which flags.
+//! What a Go program is: upstream's modules, the packages that are built from them, with which flags.
 //!
-//! The versions are chosen by hand (docs/adr/0009-go-programs.md says by what); all else about the pins is in the files
-//! under `image/go/`, which `image go pin` writes.
+//! Which there are is in `table`; the files under `image/go/`, which `image go pin` writes, hold all else about the pins.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,13 @@ use anyhow::{Context, Result};
 
 use super::modfile::ModFile;
 use super::sums::Sums;
+pub use super::table::PROGRAMS;
+
+/// Packages that hold the version which Kubernetes' programs tell.
+const KUBERNETES: [&str; 2] = [
+    "k8s.io/client-go/pkg/version",
+    "k8s.io/component-base/version",
+];
 
 /// What is built as one, in a module of ours.
 #[derive(Debug)]
@@ -50,6 +56,13 @@ pub struct Build {
 pub enum Stamps {
     /// It is written in its source.
     InSource,
+    /// A variable takes it.
+    Version(&'static str),
+    /// Several variables do, and one the time of its source, in place of a time of build.
+    Kubernetes {
+        /// That time, as upstream writes times.
+        date: &'static str,
+    },
 }
 
 /// A program's files under `image/go/`.
@@ -62,40 +75,6 @@ pub struct Files {
     /// The texts of upstream's `go.mod` files, in the order of the sources.
     pub upstream: Vec<String>,
 }
-
-/// All programs.
-pub const PROGRAMS: &[Program] = &[Program {
-    name: "etcd",
-    sources: &[
-        Source {
-            name: "server",
-            module: "go.etcd.io/etcd/server/v3",
-            version: "v3.7.3",
-            siblings: None,
-        },
-        Source {
-            name: "etcdctl",
-            module: "go.etcd.io/etcd/etcdctl/v3",
-            version: "v3.7.3",
-            siblings: None,
-        },
-        Source {
-            name: "etcdutl",
-            module: "go.etcd.io/etcd/etcdutl/v3",
-            version: "v3.7.3",
-            siblings: None,
-        },
-    ],
-    stamps: Stamps::InSource,
-    builds: &[Build {
-        tags: &[],
-        mains: &[
-            ("go.etcd.io/etcd/server/v3", "etcd"),
-            ("go.etcd.io/etcd/etcdctl/v3", "etcdctl"),
-            ("go.etcd.io/etcd/etcdutl/v3", "etcdutl"),
-        ],
-    }],
-}];
 
 /// The program called `name`.
 ///
@@ -153,12 +132,37 @@ impl Program {
         self.builds.iter().flat_map(|build| build.mains).copied()
     }
 
+    /// The version of the first source.
+    #[must_use]
+    pub fn version(&self) -> &'static str {
+        self.sources.first().map_or("", |source| source.version)
+    }
+
     /// What the linker is told: no symbols, and the stamps.
     #[must_use]
     pub fn linker_flags(&self) -> String {
+        let mut flags = vec!["-s -w".to_owned()];
+        let version = self.version();
         match self.stamps {
-            Stamps::InSource => "-s -w".to_owned(),
+            Stamps::InSource => {}
+            Stamps::Version(variable) => flags.push(format!("-X {variable}={version}")),
+            Stamps::Kubernetes { date } => {
+                let mut parts = version.trim_start_matches('v').split('.');
+                let mut part = || parts.next().unwrap_or_default();
+                let values = [
+                    ("gitVersion", version),
+                    ("gitMajor", part()),
+                    ("gitMinor", part()),
+                    // A module does not say from which commit it was made.
+                    ("gitCommit", ""),
+                    ("buildDate", date),
+                ];
+                for (name, value) in values {
+                    flags.extend(KUBERNETES.map(|it| format!("-X {it}.{name}={value}")));
+                }
+            }
         }
+        flags.join(" ")
     }
 }
 
@@ -198,5 +202,31 @@ impl Files {
                 .context("upstream's go.mod")?,
             Sums::parse(&self.sums).context("our go.sum")?,
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kubernetes_tells_its_version() {
+        let flags = find("kubernetes/1.37").unwrap().linker_flags();
+        for stamp in [
+            "gitVersion=v1.37.",
+            "gitMajor=1",
+            "gitMinor=37",
+            "buildDate=20",
+        ] {
+            for package in KUBERNETES {
+                assert!(flags.contains(&format!("-X {package}.{stamp}")), "{flags}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_gives_those_that_are() {
+        let error = find("kubernets").unwrap_err();
+        assert!(error.contains("\"kubernets\", only etcd, "), "{error}");
     }
 }
