@@ -123,7 +123,6 @@ impl Toolchain {
         command
             .envs(self.network.iter().cloned())
             .env("GOCACHE", self.cache.join("compiled"))
-            .env("GOTELEMETRYDIR", self.cache.join("telemetry"))
             .env(
                 "GOFLAGS",
                 "-mod=readonly -modcacherw -trimpath -buildvcs=false",
