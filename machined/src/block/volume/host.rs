@@ -2,59 +2,29 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::libc::O_EXCL;
 use nix::mount::{MsFlags, mount};
 use nix::unistd::syncfs;
 use procfs::process::{MountInfo, Process};
 use resources::block::Disk;
 use sys::partitions;
-use thiserror::Error;
 
+use super::device::{HostError, device, file_systems, is_held, open, write};
 use super::layout::{MIB, Volume};
 use super::meta;
+use super::partition;
 use super::plan::{Seen, Step};
-use super::table::{self, Ends, Found, LayoutError, Piece, Table};
+use super::table::{self, Ends, Found, Piece};
 
 /// Where the programs' words go; `osctl logs disk` shows them.
 const LOG: &str = "disk";
-/// Where an ext4 file system has its magic number, and that number (linux/Documentation/filesystems/ext4/super.rst).
-const MAGIC: (u64, [u8; 2]) = (1024 + 0x38, [0x53, 0xef]);
 /// e2fsck: all is well, or was mended (e2fsck(8), EXIT CODE).
 const MENDED: [i32; 2] = [0, 1];
-
-/// Why a step on a disk was not taken.
-#[derive(Debug, Error)]
-pub(super) enum HostError {
-    #[error("open {0}")]
-    Open(String, #[source] io::Error),
-    #[error("read {0}")]
-    Read(String, #[source] io::Error),
-    #[error("write to {0}")]
-    Write(String, #[source] io::Error),
-    #[error("a partition table for {0}")]
-    Layout(String, #[source] LayoutError),
-    #[error("make the kernel read the partition table of {0} again")]
-    Partitions(String, #[source] Errno),
-    #[error("wait for what a former life of machined began")]
-    Lock(#[source] io::Error),
-    #[error("run {0}")]
-    Run(&'static str, #[source] io::Error),
-    #[error("{0} {1}; `osctl logs disk` has what it said")]
-    Program(&'static str, String),
-    #[error("make {0}")]
-    Folder(String, #[source] io::Error),
-    #[error("mount {0} at {1}")]
-    Mount(String, String, #[source] Errno),
-    #[error("read what is mounted")]
-    Mounts(#[source] procfs::ProcError),
-}
 
 /// The mounted volumes of a disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,11 +87,16 @@ impl Host {
             false => Vec::new(),
         };
         let found = table::read(&ends);
+        let known = match &found {
+            Found::Table { table, .. } => partition::are_known(&disk.path, table),
+            Found::Blank | Found::Other(_) => true,
+        };
         Ok(Seen {
             name: name.to_owned(),
             bytes: disk.bytes,
             held: is_held(&disk.path),
             found,
+            known,
             head_is_blank,
             notes: meta::read(&notes),
             file_systems: file_systems(&disk.path),
@@ -190,7 +165,8 @@ impl Host {
                 };
                 write(path, &[zeros(0), zeros(disk.bytes - mebibyte)])?;
             }
-            Step::Partition(table) => self.partition(disk, table)?,
+            Step::Partition(table) => partition::write(disk, table)?,
+            Step::Announce(table) => partition::announce(path, table)?,
             Step::Empty(volume) => {
                 let bytes = vec![0; usize::try_from(MIB).unwrap_or_default()];
                 write(&device(path, *volume), &[Piece { at: 0, bytes }])?;
@@ -237,28 +213,6 @@ impl Host {
         let file = File::open(&disk.path).map_err(open(&disk.path))?;
         partitions::read_again(&file)
             .map_err(|errno| HostError::Partitions(disk.path.clone(), errno))
-    }
-
-    fn partition(&self, disk: &Disk, table: &Table) -> Result<(), HostError> {
-        let sector = u64::from(disk.sector_bytes.max(512));
-        let rounds = table::pieces(table, disk.bytes, sector)
-            .map_err(|source| HostError::Layout(disk.path.clone(), source))?;
-        for round in rounds {
-            write(&disk.path, &round)?;
-        }
-        let file = File::open(&disk.path).map_err(open(&disk.path))?;
-        let told = match partitions::read_again(&file) {
-            // The volumes are mounted: only the last one has changed.
-            Err(Errno::EBUSY) => {
-                let last = Volume::Ephemeral.number();
-                let last = table.partitions.iter().find(|it| it.number == last);
-                last.map_or(Ok(()), |it| {
-                    partitions::resize(&file, it.number, it.start, it.bytes)
-                })
-            }
-            told => told,
-        };
-        told.map_err(|errno| HostError::Partitions(disk.path.clone(), errno))
     }
 
     fn make(&self, disk: &str, volume: Volume) -> Result<(), HostError> {
@@ -343,53 +297,6 @@ impl Host {
         tracing::info!(program, ?arguments, code = status.code(), "ran");
         Ok(status.code())
     }
-}
-
-fn open(path: &str) -> impl FnOnce(io::Error) -> HostError {
-    |source| HostError::Open(path.to_owned(), source)
-}
-
-/// Whether somebody has the device for himself: a mount, another device made of it, or the same for one of its partitions.
-fn is_held(path: &str) -> bool {
-    let open = OpenOptions::new()
-        .read(true)
-        .custom_flags(O_EXCL)
-        .open(path);
-    open.is_err_and(|error| error.raw_os_error() == Some(Errno::EBUSY as i32))
-}
-
-/// The device of a volume on a disk, both paths: a name that ends in a digit gets a `p` before the number.
-pub(super) fn device(disk: &str, volume: Volume) -> String {
-    let part = if disk.ends_with(|last: char| last.is_ascii_digit()) {
-        "p"
-    } else {
-        ""
-    };
-    format!("{disk}{part}{}", volume.number())
-}
-
-/// Where there is a file system, as far as the volumes are devices already: the kernel keeps what it has read of a disk
-/// and of its partitions apart, and what was written there was written through the partition.
-fn file_systems(disk: &str) -> BTreeSet<Volume> {
-    let has = |volume: &Volume| {
-        let (at, magic) = MAGIC;
-        let mut found = [0; 2];
-        let file = File::open(device(disk, *volume));
-        file.and_then(|it| it.read_exact_at(&mut found, at)).is_ok() && found == magic
-    };
-    Volume::MOUNTED.into_iter().filter(has).collect()
-}
-
-/// Writes, and returns when it is sure to be kept.
-fn write(path: &str, pieces: &[Piece]) -> Result<(), HostError> {
-    let file = OpenOptions::new()
-        .write(true)
-        .open(path)
-        .map_err(open(path))?;
-    let mut done = pieces.iter().map(|it| file.write_all_at(&it.bytes, it.at));
-    done.try_for_each(|it| it)
-        .and_then(|()| file.sync_all())
-        .map_err(|source| HostError::Write(path.to_owned(), source))
 }
 
 fn ended(code: Option<i32>) -> String {

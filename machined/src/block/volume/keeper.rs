@@ -7,8 +7,9 @@ use aws_lc_rs::rand;
 use resources::block::{Disk, VolumePhase, VolumeStatus};
 
 use super::candidates::{is_usable, list};
+use super::device::HostError;
 use super::guid::Guid;
-use super::host::{Host, HostError, Mounted};
+use super::host::{Host, Mounted};
 use super::layout::Volume;
 use super::plan::{Choice, Life, Seen, Step, Wanted, choose, next};
 use super::status::{self, Standing};
@@ -218,7 +219,7 @@ impl Keeper {
             Step::Grow(volume) => drop(life.grown.insert(*volume)),
             // The last one is larger from now on.
             Step::Partition(_) => life.grown.clear(),
-            Step::Note(_) | Step::Clear => {}
+            Step::Note(_) | Step::Clear | Step::Announce(_) => {}
         }
     }
 

@@ -6,12 +6,14 @@
 pub mod apply;
 mod candidates;
 pub mod config;
+mod device;
 mod guid;
 mod host;
 mod keeper;
 mod layout;
 mod meta;
 mod orders;
+mod partition;
 mod plan;
 mod status;
 mod table;

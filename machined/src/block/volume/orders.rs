@@ -7,7 +7,7 @@ use resources::block::{Disk, SystemDiskSpec};
 use thiserror::Error;
 
 use super::candidates::{describe, fitting, list};
-use super::host::HostError;
+use super::device::HostError;
 use super::keeper::Keeper;
 use super::plan::{Choice, Content, Seen, Step, choose};
 

@@ -19,6 +19,8 @@ pub(super) struct Seen {
     pub(super) held: bool,
     /// What its ends say of partitions.
     pub(super) found: Found,
+    /// The kernel has the partitions of that table, if there is one.
+    pub(super) known: bool,
     /// The first end holds nothing at all.
     pub(super) head_is_blank: bool,
     /// The notes at their place.
@@ -194,8 +196,10 @@ pub(super) enum Step {
     Note(Meta),
     /// Overwrite both ends of the disk with zeros.
     Clear,
-    /// Write this table.
+    /// Write this table, and have the kernel take it.
     Partition(Table),
+    /// Have the kernel take the table that is there: who wrote it was killed before.
+    Announce(Table),
     /// Overwrite where a file system begins.
     Empty(Volume),
     /// Make a file system.
@@ -229,6 +233,7 @@ pub(super) fn next(
             sound: false,
             ..
         } => Some(Step::Partition(table.clone())),
+        Content::Ours { table, .. } if !disk.known => Some(Step::Announce(table.clone())),
         Content::Ours { table, .. } => on_ours(disk, table, make, life),
         _ if !make => None,
         content => match (disk.begun(), content) {

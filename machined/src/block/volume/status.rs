@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use resources::block::{Disk, VolumePhase, VolumeStatus};
 
-use super::host::{Host, device};
+use super::device::device;
+use super::host::Host;
 use super::layout::{Fit, Volume};
 use super::plan::{Content, Life, Seen, Step};
 
@@ -120,7 +121,7 @@ fn concerns(step: &Step) -> Option<Volume> {
         | Step::Check(volume)
         | Step::Mount(volume)
         | Step::Grow(volume) => Some(*volume),
-        Step::Note(_) | Step::Clear | Step::Partition(_) => None,
+        Step::Note(_) | Step::Clear | Step::Partition(_) | Step::Announce(_) => None,
     }
 }
 
@@ -129,6 +130,7 @@ fn doing(step: &Step) -> &'static str {
         Step::Note(_) => "writing notes",
         Step::Clear | Step::Empty(_) => "wiping",
         Step::Partition(_) => "partitioning",
+        Step::Announce(_) => "having the kernel read the partitions",
         Step::Make(_) => "making a file system",
         Step::Check(_) => "checking the file system",
         Step::Mount(_) => "mounting",

@@ -21,6 +21,8 @@ struct Disk {
     unsure: Vec<(u64, Vec<u8>)>,
     /// How many more sectors there is power for.
     power: usize,
+    /// The table as the kernel has taken it.
+    taken: Option<Table>,
 }
 
 struct NoPower;
@@ -33,6 +35,14 @@ impl Disk {
             kept: BTreeMap::new(),
             unsure: Vec::new(),
             power: usize::MAX,
+            taken: None,
+        }
+    }
+
+    fn table(&self) -> Option<Table> {
+        match self.look("vda").found {
+            Found::Table { table, .. } => Some(table),
+            Found::Blank | Found::Other(_) => None,
         }
     }
 
@@ -73,6 +83,13 @@ impl Disk {
         }
         self.kept.clone_from(&self.now);
         self.power = usize::MAX;
+        // The kernel starts too, and reads what is there.
+        self.taken = self.table();
+    }
+
+    /// The daemon is killed alone: what it had written is there, and the kernel has what it was told.
+    fn kill(&mut self) {
+        self.power = usize::MAX;
     }
 
     fn look(&self, name: &str) -> Seen {
@@ -84,11 +101,17 @@ impl Disk {
             tail: self.read(self.bytes - MIB, MIB),
         };
         let has = |it: &Volume| self.read(it.start(), SECTOR).starts_with(b"fs");
+        let found = table::read(&ends);
+        let known = match &found {
+            Found::Table { table, .. } => self.taken.as_ref() == Some(table),
+            Found::Blank | Found::Other(_) => true,
+        };
         Seen {
             name: name.to_owned(),
             bytes: self.bytes,
             held: false,
-            found: table::read(&ends),
+            found,
+            known,
             head_is_blank: head.iter().all(|it| *it == 0),
             notes: meta::read(&self.read(Volume::Meta.start(), meta::BYTES as u64)),
             file_systems: Volume::MOUNTED.into_iter().filter(has).collect(),
@@ -105,16 +128,18 @@ impl Disk {
                 }
             }
             Step::Partition(table) => {
-                for round in table::pieces(table, self.bytes, SECTOR).unwrap() {
-                    round.iter().try_for_each(|piece| self.write(piece))?;
-                }
+                self.partition(table)?;
+                self.taken = Some(table.clone());
             }
+            Step::Announce(table) => self.taken = Some(table.clone()),
             Step::Empty(volume) => {
                 self.blot(volume.start(), 0)?;
                 self.blot(volume.start() + CONFIG, 0)?;
                 life.emptied.insert(*volume);
             }
             Step::Make(volume) => {
+                // There is no device to make it on before.
+                assert_eq!(self.taken, self.table());
                 self.blot(volume.start() + CONFIG, 0)?;
                 let mut bytes = b"fs".to_vec();
                 bytes.resize(512, 7);
@@ -135,6 +160,12 @@ impl Disk {
             Step::Grow(volume) => drop(life.grown.insert(*volume)),
         }
         Ok(())
+    }
+
+    fn partition(&mut self, table: &Table) -> Result<(), NoPower> {
+        let rounds = table::pieces(table, self.bytes, SECTOR).unwrap();
+        let mut pieces = rounds.iter().flatten();
+        pieces.try_for_each(|piece| self.write(piece))
     }
 
     /// One life of the node, until it is at rest or the power goes.
@@ -216,6 +247,32 @@ fn a_settled_disk_is_found_without_a_config_and_grows_with_its_size() {
         Life::default()
     );
     assert_eq!(disk.now, before);
+}
+
+#[test]
+fn a_table_that_the_kernel_has_not_heard_of_is_announced() {
+    let mut disk = Disk::new();
+    let mut number = 0;
+    let guid = || {
+        number += 1;
+        Guid::new(number)
+    };
+    let table = layout::table(DISK, Guid::new(99), guid).unwrap();
+    // Killed between the last write and the word to the kernel, when it was made and when it had grown.
+    disk.partition(&table).ok().unwrap();
+    let life = disk.live(Some(&wanted(false))).ok().unwrap();
+    assert_eq!(life.mounted, BTreeSet::from(Volume::MOUNTED));
+    disk.configured(&life).ok().unwrap();
+    disk.bytes += 1 << 30;
+    let Fit::Grows(table) = fit(&table, disk.bytes) else {
+        panic!("it has grown")
+    };
+    disk.partition(&table).ok().unwrap();
+    assert_ne!(disk.taken, disk.table());
+    let life = disk.live(None).ok().unwrap();
+    assert_eq!(life.grown, BTreeSet::from(Volume::MOUNTED));
+    assert_eq!(disk.taken, disk.table());
+    assert!(disk.has_config());
 }
 
 #[test]
@@ -311,13 +368,13 @@ fn a_disk_that_cannot_be_chosen_is_told_with_the_others() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Power goes off again and again, at any sector: in the end the node has its disk, and a config that was there
-    /// once is there still.
+    /// Power goes off, or the daemon is killed, again and again, at any sector: in the end the node has its disk, and a
+    /// config that was there once is there still.
     #[test]
     fn power_cuts_lose_nothing(
         foreign: bool,
         resets: bool,
-        cuts in proptest::collection::vec((0usize..4300, any::<u64>()), 0..6),
+        cuts in proptest::collection::vec((0usize..4300, any::<u64>(), any::<bool>()), 0..6),
     ) {
         let mut disk = Disk::new();
         let mut kept = false;
@@ -329,13 +386,17 @@ proptest! {
             disk = settled();
             reset(&mut disk);
         }
-        for (power, seed) in cuts {
+        for (power, seed, kills) in cuts {
             disk.power = power;
             if let Ok(life) = disk.live(Some(&wanted(foreign))) {
                 prop_assert!(!kept || disk.has_config());
                 kept |= disk.configured(&life).is_ok();
             }
-            disk.cut(seed);
+            if kills {
+                disk.kill();
+            } else {
+                disk.cut(seed);
+            }
         }
         let life = disk.live(Some(&wanted(foreign))).ok().unwrap();
         prop_assert_eq!(life.mounted, BTreeSet::from(Volume::MOUNTED));
