@@ -1,9 +1,20 @@
-//! The superblock of a SquashFS 4.0 image: whether a device begins with one, and where its data ends.
+//! The superblock of a SquashFS 4.0 image: whether a device begins with one, and where its data ends; and a label,
+//! which the format itself has no place for.
 //!
-//! Owns: parsing the first 96 bytes. Never reads further: the kernel mounts it.
+//! Owns: parsing the first 96 bytes, and the block with the label behind the image. Never reads further: the kernel
+//! mounts it.
 
 /// The bytes that [`Superblock::parse`] needs.
 pub const SIZE: usize = 96;
+
+/// The length of a block with a label: that of the blocks that an image is padded to.
+pub const LABEL_SIZE: usize = 4096;
+
+/// How a block with a label begins. A root has its verity superblock in this place, which begins with another word.
+const LABEL_MAGIC: &[u8; 8] = b"grbdlabl";
+
+/// The longest label, as with ext4.
+const LABEL_MAX: usize = 16;
 
 /// What init needs to know of an image before the kernel mounts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +55,32 @@ impl Superblock {
         Ok(Self { bytes_used })
     }
 
-    /// The length rounded up to whole blocks of 4096, where the verity tree begins.
+    /// The length rounded up to whole blocks of 4096, where the verity tree begins, or the block with the label lies.
     pub fn padded_size(self) -> u64 {
         self.bytes_used.next_multiple_of(4096)
     }
+}
+
+/// The block that gives an image a label when it stands behind it; `None` when the label is empty, longer than 16
+/// bytes, or holds anything but capital letters, digits and dashes.
+pub fn label_block(label: &str) -> Option<[u8; LABEL_SIZE]> {
+    let mut block = [0; LABEL_SIZE];
+    let (magic, rest) = block.split_at_mut(LABEL_MAGIC.len());
+    magic.copy_from_slice(LABEL_MAGIC);
+    rest.get_mut(..label.len())?
+        .copy_from_slice(label.as_bytes());
+    (self::label(&block)? == label).then_some(block)
+}
+
+/// The label in the bytes behind an image; `None` when they are something else.
+pub fn label(block: &[u8]) -> Option<&str> {
+    let rest = block.strip_prefix(LABEL_MAGIC)?.get(..=LABEL_MAX)?;
+    let end = rest.iter().position(|byte| *byte == 0)?;
+    let plain = |it: &u8| it.is_ascii_uppercase() || it.is_ascii_digit() || *it == b'-';
+    let label = rest
+        .get(..end)
+        .filter(|it| !it.is_empty() && it.iter().all(plain))?;
+    std::str::from_utf8(label).ok()
 }
 
 fn read_u16(bytes: &[u8], at: usize) -> u16 {
@@ -84,6 +117,26 @@ mod tests {
             (4097, 8192)
         );
         assert_eq!(Superblock { bytes_used: 8192 }.padded_size(), 8192);
+    }
+
+    #[test]
+    fn a_label_is_read_as_it_was_written() {
+        for label in ["A", "GARBOARD-BUNDLE", "0123456789ABCDEF"] {
+            assert_eq!(super::label(&label_block(label).unwrap()), Some(label));
+        }
+        for none in ["", "0123456789ABCDEFG", "lower", "A B", "\u{c4}", "A\0B"] {
+            assert_eq!(label_block(none), None, "{none:?}");
+        }
+        assert_eq!(label_block(&"A".repeat(LABEL_SIZE)), None);
+    }
+
+    #[test]
+    fn other_bytes_are_no_label() {
+        let block = label_block("LABEL").unwrap();
+        assert_eq!(label(&block[..24]), None);
+        assert_eq!(label(b"verity\0\0"), None);
+        assert_eq!(label(b"grbdlabl\xff\xff\0aaaaaaaaaaaaaaaa"), None);
+        assert_eq!(label(b"grbdlabl\0AAAAAAAAAAAAAAAA"), None);
     }
 
     #[test]
