@@ -1,6 +1,6 @@
-//! Compares every executable of the root with a list written by hand.
+//! Compares every executable of a tree, the root or a container image, with a list written by hand.
 //!
-//! The list is a promise to the reader: these programs and no others can run on a node. A program
+//! The list is a promise to the reader: these programs and no others can run there. A program
 //! that is not listed, a listed one that is gone or of another kind, a library that is missing or that
 //! nobody asks for, a setuid bit, a script and a known shell or interpreter each fail the build.
 
@@ -11,13 +11,25 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::elf::{self, Links};
 use crate::tree::{Kind, Node, Tree};
 
-/// The list: `SORT PATH  # reason`.
-pub const LIST: &str = include_str!("../allow/executables.txt");
+/// A list: lines of `SORT PATH  # reason`.
+#[derive(Clone, Copy, Debug)]
+pub struct List<'a> {
+    /// Its place in this crate, for messages.
+    pub file: &'a str,
+    /// Its text.
+    pub text: &'a str,
+}
 
-/// Where the loader of the root looks for libraries: Debian's has no other folder of ours built in.
+/// The list of the root.
+pub const ROOT: List<'_> = List {
+    file: "allow/executables.txt",
+    text: include_str!("../allow/executables.txt"),
+};
+
+/// Where the loader looks for libraries: Debian's has no other folder of ours built in.
 pub const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 
-/// Names that must not be in the root, whatever the list says.
+/// Names that must not be there, whatever the list says.
 const BANNED: &[&str] = &[
     "ash", "awk", "bash", "busybox", "csh", "dash", "fish", "gawk", "ksh", "lua", "mawk", "nc",
     "node", "perl", "php", "python", "python3", "ruby", "sed", "sh", "socat", "su", "sudo",
@@ -35,7 +47,7 @@ const EXECUTE: u32 = 0o111;
 enum Sort {
     /// A program that asks for nothing.
     Static,
-    /// A program that asks for a loader and libraries, which are in the root.
+    /// A program that asks for a loader and libraries, which are there.
     Dynamic,
     /// The loader or a library, for a program or for another library.
     Library,
@@ -45,8 +57,9 @@ enum Sort {
 ///
 /// # Errors
 /// With every finding, one per line.
-pub fn check(tree: &Tree, list: &str) -> Result<()> {
-    let mut allowed = parse(list)?;
+pub fn check(tree: &Tree, list: List<'_>) -> Result<()> {
+    let List { file, text } = list;
+    let mut allowed = parse(text).with_context(|| file.to_owned())?;
     let mut findings = Vec::new();
     let (mut libraries, mut asked_for) = (BTreeSet::new(), BTreeSet::new());
     for (path, node) in tree.iter() {
@@ -62,9 +75,7 @@ pub fn check(tree: &Tree, list: &str) -> Result<()> {
         };
         let sort = allowed.remove(path);
         if sort.is_none() {
-            findings.push(format!(
-                "{path}: executable, but not in allow/executables.txt"
-            ));
+            findings.push(format!("{path}: executable, but not in {file}"));
         }
         if sort == Some(Sort::Library) {
             libraries.insert(path.to_owned());
@@ -90,11 +101,11 @@ pub fn check(tree: &Tree, list: &str) -> Result<()> {
     findings.extend(
         allowed
             .keys()
-            .map(|path| format!("{path}: in allow/executables.txt, but not in the root")),
+            .map(|path| format!("{path}: in {file}, but not in the tree")),
     );
     ensure!(
         findings.is_empty(),
-        "the root is not what the list says:\n  {}",
+        "the files are not what {file} says:\n  {}",
         findings.join("\n  ")
     );
     Ok(())
@@ -148,22 +159,19 @@ fn parse(list: &str) -> Result<BTreeMap<&str, Sort>> {
         .filter(|l| !l.is_empty() && !l.starts_with('#'))
     {
         let (entry, reason) = line.split_once('#').unwrap_or((line, ""));
-        ensure!(
-            !reason.trim().is_empty(),
-            "allow/executables.txt: no reason in {line:?}"
-        );
+        ensure!(!reason.trim().is_empty(), "no reason in {line:?}");
         let mut words = entry.split_whitespace();
         let sort = match words.next() {
             Some("static") => Sort::Static,
             Some("dynamic") => Sort::Dynamic,
             Some("library") => Sort::Library,
-            _ => bail!("allow/executables.txt: neither static, dynamic nor library: {line:?}"),
+            _ => bail!("neither static, dynamic nor library: {line:?}"),
         };
         let (Some(path), None) = (words.next(), words.next()) else {
-            bail!("allow/executables.txt: not one path in {line:?}");
+            bail!("not one path in {line:?}");
         };
         if allowed.insert(path, sort).is_some() {
-            bail!("allow/executables.txt: {path:?} twice");
+            bail!("{path:?} twice");
         }
     }
     Ok(allowed)

@@ -136,7 +136,7 @@ impl Writer<'_> {
         if let Some(packages) = &self.firmware {
             packages.add_to(&mut tree, "usr/lib/firmware", modules)?;
         }
-        allow::check(&tree, allow::LIST)?;
+        allow::check(&tree, allow::ROOT)?;
         squashfs::write(self.tools, &tree, self.work, out)?;
         verity::append(out)
     }
