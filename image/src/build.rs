@@ -20,7 +20,7 @@ use crate::{content, hex, media};
 const STUB: &str = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 
 /// Holds the hash of the inputs; not part of the image.
-const STAMP: &str = ".stamp";
+pub(crate) const STAMP: &str = ".stamp";
 
 /// What to build from.
 #[derive(Debug)]
@@ -85,12 +85,17 @@ pub fn build(inputs: &Inputs<'_>, out: &Path) -> Result<PathBuf> {
     media(inputs, &parts)?;
     papers(inputs, &parts)?;
     std::fs::write(folder.join(STAMP), stamp).context("writing the stamp")?;
-    if target.exists() {
-        std::fs::rename(&target, work.path().join("old"))
-            .context("moving the former image away")?;
-    }
-    std::fs::rename(&folder, &target).with_context(|| format!("moving to {}", target.display()))?;
+    replace(&folder, &target, &work.path().join("old"))?;
     Ok(target)
+}
+
+/// Puts a folder in the place of another, which is moved to `old`.
+pub(crate) fn replace(new: &Path, target: &Path, old: &Path) -> Result<()> {
+    if target.exists() {
+        std::fs::rename(target, old)
+            .with_context(|| format!("moving the former {} away", target.display()))?;
+    }
+    std::fs::rename(new, target).with_context(|| format!("moving to {}", target.display()))
 }
 
 /// A hash over everything an image depends on, this program included.
@@ -147,15 +152,17 @@ fn media(inputs: &Inputs<'_>, parts: &Parts) -> Result<()> {
 
 fn papers(inputs: &Inputs<'_>, parts: &Parts) -> Result<()> {
     let subject = Subject {
+        name: inputs.profile.name(),
         version: inputs.version,
-        profile: inputs.profile,
         epoch: inputs.epoch,
-        root_hash: &parts.root_hash,
+        identity: &parts.root_hash,
     };
-    let document = sbom::document(inputs.lock, &subject, inputs.crates)?;
+    let packages = sbom::packages(inputs.lock, inputs.profile)?;
+    let document = sbom::document(inputs.lock, &subject, &packages, inputs.crates)?;
     let text = serde_json::to_string_pretty(&document).context("writing the bill of materials")?;
-    std::fs::write(parts.folder.join("sbom.spdx.json"), format!("{text}\n"))
+    std::fs::write(parts.folder.join(sbom::NAME), format!("{text}\n"))
         .context("writing the bill of materials")?;
+    let artifacts = manifest::artifacts(&parts.folder)?;
     let manifest = Manifest {
         version: inputs.version.to_owned(),
         profile: inputs.profile.name().to_owned(),
@@ -164,9 +171,9 @@ fn papers(inputs: &Inputs<'_>, parts: &Parts) -> Result<()> {
         root_hash: parts.root_hash.clone(),
         cmdline: parts.cmdline.clone(),
         epoch: inputs.epoch,
-        artifacts: manifest::artifacts(&parts.folder)?,
+        artifacts: artifacts.clone(),
     };
-    manifest::write(&parts.folder, &manifest)
+    manifest::write(&parts.folder, &manifest, artifacts)
 }
 
 fn check_binaries(folder: &Path) -> Result<()> {

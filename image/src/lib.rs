@@ -1,8 +1,8 @@
 //! The image builder, and the pins of every part not written here.
 //!
 //! Makes a node's root, initramfs, kernel, ISO and network boot folder from locked Debian packages
-//! and the binaries of this workspace, and builds the Go programs of a node from pinned modules.
-//! Needs neither root nor a container engine. Everything that
+//! and the binaries of this workspace, builds the Go programs of a node from pinned modules, and
+//! makes container images. Needs neither root nor a container engine. Everything that
 //! shapes bytes comes from the lock or from here; nothing is taken from the host but a download
 //! program, so two builds of the same inputs are the same bytes anywhere.
 
@@ -10,6 +10,7 @@ pub mod allow;
 pub mod apt;
 pub mod args;
 pub mod build;
+pub mod bundle;
 pub mod content;
 pub mod cpio;
 pub mod date;
@@ -22,6 +23,7 @@ pub mod kernel;
 pub mod lock;
 pub mod manifest;
 pub mod media;
+pub mod oci;
 pub mod parts;
 pub mod pe;
 pub mod profile;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use image::build::{Inputs, What, build};
+use image::bundle::command::Bundle;
 use image::fetch::{Fetcher, host_mirror};
 use image::go::commands::Go;
 use image::lock::Lock;
@@ -35,11 +36,13 @@ struct Arguments {
 enum Command {
     /// Builds an image into DIR/PROFILE.
     Build(Build),
+    /// Makes the bundle of container images in DIR/bundle.
+    Bundle(Bundle),
     /// Takes the newest versions from the mirror into the lock.
     Lock,
-    /// Checks what was built: every file against its checksum, the root against its hash tree.
+    /// Checks what was built: every file against its checksum, the root against its hash tree, container images.
     Verify {
-        /// The profile's folder.
+        /// The folder of the profile or the bundle.
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Build(options) => image(arguments, options),
+        Command::Bundle(options) => bundle(arguments, options),
         Command::Lock => lock(arguments),
         Command::Verify { folder } => verify(folder),
         Command::Go(command) => go(arguments, command),
@@ -146,7 +150,18 @@ fn read_config(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+fn bundle(arguments: &Arguments, options: &Bundle) -> Result<()> {
+    let (lock, fetcher) = sources(arguments)?;
+    print(&options.run(&lock, &fetcher)?.display().to_string())
+}
+
 fn verify(folder: &Path) -> Result<()> {
+    if folder.join(image::bundle::FILE).exists() {
+        let found = report::step("verify", || image::bundle::verify(folder))?;
+        return found
+            .iter()
+            .try_for_each(|it| print(&format!("{} {}", it.reference, it.digest)));
+    }
     let manifest = report::step("verify", || image::manifest::verify(folder))?;
     print(&format!(
         "{} {} {} root {}",

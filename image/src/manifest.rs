@@ -100,16 +100,16 @@ impl std::io::Write for Hasher {
     }
 }
 
-/// Writes manifest and checksums into `folder`.
+/// Writes a manifest into `folder`, and the checksums of that and the artifacts.
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn write(folder: &Path, manifest: &Manifest) -> Result<()> {
+pub fn write(folder: &Path, manifest: &impl Serialize, artifacts: Vec<Artifact>) -> Result<()> {
     let mut text = serde_json::to_string_pretty(manifest).context("writing the manifest")?;
     text.push('\n');
     let path = folder.join(MANIFEST);
     fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
-    let mut all = manifest.artifacts.clone();
+    let mut all = artifacts;
     all.push(describe(folder, &path, MANIFEST.to_owned())?);
     all.sort_by(|a, b| a.name.cmp(&b.name));
     let sums: String = all
@@ -129,11 +129,11 @@ pub fn read(folder: &Path) -> Result<Manifest> {
     serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))
 }
 
-/// Checks every file of `folder` against its checksum, and the root against its hash tree.
+/// Checks every file of `folder` against its checksum.
 ///
 /// # Errors
 /// With every finding, one per line.
-pub fn verify(folder: &Path) -> Result<Manifest> {
+pub fn check_sums(folder: &Path) -> Result<()> {
     let path = folder.join(SUMS);
     let sums = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let mut findings = Vec::new();
@@ -153,6 +153,15 @@ pub fn verify(folder: &Path) -> Result<Manifest> {
         folder.display(),
         findings.join("\n  ")
     );
+    Ok(())
+}
+
+/// Checks every file of `folder` against its checksum, and the root against its hash tree.
+///
+/// # Errors
+/// With what is wrong.
+pub fn verify(folder: &Path) -> Result<Manifest> {
+    check_sums(folder)?;
     let manifest = read(folder)?;
     let root = verity::verify(&folder.join(ROOT)).context("checking the root's hash tree")?;
     ensure!(
@@ -186,7 +195,7 @@ mod tests {
         };
         let names: Vec<&str> = manifest.artifacts.iter().map(|a| a.name.as_str()).collect();
         assert_eq!(names, ["b", "pxe/a"]);
-        write(folder.path(), &manifest).unwrap();
+        write(folder.path(), &manifest, manifest.artifacts.clone()).unwrap();
         assert_eq!(read(folder.path()).unwrap(), manifest);
         fs::write(folder.path().join("pxe/a"), "c").unwrap();
         fs::remove_file(folder.path().join("b")).unwrap();

@@ -1,6 +1,6 @@
-//! The bill of materials: what an image was made from, as SPDX 2.3.
+//! The bill of materials: what an image or the bundle was made from, as SPDX 2.3.
 //!
-//! Lists the locked packages whose bytes are in the image (kernel, stub, loader, the programs for ext4 with their
+//! Lists the locked packages whose bytes are in it (kernel, stub, loader, the programs for ext4 with their
 //! libraries, the libc in our binaries) and the crates that were linked. Programs that only helped to build are in
 //! the lock, not here.
 
@@ -14,45 +14,61 @@ use crate::profile::Profile;
 /// Packages of the toolchain whose code is linked into our binaries.
 const LINKED: &[&str] = &["libc6-dev", "libgcc-14-dev"];
 
+/// Name of the file.
+pub const NAME: &str = "sbom.spdx.json";
+
 /// What the document is about.
 #[derive(Debug)]
 pub struct Subject<'a> {
+    /// Its name.
+    pub name: &'a str,
     /// Version of the product.
     pub version: &'a str,
-    /// Which image.
-    pub profile: Profile,
     /// Build time, seconds since 1970.
     pub epoch: u64,
-    /// Root hash of the image.
-    pub root_hash: &'a str,
+    /// A hash that tells it from all others: an image's is that of its root.
+    pub identity: &'a str,
 }
 
 /// A crate that was linked: name, version, licence.
 type Crate<'a> = (&'a str, &'a str, &'a str);
 
+/// The packages whose bytes are in an image.
+///
+/// # Errors
+/// When the lock lacks a set.
+pub fn packages(lock: &Lock, profile: Profile) -> Result<Vec<(&str, &Package)>> {
+    let mut packages = vec![lock.only(profile.kernel_set())?, lock.only("stub")?];
+    packages.extend(lock.set("bios")?);
+    packages.extend(lock.set("ext4")?);
+    if profile.has_firmware() {
+        packages.extend(lock.set("firmware")?);
+        packages.extend(lock.set("microcode")?);
+    }
+    Ok(packages)
+}
+
 /// Makes the document. `crates` is what `cargo tree --prefix none --format '{p}|{l}'` prints.
 ///
 /// # Errors
 /// When the lock lacks a set or a line of `crates` has another form.
-pub fn document(lock: &Lock, subject: &Subject<'_>, crates: &str) -> Result<Value> {
+pub fn document(
+    lock: &Lock,
+    subject: &Subject<'_>,
+    contents: &[(&str, &Package)],
+    crates: &str,
+) -> Result<Value> {
     let image = "SPDXRef-Image";
     let mut packages = vec![json!({
         "SPDXID": image,
-        "name": format!("garboard-{}", subject.profile.name()),
+        "name": format!("garboard-{}", subject.name),
         "versionInfo": subject.version,
         "downloadLocation": "NOASSERTION",
         "filesAnalyzed": false,
         "licenseDeclared": "Apache-2.0",
     })];
     let mut relations = vec![relation("SPDXRef-DOCUMENT", "DESCRIBES", image)];
-    let mut parts = vec![lock.only(subject.profile.kernel_set())?, lock.only("stub")?];
-    parts.extend(lock.set("bios")?);
-    parts.extend(lock.set("ext4")?);
-    if subject.profile.has_firmware() {
-        parts.extend(lock.set("firmware")?);
-        parts.extend(lock.set("microcode")?);
-    }
-    for (name, package) in parts {
+    for (name, package) in contents {
         packages.push(debian(lock, name, package));
         relations.push(relation(image, "CONTAINS", &id("deb", name)));
     }
@@ -76,8 +92,8 @@ pub fn document(lock: &Lock, subject: &Subject<'_>, crates: &str) -> Result<Valu
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
         "SPDXID": "SPDXRef-DOCUMENT",
-        "name": format!("garboard-{}-{}", subject.profile.name(), subject.version),
-        "documentNamespace": format!("urn:garboard:sbom:{}:{}", subject.profile.name(), subject.root_hash),
+        "name": format!("garboard-{}-{}", subject.name, subject.version),
+        "documentNamespace": format!("urn:garboard:sbom:{}:{}", subject.name, subject.identity),
         "creationInfo": {
             "created": date::iso(subject.epoch),
             "creators": [format!("Tool: garboard-image-{}", env!("CARGO_PKG_VERSION"))],
@@ -175,14 +191,15 @@ mod tests {
     fn the_document_names_kernel_loader_libc_and_crates() {
         let lock = Lock::load(None).unwrap();
         let subject = Subject {
+            name: "cloud",
             version: "1.2.3",
-            profile: Profile::Cloud,
             epoch: 0,
-            root_hash: "ab",
+            identity: "ab",
         };
         let crates =
             "tokio v1.54.1|MIT\nown v0.1.0 (/a/secret/path)|Apache-2.0\ntokio v1.54.1|MIT (*)\n";
-        let document = document(&lock, &subject, crates).unwrap();
+        let contents = packages(&lock, Profile::Cloud).unwrap();
+        let document = document(&lock, &subject, &contents, crates).unwrap();
         let text = document.to_string();
         for wanted in [
             "-cloud-amd64",

@@ -1,6 +1,6 @@
-//! What is built for people: `_out/osctl` and, per profile, the image under `_out/PROFILE`.
+//! What is built for people: `_out/osctl`, per profile the image under `_out/PROFILE`, and `_out/bundle`.
 //!
-//! The programs of the image are linked statically against the libc of the image's lock, not the host's, and carry no
+//! The programs of the image and the bundle are linked statically against the libc of the image's lock, not the host's, and carry no
 //! path of this machine; so the same commit gives the same bytes elsewhere.
 
 use std::fs;
@@ -13,6 +13,40 @@ use crate::run::{cargo, out, program, read, root, run};
 
 /// The target of the image's programs; the first architecture is amd64.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// A program of ours that is linked statically.
+struct Static {
+    name: &'static str,
+    profile: &'static str,
+}
+
+/// Those of the image.
+const IMAGE: &[Static] = &[
+    Static {
+        name: "machined",
+        profile: "release",
+    },
+    Static {
+        name: "networkd",
+        profile: "release",
+    },
+    Static {
+        name: "init",
+        profile: "init",
+    },
+];
+
+/// Those of the bundle.
+const BUNDLE: &[Static] = &[Static {
+    name: "pause",
+    profile: "init",
+}];
+
+impl Static {
+    fn package(&self) -> String {
+        format!("garboard-{}", self.name)
+    }
+}
 
 /// The kernel an image is built around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,9 +75,9 @@ impl Profile {
 pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
     let source = Source::read()?;
     osctl(&source)?;
-    let programs = programs(&source)?;
+    let programs = programs(&source, "programs", IMAGE)?;
     let folder = profile.folder();
-    let crates = linked_crates()?;
+    let crates = linked_crates("programs", IMAGE)?;
     run(image()
         // Standard output is for what a command is asked for, such as the rows of `bench --json`.
         .stdout(std::io::stderr())
@@ -55,6 +89,23 @@ pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
         .arg(out())
         .args(["--source-date-epoch", &source.epoch]))?;
     Ok(folder)
+}
+
+/// Builds the bundle of container images; gives its folder.
+pub(crate) fn bundle() -> Result<PathBuf> {
+    let source = Source::read()?;
+    let programs = programs(&source, "containers", BUNDLE)?;
+    let crates = linked_crates("containers", BUNDLE)?;
+    run(image()
+        .stdout(std::io::stderr())
+        .args(["bundle", "--bin-dir"])
+        .arg(programs)
+        .arg("--crates")
+        .arg(crates)
+        .arg("--out")
+        .arg(out())
+        .args(["--source-date-epoch", &source.epoch]))?;
+    Ok(out().join("bundle"))
 }
 
 /// Builds osctl alone, into `_out/osctl`.
@@ -86,46 +137,27 @@ impl Source {
     }
 }
 
-/// Builds init and the daemons statically; gives the folder they are in.
-fn programs(source: &Source) -> Result<PathBuf> {
+/// Builds programs statically; gives the folder they are in.
+fn programs(source: &Source, folder: &str, programs: &[Static]) -> Result<PathBuf> {
     let environment = locked_environment()?;
-    let mut release = cargo();
-    release.args([
-        "build",
-        "--locked",
-        "--release",
-        "--target",
-        TARGET,
-        "--package",
-        "garboard-machined",
-    ]);
-    release
-        .args(["--package", "garboard-networkd"])
-        .envs(environment.clone());
-    run(source.stamp(&mut release))?;
-    let mut init = cargo();
-    init.args([
-        "build",
-        "--locked",
-        "--profile",
-        "init",
-        "--target",
-        TARGET,
-        "--package",
-        "garboard-init",
-    ])
-    .envs(environment);
-    run(source.stamp(&mut init))?;
-
-    let built = target_folder().join(TARGET);
-    let folder = target_folder().join("programs");
+    let folder = target_folder().join(folder);
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    for (from, name) in [
-        ("release", "machined"),
-        ("release", "networkd"),
-        ("init", "init"),
-    ] {
-        install(&built.join(from).join(name), &folder.join(name))?;
+    // What shares a profile is built at once, which compiles what it has in common once.
+    for same in programs.chunk_by(|one, other| one.profile == other.profile) {
+        let Some(Static { profile, .. }) = same.first() else {
+            continue;
+        };
+        let mut build = cargo();
+        build.args(["build", "--locked", "--profile", profile]);
+        build.args(["--target", TARGET]).envs(environment.clone());
+        for program in same {
+            build.arg("--package").arg(program.package());
+        }
+        run(source.stamp(&mut build))?;
+        let built = target_folder().join(TARGET).join(profile);
+        for Static { name, .. } in same {
+            install(&built.join(name), &folder.join(name))?;
+        }
     }
     Ok(folder)
 }
@@ -158,22 +190,17 @@ fn locked_environment() -> Result<Vec<(String, String)>> {
         .collect()
 }
 
-/// Writes the list of crates in the programs, for the bill of materials; gives the file.
-fn linked_crates() -> Result<PathBuf> {
+/// Writes the list of crates in programs, for the bill of materials; gives the file.
+fn linked_crates(name: &str, programs: &[Static]) -> Result<PathBuf> {
     let mut tree = cargo();
     tree.args([
         "tree", "--locked", "--edges", "normal", "--target", TARGET, "--prefix", "none",
         "--format", "{p}|{l}",
     ]);
-    tree.args([
-        "-p",
-        "garboard-init",
-        "-p",
-        "garboard-machined",
-        "-p",
-        "garboard-networkd",
-    ]);
-    let file = target_folder().join("programs.crates");
+    for program in programs {
+        tree.arg("--package").arg(program.package());
+    }
+    let file = target_folder().join(format!("{name}.crates"));
     // Paths of this machine follow the versions of our own crates.
     let list = read(&mut tree)?.replace(&format!(" ({})", root().display()), "");
     fs::write(&file, list).with_context(|| format!("writing {}", file.display()))?;

@@ -88,6 +88,10 @@ const TESTS: &[Need] = &[
         file: "/usr/bin/mcopy",
         package: "mtools",
     },
+    Need {
+        file: "/usr/bin/skopeo",
+        package: "skopeo",
+    },
 ];
 
 /// What the campaigns need besides.

@@ -55,6 +55,8 @@ enum Command {
         #[arg(long, default_value = "cloud")]
         profile: Profile,
     },
+    /// Build the bundle of container images into `_out`
+    Bundle,
     /// Run the VM suite alone
     E2e {
         /// Only tests whose name contains this
@@ -88,6 +90,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Test { long: true } => suite::test_long(),
         Command::Check => suite::check(),
         Command::Image { profile } => artifacts::build(profile).map(drop),
+        Command::Bundle => artifacts::bundle().map(drop),
         Command::E2e { filter } => suite::e2e(filter.as_deref()),
         Command::Bench { json } => suite::bench(json),
         Command::Gen => suite::generate(),

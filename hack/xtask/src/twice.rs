@@ -91,11 +91,12 @@ fn build_in(base: &Path, locales: &Path, surroundings: &Surroundings) -> Result<
         .args(["clone", "--quiet"])
         .arg(root())
         .arg(&folder))?;
-    // A mask can be set for oneself only, so a shell sets it and becomes the build.
+    // A mask can be set for oneself only, so a shell sets it and runs the build.
     let script = format!(
         "umask {umask} && cargo build --quiet --package garboard-xtask && \
-         CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='faketime -f {clock}' \
-         exec taskset --cpu-list {processors} target/debug/garboard-xtask image --profile cloud"
+         export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='faketime -f {clock}' && \
+         taskset --cpu-list {processors} target/debug/garboard-xtask image --profile cloud && \
+         taskset --cpu-list {processors} target/debug/garboard-xtask bundle"
     );
     let mut build = program("sh");
     build
@@ -104,5 +105,6 @@ fn build_in(base: &Path, locales: &Path, surroundings: &Surroundings) -> Result<
         .env_remove("CARGO_TARGET_DIR")
         .env("LOCPATH", locales);
     run(build.env("LC_ALL", locale).env("TZ", zone))?;
-    read(program("cat").arg(folder.join("_out/cloud/SHA256SUMS")))
+    let sums = ["cloud", "bundle"].map(|name| folder.join("_out").join(name).join("SHA256SUMS"));
+    read(program("cat").args(sums))
 }

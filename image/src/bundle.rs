@@ -1,0 +1,156 @@
+//! The bundle: the container images that a node can start without a registry.
+//!
+//! A folder with an image layout, the same layout as one file (`bundle.img`, SquashFS with a label, for media and disks),
+//! and papers. Which images there are is in `images`; how they are written is `oci`. The images of one bundle share what
+//! is the same in them.
+
+pub mod command;
+pub mod images;
+mod papers;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+use sys::squashfs;
+
+use crate::build::{STAMP, replace};
+use crate::fetch::Fetcher;
+use crate::lock::Lock;
+use crate::oci::{self, Found, Layout};
+use crate::report::{line, step};
+use crate::tools::Tools;
+use crate::tree::{Source, Tree};
+use crate::{hex, manifest};
+use images::{IMAGES, Parts};
+
+/// The folder's name, and the layout's in it.
+pub const FOLDER: &str = "bundle";
+const LAYOUT: &str = "layout";
+
+/// The layout as one file.
+pub const FILE: &str = "bundle.img";
+
+/// The label of that file, by which a node finds it on whatever it came.
+pub const LABEL: &str = "GARBOARD-BUNDLE";
+
+/// What to make a bundle from.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// The pinned packages.
+    pub lock: &'a Lock,
+    /// Where they come from.
+    pub fetcher: &'a Fetcher,
+    /// Folder of our static programs.
+    pub bin_dir: &'a Path,
+    /// Version of the product, and of our images.
+    pub version: &'a str,
+    /// The only time in the bundle, seconds since 1970.
+    pub epoch: u64,
+    /// The crates in our programs, as `cargo tree` prints them.
+    pub crates: &'a str,
+}
+
+/// Makes the bundle in `out/bundle`, replacing what was there at once.
+///
+/// Running machines keep the file they have open. Does nothing when the inputs are those of the bundle that is there.
+///
+/// # Errors
+/// When an input is missing or any step fails; then what was there stays.
+pub fn build(inputs: &Inputs<'_>, out: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
+    let target = out.join(FOLDER);
+    let stamp = stamp(inputs)?;
+    if std::fs::read_to_string(target.join(STAMP)).is_ok_and(|found| found == stamp) {
+        line(&format!("{} is up to date", target.display()));
+        return Ok(target);
+    }
+    let work = tempfile::Builder::new()
+        .prefix(".bundle-")
+        .tempdir_in(out)
+        .context("making a work folder")?;
+    let folder = work.path().join("new");
+    let layout = folder.join(LAYOUT);
+    write_layout(inputs, &layout)?;
+    let found = step("checking the layout", || oci::check(&layout))?;
+    let tools = step("tools", || {
+        Tools::prepare(inputs.lock, inputs.fetcher, inputs.epoch)
+    })?;
+    step(FILE, || {
+        pack(&tools, &layout, work.path(), &folder.join(FILE))
+    })?;
+    papers::write(inputs, &found, &folder)?;
+    std::fs::write(folder.join(STAMP), stamp).context("writing the stamp")?;
+    replace(&folder, &target, &work.path().join("old"))?;
+    Ok(target)
+}
+
+/// A hash over everything a bundle depends on, this program included.
+fn stamp(inputs: &Inputs<'_>) -> Result<String> {
+    let Inputs {
+        lock,
+        version,
+        epoch,
+        crates,
+        ..
+    } = inputs;
+    let mut hash = Sha256::new();
+    let program = std::env::current_exe().context("finding this program")?;
+    let ours = IMAGES.iter().map(|image| image.program(inputs.bin_dir));
+    for path in std::iter::once(program).chain(ours) {
+        let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        hash.update(Sha256::digest(bytes));
+    }
+    hash.update(format!("{lock:?} {version} {epoch} {crates}"));
+    Ok(hex(&hash.finalize()))
+}
+
+fn write_layout(inputs: &Inputs<'_>, folder: &Path) -> Result<()> {
+    let parts = Parts {
+        bin_dir: inputs.bin_dir,
+        version: inputs.version,
+    };
+    let mut layout = Layout::begin(folder, &inputs.lock.arch, inputs.epoch)?;
+    for image in IMAGES {
+        step(&format!("image {}", image.name), || {
+            image.add(&parts, &mut layout)
+        })?;
+    }
+    layout.finish()
+}
+
+/// Writes the layout as one file, with the label behind it.
+fn pack(tools: &Tools, layout: &Path, stage: &Path, out: &Path) -> Result<()> {
+    let mut tree = Tree::default();
+    for artifact in manifest::artifacts(layout)? {
+        let from = Source::Path(layout.join(&artifact.name));
+        tree.file(&artifact.name, 0o444, from)?;
+    }
+    crate::squashfs::write(tools, &tree, stage, out)?;
+    let mut image = std::fs::read(out).with_context(|| format!("reading {}", out.display()))?;
+    let end = squashfs::Superblock::parse(&image)
+        .context("reading the superblock")?
+        .padded_size();
+    image.resize(usize::try_from(end).context("a large bundle")?, 0);
+    image.extend(squashfs::label_block(LABEL).context("the label")?);
+    std::fs::write(out, image).with_context(|| format!("writing {}", out.display()))
+}
+
+/// Checks a bundle: every file against its checksum, the images by [`oci::check()`], and the label.
+///
+/// # Errors
+/// With what is wrong.
+pub fn verify(folder: &Path) -> Result<Vec<Found>> {
+    manifest::check_sums(folder)?;
+    let found = oci::check(&folder.join(LAYOUT))?;
+    let path = folder.join(FILE);
+    let image = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    let end = squashfs::Superblock::parse(&image)
+        .context("reading the superblock")?
+        .padded_size();
+    let label = usize::try_from(end)
+        .ok()
+        .and_then(|end| squashfs::label(image.get(end..)?));
+    ensure!(label == Some(LABEL), "{}: no label {LABEL}", path.display());
+    Ok(found)
+}
