@@ -37,10 +37,16 @@ const IMAGE: &[Static] = &[
 ];
 
 /// Those of the bundle.
-const BUNDLE: &[Static] = &[Static {
-    name: "pause",
-    profile: "init",
-}];
+const BUNDLE: &[Static] = &[
+    Static {
+        name: "pause",
+        profile: "init",
+    },
+    Static {
+        name: "probe",
+        profile: "init",
+    },
+];
 
 impl Static {
     fn package(&self) -> String {

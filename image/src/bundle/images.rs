@@ -37,18 +37,31 @@ pub struct Image {
 }
 
 /// All of them.
-pub const IMAGES: &[Image] = &[Image {
-    name: "pause",
-    purpose: "holds the namespaces of a pod",
-    // The one that kubeadm 1.37 takes.
-    upstream: Some("registry.k8s.io/pause:3.10.2"),
-    // As upstream's.
-    user: 65535,
-    allow: List {
-        file: "allow/pause.txt",
-        text: include_str!("../../allow/pause.txt"),
+pub const IMAGES: &[Image] = &[
+    Image {
+        name: "pause",
+        purpose: "holds the namespaces of a pod",
+        // The one that kubeadm 1.37 takes.
+        upstream: Some("registry.k8s.io/pause:3.10.2"),
+        // As upstream's.
+        user: 65535,
+        allow: List {
+            file: "allow/pause.txt",
+            text: include_str!("../../allow/pause.txt"),
+        },
     },
-}];
+    Image {
+        name: "probe",
+        purpose: "a workload for tests of a cluster",
+        upstream: None,
+        // Debian's nobody.
+        user: 65534,
+        allow: List {
+            file: "allow/probe.txt",
+            text: include_str!("../../allow/probe.txt"),
+        },
+    },
+];
 
 /// What images are put together from.
 #[derive(Debug)]

@@ -1,0 +1,34 @@
+//! The `probe` program.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use probe::ProbeError;
+use probe::arguments::Arguments;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let done = runtime
+        .map_err(ProbeError::Runtime)
+        .and_then(|runtime| runtime.block_on(probe::run(&arguments)));
+    let Err(error) = done else {
+        return ExitCode::SUCCESS;
+    };
+    let mut text = format!("probe: {error}");
+    let mut source = std::error::Error::source(&error);
+    while let Some(error) = source {
+        let more = error.to_string();
+        // Some errors say what their source says already.
+        if !text.ends_with(&more) {
+            text.push_str(&format!(": {more}"));
+        }
+        source = error.source();
+    }
+    // Nobody is left to tell if even this fails.
+    writeln!(std::io::stderr(), "{text}").ok();
+    ExitCode::FAILURE
+}
