@@ -1,5 +1,6 @@
 //! `image build`: the steps from the lock and our binaries to a folder of artifacts.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -12,7 +13,7 @@ use crate::manifest::{self, Manifest};
 use crate::parts::{Parts, build as parts};
 use crate::profile::Profile;
 use crate::report::{line, step};
-use crate::sbom::{self, Subject};
+use crate::sbom::{self, Contents, Subject};
 use crate::tools::unpack_set;
 use crate::{content, hex, media};
 
@@ -157,8 +158,12 @@ fn papers(inputs: &Inputs<'_>, parts: &Parts) -> Result<()> {
         epoch: inputs.epoch,
         identity: &parts.root_hash,
     };
-    let packages = sbom::packages(inputs.lock, inputs.profile)?;
-    let document = sbom::document(inputs.lock, &subject, &packages, inputs.crates)?;
+    let contents = Contents {
+        packages: sbom::packages(inputs.lock, inputs.profile)?,
+        crates: inputs.crates,
+        modules: BTreeSet::new(),
+    };
+    let document = sbom::document(inputs.lock, &subject, &contents)?;
     let text = serde_json::to_string_pretty(&document).context("writing the bill of materials")?;
     std::fs::write(parts.folder.join(sbom::NAME), format!("{text}\n"))
         .context("writing the bill of materials")?;

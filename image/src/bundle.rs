@@ -7,6 +7,7 @@
 pub mod command;
 pub mod images;
 mod papers;
+pub mod parts;
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,8 @@ use crate::report::{line, step};
 use crate::tools::Tools;
 use crate::tree::{Source, Tree};
 use crate::{hex, manifest};
-use images::{IMAGES, Parts};
+use images::Image;
+use parts::Parts;
 
 /// The folder's name, and the layout's in it.
 pub const FOLDER: &str = "bundle";
@@ -41,6 +43,8 @@ pub struct Inputs<'a> {
     pub lock: &'a Lock,
     /// Where they come from.
     pub fetcher: &'a Fetcher,
+    /// Which images.
+    pub images: &'a [&'static Image],
     /// Folder of our static programs.
     pub bin_dir: &'a Path,
     /// Version of the product, and of our images.
@@ -60,7 +64,8 @@ pub struct Inputs<'a> {
 pub fn build(inputs: &Inputs<'_>, out: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
     let target = out.join(FOLDER);
-    let stamp = stamp(inputs)?;
+    let parts = Parts::prepare(inputs)?;
+    let stamp = stamp(inputs, &parts)?;
     if std::fs::read_to_string(target.join(STAMP)).is_ok_and(|found| found == stamp) {
         line(&format!("{} is up to date", target.display()));
         return Ok(target);
@@ -71,7 +76,7 @@ pub fn build(inputs: &Inputs<'_>, out: &Path) -> Result<PathBuf> {
         .context("making a work folder")?;
     let folder = work.path().join("new");
     let layout = folder.join(LAYOUT);
-    write_layout(inputs, &layout)?;
+    write_layout(inputs, &parts, &layout)?;
     let found = step("checking the layout", || oci::check(&layout))?;
     let tools = step("tools", || {
         Tools::prepare(inputs.lock, inputs.fetcher, inputs.epoch)
@@ -79,14 +84,14 @@ pub fn build(inputs: &Inputs<'_>, out: &Path) -> Result<PathBuf> {
     step(FILE, || {
         pack(&tools, &layout, work.path(), &folder.join(FILE))
     })?;
-    papers::write(inputs, &found, &folder)?;
+    papers::write(inputs, &parts, &found, &folder)?;
     std::fs::write(folder.join(STAMP), stamp).context("writing the stamp")?;
     replace(&folder, &target, &work.path().join("old"))?;
     Ok(target)
 }
 
 /// A hash over everything a bundle depends on, this program included.
-fn stamp(inputs: &Inputs<'_>) -> Result<String> {
+fn stamp(inputs: &Inputs<'_>, parts: &Parts<'_>) -> Result<String> {
     let Inputs {
         lock,
         version,
@@ -96,8 +101,13 @@ fn stamp(inputs: &Inputs<'_>) -> Result<String> {
     } = inputs;
     let mut hash = Sha256::new();
     let program = std::env::current_exe().context("finding this program")?;
-    let ours = IMAGES.iter().map(|image| image.program(inputs.bin_dir));
-    for path in std::iter::once(program).chain(ours) {
+    let mut paths = vec![program];
+    for image in inputs.images {
+        for name in image.programs() {
+            paths.push(parts.program(image, name)?);
+        }
+    }
+    for path in paths {
         let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         hash.update(Sha256::digest(bytes));
     }
@@ -105,16 +115,13 @@ fn stamp(inputs: &Inputs<'_>) -> Result<String> {
     Ok(hex(&hash.finalize()))
 }
 
-fn write_layout(inputs: &Inputs<'_>, folder: &Path) -> Result<()> {
-    let parts = Parts {
-        bin_dir: inputs.bin_dir,
-        version: inputs.version,
-    };
+fn write_layout(inputs: &Inputs<'_>, parts: &Parts<'_>, folder: &Path) -> Result<()> {
     let mut layout = Layout::begin(folder, &inputs.lock.arch, inputs.epoch)?;
-    for image in IMAGES {
+    for image in inputs.images {
         step(&format!("image {}", image.name), || {
-            image.add(&parts, &mut layout)
-        })?;
+            image.add(parts, &mut layout)
+        })
+        .with_context(|| format!("image {}", image.name))?;
     }
     layout.finish()
 }

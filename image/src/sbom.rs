@@ -1,8 +1,10 @@
 //! The bill of materials: what an image or the bundle was made from, as SPDX 2.3.
 //!
 //! Lists the locked packages whose bytes are in it (kernel, stub, loader, the programs for ext4 with their
-//! libraries, the libc in our binaries) and the crates that were linked. Programs that only helped to build are in
+//! libraries, the libc in our binaries), the crates that were linked, and the modules of Go programs. Programs that only helped to build are in
 //! the lock, not here.
+
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -30,6 +32,17 @@ pub struct Subject<'a> {
     pub identity: &'a str,
 }
 
+/// What it holds.
+#[derive(Debug)]
+pub struct Contents<'a> {
+    /// Packages whose bytes are in it.
+    pub packages: Vec<(&'a str, &'a Package)>,
+    /// The crates in our programs: what `cargo tree --prefix none --format '{p}|{l}'` prints.
+    pub crates: &'a str,
+    /// The modules in Go programs, by path and version.
+    pub modules: BTreeSet<(String, String)>,
+}
+
 /// A crate that was linked: name, version, licence.
 type Crate<'a> = (&'a str, &'a str, &'a str);
 
@@ -48,16 +61,11 @@ pub fn packages(lock: &Lock, profile: Profile) -> Result<Vec<(&str, &Package)>> 
     Ok(packages)
 }
 
-/// Makes the document. `crates` is what `cargo tree --prefix none --format '{p}|{l}'` prints.
+/// Makes the document.
 ///
 /// # Errors
-/// When the lock lacks a set or a line of `crates` has another form.
-pub fn document(
-    lock: &Lock,
-    subject: &Subject<'_>,
-    contents: &[(&str, &Package)],
-    crates: &str,
-) -> Result<Value> {
+/// When the lock lacks a set or a line about crates has another form.
+pub fn document(lock: &Lock, subject: &Subject<'_>, contents: &Contents<'_>) -> Result<Value> {
     let image = "SPDXRef-Image";
     let mut packages = vec![json!({
         "SPDXID": image,
@@ -68,7 +76,7 @@ pub fn document(
         "licenseDeclared": "Apache-2.0",
     })];
     let mut relations = vec![relation("SPDXRef-DOCUMENT", "DESCRIBES", image)];
-    for (name, package) in contents {
+    for (name, package) in &contents.packages {
         packages.push(debian(lock, name, package));
         relations.push(relation(image, "CONTAINS", &id("deb", name)));
     }
@@ -80,7 +88,11 @@ pub fn document(
         packages.push(debian(lock, name, package));
         relations.push(relation(image, "STATIC_LINK", &id("deb", name)));
     }
-    for linked in parse_crates(crates)? {
+    for (path, version) in &contents.modules {
+        packages.push(module(path, version));
+        relations.push(relation(image, "STATIC_LINK", &module_id(path, version)));
+    }
+    for linked in parse_crates(contents.crates)? {
         packages.push(rust(linked));
         relations.push(relation(
             image,
@@ -134,6 +146,22 @@ fn rust((name, version, licence): Crate<'_>) -> Value {
         "licenseDeclared": licence.replace('/', " OR "),
         "externalRefs": [purl(&format!("pkg:cargo/{name}@{}", version.replace('+', "%2B")))],
     })
+}
+
+fn module(path: &str, version: &str) -> Value {
+    json!({
+        "SPDXID": module_id(path, version),
+        "name": path,
+        "versionInfo": version,
+        "downloadLocation": "NOASSERTION",
+        "filesAnalyzed": false,
+        "licenseDeclared": "NOASSERTION",
+        "externalRefs": [purl(&format!("pkg:golang/{path}@{}", version.replace('+', "%2B")))],
+    })
+}
+
+fn module_id(path: &str, version: &str) -> String {
+    id("golang", &format!("{path}-{version}"))
 }
 
 fn purl(locator: &str) -> Value {
@@ -198,8 +226,13 @@ mod tests {
         };
         let crates =
             "tokio v1.54.1|MIT\nown v0.1.0 (/a/secret/path)|Apache-2.0\ntokio v1.54.1|MIT (*)\n";
-        let contents = packages(&lock, Profile::Cloud).unwrap();
-        let document = document(&lock, &subject, &contents, crates).unwrap();
+        let module = |path: &str| (path.to_owned(), "v2.0.0+incompatible".to_owned());
+        let contents = Contents {
+            packages: packages(&lock, Profile::Cloud).unwrap(),
+            crates,
+            modules: BTreeSet::from([module("a.example/m")]),
+        };
+        let document = document(&lock, &subject, &contents).unwrap();
         let text = document.to_string();
         for wanted in [
             "-cloud-amd64",
@@ -207,6 +240,7 @@ mod tests {
             "pkg:deb/debian/e2fsprogs@",
             "libc6-dev",
             "pkg:cargo/tokio@1.54.1",
+            "pkg:golang/a.example/m@v2.0.0%2Bincompatible",
             "1970-01-01T00:00:00Z",
         ] {
             assert!(text.contains(wanted), "{wanted}");
@@ -216,7 +250,7 @@ mod tests {
             "a path of the host is in the document"
         );
         let packages = document["packages"].as_array().unwrap();
-        assert_eq!(packages.len(), 1 + 2 + 2 + 6 + 2 + 2);
+        assert_eq!(packages.len(), 1 + 2 + 2 + 6 + 2 + 2 + 1);
         // Every relation points to something that is there, once.
         let ids: Vec<&str> = packages
             .iter()

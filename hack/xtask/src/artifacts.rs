@@ -97,8 +97,8 @@ pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Builds the bundle of container images; gives its folder.
-pub(crate) fn bundle() -> Result<PathBuf> {
+/// Builds the bundle of container images, all or some; gives its folder.
+pub(crate) fn bundle(only: &[String]) -> Result<PathBuf> {
     let source = Source::read()?;
     let programs = programs(&source, "containers", BUNDLE)?;
     let crates = linked_crates("containers", BUNDLE)?;
@@ -110,6 +110,7 @@ pub(crate) fn bundle() -> Result<PathBuf> {
         .arg(crates)
         .arg("--out")
         .arg(out())
+        .args(only.iter().flat_map(|name| ["--only", name]))
         .args(["--source-date-epoch", &source.epoch]))?;
     Ok(out().join("bundle"))
 }

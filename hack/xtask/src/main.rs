@@ -56,7 +56,11 @@ enum Command {
         profile: Profile,
     },
     /// Build the bundle of container images into `_out`
-    Bundle,
+    Bundle {
+        /// Only this image; may be given more than once
+        #[arg(long, value_name = "IMAGE")]
+        only: Vec<String>,
+    },
     /// Run the VM suite alone
     E2e {
         /// Only tests whose name contains this
@@ -90,7 +94,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Test { long: true } => suite::test_long(),
         Command::Check => suite::check(),
         Command::Image { profile } => artifacts::build(profile).map(drop),
-        Command::Bundle => artifacts::bundle().map(drop),
+        Command::Bundle { only } => artifacts::bundle(&only).map(drop),
         Command::E2e { filter } => suite::e2e(filter.as_deref()),
         Command::Bench { json } => suite::bench(json),
         Command::Gen => suite::generate(),

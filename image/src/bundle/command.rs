@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use super::images::{IMAGES, Image, find};
 use super::{Inputs, build};
 use crate::fetch::Fetcher;
 use crate::lock::Lock;
@@ -11,6 +12,9 @@ use crate::lock::Lock;
 /// What is asked for.
 #[derive(Debug, clap::Args)]
 pub struct Bundle {
+    /// An image that is to be in it; may be given more than once [default: all].
+    #[arg(long, value_name = "IMAGE", value_parser = find)]
+    only: Vec<&'static Image>,
     /// Folder of the static binaries that the images are made from.
     #[arg(long, value_name = "DIR")]
     bin_dir: PathBuf,
@@ -37,9 +41,16 @@ impl Bundle {
                 .with_context(|| format!("reading {}", path.display()))?,
             None => String::new(),
         };
+        // In the order of the table, whatever was asked for first.
+        let wanted = |image: &Image| self.only.iter().any(|it| it.name == image.name);
+        let images = IMAGES.iter();
+        let images: Vec<_> = images
+            .filter(|image| self.only.is_empty() || wanted(image))
+            .collect();
         let inputs = Inputs {
             lock,
             fetcher,
+            images: &images,
             bin_dir: &self.bin_dir,
             version: env!("CARGO_PKG_VERSION"),
             epoch: self.source_date_epoch.unwrap_or(lock.released),

@@ -1,16 +1,17 @@
 //! Which images there are, and what is in each.
 //!
 //! An image is a program and what it executes or reads, and nothing else: no shell, no package manager, nothing that
-//! runs as somebody else. Its executables are those of its list under `allow/`, both ways.
+//! runs as somebody else. Its executables are those of its list under `allow/`, both ways. How one is put together is in
+//! `parts`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
+use super::parts::Parts;
 use crate::allow::{self, List};
+use crate::go::programs::{self, Program as GoProgram};
 use crate::oci::{Digest, Image as Content, Layout, Run};
-use crate::tree::{Source, Tree};
 
 /// The host in the references of our images. Nobody can serve them under it by accident or with intent: `.internal` is
 /// kept for private use and never delegated, so no name below it exists for the public; and a node asks only itself.
@@ -21,6 +22,9 @@ pub const NAME: &str = "garboard/name";
 /// See [`NAME`].
 pub const UPSTREAM: &str = "garboard/upstream";
 
+/// Debian's nobody.
+const NOBODY: u32 = 65534;
+
 /// An image of the bundle.
 #[derive(Debug)]
 pub struct Image {
@@ -28,6 +32,10 @@ pub struct Image {
     pub name: &'static str,
     /// What it is for.
     pub purpose: &'static str,
+    /// Where its program comes from.
+    pub origin: Origin,
+    /// What its program executes, from Debian.
+    pub executes: Option<&'static Debian>,
     /// The image that does the same and is published by the project that wrote the program.
     pub upstream: Option<&'static str>,
     /// The user and group that it runs as unless a pod says otherwise.
@@ -36,53 +44,220 @@ pub struct Image {
     pub allow: List<'static>,
 }
 
+/// Where a program comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin {
+    /// This workspace.
+    Ours,
+    /// The table of Go programs, by its name there; with others of the same that come along.
+    Go(&'static str, &'static [&'static str]),
+}
+
+/// Programs of Debian's with their libraries.
+#[derive(Debug)]
+pub struct Debian {
+    /// The set of the lock that holds them.
+    pub set: &'static str,
+    /// Their places, which are those in the image too.
+    pub programs: &'static [&'static str],
+    /// The libraries, in the folder that the loader looks in.
+    pub libraries: &'static [&'static str],
+    /// Links: path and target.
+    pub links: &'static [(&'static str, &'static str)],
+}
+
+macro_rules! list {
+    ($name:literal) => {
+        List {
+            file: concat!("allow/", $name, ".txt"),
+            text: include_str!(concat!("../../allow/", $name, ".txt")),
+        }
+    };
+}
+
+/// The table of Kubernetes' programs.
+const KUBERNETES: &str = "kubernetes/1.37";
+
+/// What kubelet does with volumes (mount-utils and volumepathhandler of Kubernetes).
+const VOLUMES: Debian = Debian {
+    set: "kubelet",
+    programs: &[
+        "usr/bin/mount",
+        "usr/bin/umount",
+        "usr/sbin/blkid",
+        "usr/sbin/blockdev",
+        "usr/sbin/dumpe2fs",
+        "usr/sbin/e2fsck",
+        "usr/sbin/fsck",
+        "usr/sbin/losetup",
+        "usr/sbin/mke2fs",
+        "usr/sbin/resize2fs",
+    ],
+    libraries: &[
+        "libblkid.so.1",
+        "libc.so.6",
+        "libcom_err.so.2",
+        "libe2p.so.2",
+        "libext2fs.so.2",
+        "libmount.so.1",
+        "libpcre2-8.so.0",
+        "libselinux.so.1",
+        "libsmartcols.so.1",
+        "libuuid.so.1",
+    ],
+    links: &[
+        // By these names they are asked for one kind of file system.
+        ("usr/sbin/fsck.ext4", "e2fsck"),
+        ("usr/sbin/mkfs.ext4", "mke2fs"),
+        ("etc/mtab", "../proc/self/mounts"),
+    ],
+};
+
+/// What kube-proxy sets its rules with.
+const RULES: Debian = Debian {
+    set: "kube-proxy",
+    programs: &["usr/sbin/nft"],
+    libraries: &[
+        "libbsd.so.0",
+        "libc.so.6",
+        "libedit.so.2",
+        "libgmp.so.10",
+        "libjansson.so.4",
+        "libmd.so.0",
+        "libmnl.so.0",
+        "libnftables.so.1",
+        "libnftnl.so.11",
+        "libtinfo.so.6",
+        "libxtables.so.12",
+    ],
+    links: &[],
+};
+
 /// All of them.
 pub const IMAGES: &[Image] = &[
     Image {
         name: "pause",
         purpose: "holds the namespaces of a pod",
+        origin: Origin::Ours,
+        executes: None,
         // The one that kubeadm 1.37 takes.
         upstream: Some("registry.k8s.io/pause:3.10.2"),
         // As upstream's.
         user: 65535,
-        allow: List {
-            file: "allow/pause.txt",
-            text: include_str!("../../allow/pause.txt"),
-        },
+        allow: list!("pause"),
     },
     Image {
         name: "probe",
         purpose: "a workload for tests of a cluster",
+        origin: Origin::Ours,
+        executes: None,
         upstream: None,
-        // Debian's nobody.
-        user: 65534,
-        allow: List {
-            file: "allow/probe.txt",
-            text: include_str!("../../allow/probe.txt"),
-        },
+        user: NOBODY,
+        allow: list!("probe"),
+    },
+    Image {
+        name: "etcd",
+        purpose: "keeps the state of a cluster",
+        // The other makes a data folder of a snapshot.
+        origin: Origin::Go("etcd", &["etcdutl"]),
+        executes: None,
+        upstream: Some("gcr.io/etcd-development/etcd:v3.7.3"),
+        user: NOBODY,
+        allow: list!("etcd"),
+    },
+    Image {
+        name: "kube-apiserver",
+        purpose: "serves the API of Kubernetes",
+        origin: Origin::Go(KUBERNETES, &[]),
+        executes: None,
+        upstream: Some("registry.k8s.io/kube-apiserver:v1.37.1"),
+        user: NOBODY,
+        allow: list!("kube-apiserver"),
+    },
+    Image {
+        name: "kube-controller-manager",
+        purpose: "runs the controllers of Kubernetes",
+        origin: Origin::Go(KUBERNETES, &[]),
+        executes: None,
+        upstream: Some("registry.k8s.io/kube-controller-manager:v1.37.1"),
+        user: NOBODY,
+        allow: list!("kube-controller-manager"),
+    },
+    Image {
+        name: "kube-scheduler",
+        purpose: "chooses nodes for pods",
+        origin: Origin::Go(KUBERNETES, &[]),
+        executes: None,
+        upstream: Some("registry.k8s.io/kube-scheduler:v1.37.1"),
+        user: NOBODY,
+        allow: list!("kube-scheduler"),
+    },
+    Image {
+        name: "kube-proxy",
+        purpose: "leads services to pods",
+        origin: Origin::Go(KUBERNETES, &[]),
+        executes: Some(&RULES),
+        upstream: Some("registry.k8s.io/kube-proxy:v1.37.1"),
+        // It changes the network of the node.
+        user: 0,
+        allow: list!("kube-proxy"),
+    },
+    Image {
+        name: "kubelet",
+        purpose: "runs the pods of a node",
+        origin: Origin::Go(KUBERNETES, &[]),
+        executes: Some(&VOLUMES),
+        // Kubernetes publishes the program alone.
+        upstream: None,
+        // It mounts, and owns what pods are made of.
+        user: 0,
+        allow: list!("kubelet"),
+    },
+    Image {
+        name: "coredns",
+        purpose: "resolves the names of a cluster",
+        origin: Origin::Go("coredns", &[]),
+        executes: None,
+        upstream: Some("docker.io/coredns/coredns:1.14.7"),
+        user: NOBODY,
+        allow: list!("coredns"),
     },
 ];
 
-/// What images are put together from.
-#[derive(Debug)]
-pub struct Parts<'a> {
-    /// Folder of our static programs.
-    pub bin_dir: &'a Path,
-    /// Version of the product.
-    pub version: &'a str,
+/// The image called `name`.
+///
+/// # Errors
+/// When there is none; names those there are.
+pub fn find(name: &str) -> Result<&'static Image, String> {
+    IMAGES.iter().find(|it| it.name == name).ok_or_else(|| {
+        let names: Vec<_> = IMAGES.iter().map(|it| it.name).collect();
+        format!("there is no image {name:?}, only {}", names.join(", "))
+    })
 }
 
 impl Image {
-    /// Its whole reference.
+    /// The Go program that it is made from.
     #[must_use]
-    pub fn reference(&self, version: &str) -> String {
-        format!("{HOST}/{}:{version}", self.name)
+    pub fn go(&self) -> Option<&'static GoProgram> {
+        match self.origin {
+            Origin::Ours => None,
+            Origin::Go(name, _) => programs::find(name).ok(),
+        }
     }
 
-    /// Where its program is.
+    /// Its whole reference. The tag of a Go program is its own version, that of ours the product's.
     #[must_use]
-    pub fn program(&self, bin_dir: &Path) -> PathBuf {
-        bin_dir.join(self.name)
+    pub fn reference(&self, version: &str) -> String {
+        format!("{HOST}/{}:{}", self.name, self.version(version))
+    }
+
+    /// The programs in it, its own first.
+    pub fn programs(&self) -> impl Iterator<Item = &'static str> {
+        let more = match self.origin {
+            Origin::Ours => &[],
+            Origin::Go(_, more) => more,
+        };
+        std::iter::once(self.name).chain(more.iter().copied())
     }
 
     /// Adds it to a layout.
@@ -90,19 +265,20 @@ impl Image {
     /// # Errors
     /// When a part is missing, or an executable is not on the list.
     pub fn add(&self, parts: &Parts<'_>, layout: &mut Layout<'_>) -> Result<Digest> {
-        let program = self.program(parts.bin_dir);
-        let mut tree = Tree::default();
-        tree.file(self.name, 0o755, Source::Path(program))?;
-        allow::check(&tree, self.allow)
-            .with_context(|| format!("--bin-dir must hold our static program {}", self.name))?;
+        let layers = parts.layers(self)?;
+        allow::check(&super::parts::union(&layers)?, self.allow)?;
         let upstream = self.upstream.map(|it| (UPSTREAM.to_owned(), it.to_owned()));
         let name = (NAME.to_owned(), self.name.to_owned());
         layout.add(&Content {
             reference: &self.reference(parts.version),
-            layers: &[tree],
+            layers: &layers,
             run: self.run(parts.version),
             annotations: BTreeMap::from_iter(std::iter::once(name).chain(upstream)),
         })
+    }
+
+    fn version<'a>(&self, ours: &'a str) -> &'a str {
+        self.go().map_or(ours, |it| it.version())
     }
 
     fn run(&self, version: &str) -> Run {
@@ -113,74 +289,16 @@ impl Image {
         Run {
             user: format!("{0}:{0}", self.user),
             env: vec!["PATH=/usr/sbin:/usr/bin".to_owned()],
-            entrypoint: vec![format!("/{}", self.name)],
+            entrypoint: vec![format!("/usr/bin/{}", self.name)],
             working_dir: "/".to_owned(),
             labels: BTreeMap::from([
                 label("title", self.name),
                 label("description", self.purpose),
-                label("version", version),
-                label("licenses", "Apache-2.0"),
+                label("version", self.version(version)),
             ]),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::oci;
-
-    /// The start of a static program: a header of 64 bytes without segments.
-    fn program() -> Vec<u8> {
-        let mut out = vec![0; 64];
-        out[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
-        (out[16], out[18], out[20], out[52], out[54]) = (2, 62, 1, 64, 56);
-        out
-    }
-
-    #[test]
-    fn every_image_is_named_and_runs_its_program_as_nobody() {
-        let folder = tempfile::tempdir().unwrap();
-        let (bin, out) = (folder.path().join("bin"), folder.path().join("out"));
-        std::fs::create_dir(&bin).unwrap();
-        let parts = Parts {
-            bin_dir: &bin,
-            version: "1.2.3",
-        };
-        let mut layout = Layout::begin(&out, "amd64", 0).unwrap();
-        for image in IMAGES {
-            std::fs::write(image.program(&bin), program()).unwrap();
-            image.add(&parts, &mut layout).unwrap();
-        }
-        layout.finish().unwrap();
-        let found = oci::check(&out).unwrap();
-        assert_eq!(found.len(), IMAGES.len());
-        for (image, found) in IMAGES.iter().zip(found) {
-            let reference = format!("garboard.internal/{}:1.2.3", image.name);
-            assert_eq!(found.reference, reference);
-            assert_eq!(found.annotations[NAME], image.name);
-            let upstream = found.annotations.get(UPSTREAM).map(String::as_str);
-            assert_eq!(upstream, image.upstream);
-            let run = found.config.config;
-            assert_eq!(run.entrypoint, [format!("/{}", image.name)]);
-            assert_ne!(image.user, 0);
-            assert_eq!(run.user, format!("{0}:{0}", image.user));
-        }
-    }
-
-    #[test]
-    fn a_program_that_asks_for_libraries_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let pause = IMAGES.first().unwrap();
-        std::fs::copy("/proc/self/exe", pause.program(folder.path())).unwrap();
-        let parts = Parts {
-            bin_dir: folder.path(),
-            version: "1",
-        };
-        let out = folder.path().join("out");
-        let mut layout = Layout::begin(&out, "amd64", 0).unwrap();
-        let error = format!("{:#}", pause.add(&parts, &mut layout).unwrap_err());
-        assert!(error.contains("--bin-dir must hold"), "{error}");
-        assert!(error.contains("pause: not static"), "{error}");
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! The papers of a bundle: bill of materials, `manifest.json`, checksums.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -7,9 +8,11 @@ use serde::Serialize;
 
 use super::Inputs;
 use super::images::{NAME, UPSTREAM};
+use super::parts::{Parts, packages};
+use crate::go::buildinfo::BuildInfo;
 use crate::manifest::{self, Artifact};
 use crate::oci::{Digest, Found};
-use crate::sbom::{self, Subject};
+use crate::sbom::{self, Contents, Subject};
 
 /// What a bundle holds.
 #[derive(Debug, Serialize)]
@@ -30,7 +33,12 @@ struct Image<'a> {
     upstream: Option<&'a str>,
 }
 
-pub(super) fn write(inputs: &Inputs<'_>, found: &[Found], folder: &Path) -> Result<()> {
+pub(super) fn write(
+    inputs: &Inputs<'_>,
+    parts: &Parts<'_>,
+    found: &[Found],
+    folder: &Path,
+) -> Result<()> {
     let images: Vec<Image<'_>> = found
         .iter()
         .map(|it| Image {
@@ -47,7 +55,12 @@ pub(super) fn write(inputs: &Inputs<'_>, found: &[Found], folder: &Path) -> Resu
         epoch: inputs.epoch,
         identity: &Digest::of(digests.concat().as_bytes()).to_string(),
     };
-    let document = sbom::document(inputs.lock, &subject, &[], inputs.crates)?;
+    let contents = Contents {
+        packages: packages(inputs.images, inputs.lock)?,
+        crates: inputs.crates,
+        modules: modules(inputs, parts)?,
+    };
+    let document = sbom::document(inputs.lock, &subject, &contents)?;
     let text = serde_json::to_string_pretty(&document).context("writing the bill of materials")?;
     std::fs::write(folder.join(sbom::NAME), format!("{text}\n"))
         .context("writing the bill of materials")?;
@@ -60,4 +73,19 @@ pub(super) fn write(inputs: &Inputs<'_>, found: &[Found], folder: &Path) -> Resu
         artifacts: artifacts.clone(),
     };
     manifest::write(folder, &manifest, artifacts)
+}
+
+/// The Go modules in the programs, by path and version.
+fn modules(inputs: &Inputs<'_>, parts: &Parts<'_>) -> Result<BTreeSet<(String, String)>> {
+    let mut modules = BTreeSet::new();
+    for image in inputs.images.iter().filter(|image| image.go().is_some()) {
+        for name in image.programs() {
+            let path = parts.program(image, name)?;
+            let bytes =
+                std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+            let info = BuildInfo::read(&bytes).with_context(|| format!("in {}", path.display()))?;
+            modules.extend(info.modules.into_iter().map(|it| (it.path, it.version)));
+        }
+    }
+    Ok(modules)
 }
