@@ -356,6 +356,8 @@ fn disks() -> Vec<Input> {
     squashfs[..4].copy_from_slice(b"hsqs");
     squashfs[28] = 4;
     squashfs[41] = 0x10;
+    let mut label = vec![0; 32];
+    label[..23].copy_from_slice(b"grbdlablGARBOARD-BUNDLE");
     let mut verity = vec![0; 512];
     verity[..8].copy_from_slice(b"verity\0\0");
     (verity[8], verity[12]) = (1, 1);
@@ -366,6 +368,7 @@ fn disks() -> Vec<Input> {
     iso[40..48].copy_from_slice(b"GARBOARD");
     let named = [
         ("squashfs", squashfs),
+        ("label", label),
         ("verity", verity),
         ("iso9660", iso),
         ("nothing", vec![0; 16]),

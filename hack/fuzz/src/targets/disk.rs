@@ -10,6 +10,11 @@ pub(super) fn run(data: &[u8]) {
         let padded = root.padded_size();
         assert!(padded.is_multiple_of(verity::BLOCK) && padded >= root.bytes_used);
     }
+    if let Some(label) = squashfs::label(data) {
+        let written = squashfs::label_block(label);
+        let written = written.as_ref().and_then(|it| squashfs::label(it));
+        assert_eq!(written, Some(label));
+    }
     if let Ok(tree) = verity::Superblock::parse(data) {
         let table = tree.table("253:0", &"ab".repeat(32));
         let words: Vec<_> = table.split(' ').collect();

@@ -59,7 +59,13 @@ pub(crate) const ALL: &[Target] = &[
         run: disk::run,
         longest: 2 << 10,
         also: &[],
-        words: &["hsqs", "verity\0\0", "sha256\0\0", "\u{1}CD001\u{1}"],
+        words: &[
+            "hsqs",
+            "grbdlabl",
+            "verity\0\0",
+            "sha256\0\0",
+            "\u{1}CD001\u{1}",
+        ],
     },
     Target {
         name: "link",
