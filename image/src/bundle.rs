@@ -20,6 +20,7 @@ use crate::fetch::Fetcher;
 use crate::lock::Lock;
 use crate::oci::{self, Found, Layout};
 use crate::report::{line, step};
+use crate::squashfs::Files;
 use crate::tools::Tools;
 use crate::tree::{Source, Tree};
 use crate::{hex, manifest};
@@ -133,7 +134,7 @@ fn pack(tools: &Tools, layout: &Path, stage: &Path, out: &Path) -> Result<()> {
         let from = Source::Path(layout.join(&artifact.name));
         tree.file(&artifact.name, 0o444, from)?;
     }
-    crate::squashfs::write(tools, &tree, stage, out)?;
+    crate::squashfs::write(tools, &tree, Files::Stored, stage, out)?;
     let mut image = std::fs::read(out).with_context(|| format!("reading {}", out.display()))?;
     let end = squashfs::Superblock::parse(&image)
         .context("reading the superblock")?

@@ -10,6 +10,7 @@ use crate::build::Inputs;
 use crate::firmware::Firmware;
 use crate::kernel::{Kernel, Modules};
 use crate::report::step;
+use crate::squashfs::Files;
 use crate::tools::{Tools, unpack_set};
 use crate::tree::Tree;
 use crate::{allow, args, content, cpio, squashfs, verity};
@@ -137,7 +138,7 @@ impl Writer<'_> {
             packages.add_to(&mut tree, "usr/lib/firmware", modules)?;
         }
         allow::check(&tree, allow::ROOT)?;
-        squashfs::write(self.tools, &tree, self.work, out)?;
+        squashfs::write(self.tools, &tree, Files::Compressed, self.work, out)?;
         verity::append(out)
     }
 

@@ -119,7 +119,8 @@ impl<'a> Root<'a> {
         }
         let stage = tempfile::tempdir_in(self.work).context("making a folder")?;
         let packed = stage.path().join("packed");
-        squashfs::write(&self.tools, &tree, stage.path(), &packed)?;
+        let files = squashfs::Files::Compressed;
+        squashfs::write(&self.tools, &tree, files, stage.path(), &packed)?;
         let file = fs::File::options()
             .write(true)
             .open(&packed)
