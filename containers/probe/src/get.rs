@@ -25,7 +25,7 @@ const LIMIT: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum GetError {
     /// Every try failed, until there was no time for another.
-    #[error("get {url}: {tries} tries failed, the last one so")]
+    #[error("get {url} (tries: {tries})")]
     Deadline {
         /// What was asked for.
         url: Uri,
