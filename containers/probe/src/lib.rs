@@ -10,6 +10,7 @@ pub mod names;
 pub mod stream;
 pub mod tcp;
 
+use std::error::Error;
 use std::io::{self, Write as _};
 
 use serde::Serialize;
@@ -94,6 +95,22 @@ pub async fn run(arguments: &Arguments) -> Result<(), ProbeError> {
     }
 }
 
+/// An error with its causes, in one line.
+#[must_use]
+pub fn explain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // Some errors say what their cause says already.
+        if !text.ends_with(&more) {
+            text.push_str(&format!(": {more}"));
+        }
+        cause = error.source();
+    }
+    text
+}
+
 fn verdict(summary: &stream::Summary) -> Result<(), ProbeError> {
     let stream::Summary {
         sent,
@@ -142,4 +159,22 @@ fn tell(event: &impl Serialize) -> Result<(), ProbeError> {
 
 fn print(line: &str) -> Result<(), ProbeError> {
     writeln!(io::stdout(), "{line}").map_err(ProbeError::Output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_told_once() {
+        let cause = io::Error::other("the cause");
+        let error = ProbeError::Host(cause);
+        assert_eq!(explain(&error), "read the host's name: the cause");
+        /// As other houses write them.
+        #[derive(Debug, thiserror::Error)]
+        #[error("told here: {0}")]
+        struct Foreign(#[source] io::Error);
+        let error = Foreign(io::Error::other("the cause"));
+        assert_eq!(explain(&error), "told here: the cause");
+    }
 }

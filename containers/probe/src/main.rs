@@ -18,17 +18,8 @@ fn main() -> ExitCode {
     let Err(error) = done else {
         return ExitCode::SUCCESS;
     };
-    let mut text = format!("probe: {error}");
-    let mut source = std::error::Error::source(&error);
-    while let Some(error) = source {
-        let more = error.to_string();
-        // Some errors say what their source says already.
-        if !text.ends_with(&more) {
-            text.push_str(&format!(": {more}"));
-        }
-        source = error.source();
-    }
+    let text = probe::explain(&error);
     // Nobody is left to tell if even this fails.
-    writeln!(std::io::stderr(), "{text}").ok();
+    writeln!(std::io::stderr(), "probe: {text}").ok();
     ExitCode::FAILURE
 }

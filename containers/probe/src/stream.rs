@@ -13,10 +13,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::ProbeError;
 use crate::arguments::{Pace, Target};
 use crate::get::{TryError, connect};
 use crate::names::Names;
+use crate::{ProbeError, explain};
 
 /// How long to wait before a connection is made again.
 const REST: Duration = Duration::from_millis(100);
@@ -115,7 +115,7 @@ async fn send(
             }
             Err(error) if !told => {
                 told = true;
-                let error = error.to_string();
+                let error = explain(&error);
                 tell(&Event::Unreachable { error })?;
             }
             Err(_) => {}
