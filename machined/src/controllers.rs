@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::api::Endpoint;
 use crate::block::{self, volume};
 use crate::config::DiskError;
+use crate::images;
 use crate::network;
 use crate::network::time_server::config::Lookup;
 use crate::runtime::console::apply::ConsoleController;
@@ -58,7 +59,7 @@ pub enum EffectsError {
     Services(#[source] service::apply::ServicesError),
 }
 
-/// The controllers that change this machine.
+/// The controllers that change this machine, and those that look at folders of it.
 #[derive(Debug)]
 pub struct Effects {
     /// The kernel's settings.
@@ -69,10 +70,12 @@ pub struct Effects {
     pub volumes: Option<volume::apply::Apply>,
     /// Services.
     pub services: service::apply::Apply,
+    /// The images that came with it.
+    pub images: images::cache::status::Status,
 }
 
 impl Effects {
-    /// Those on the machine that this process runs on; what must outlive it lies in `run`.
+    /// Those on the machine that this process runs on, those given included; what must outlive it lies in `run`.
     ///
     /// # Errors
     /// A folder cannot be made.
@@ -81,6 +84,7 @@ impl Effects {
         machine: &Machine,
         volumes: Option<volume::apply::Apply>,
         orders: Orders,
+        images: images::cache::status::Status,
     ) -> Result<Self, EffectsError> {
         let places = service::apply::Places {
             groups: GROUPS.into(),
@@ -95,6 +99,7 @@ impl Effects {
             modules: kernel_module::apply::Apply::new(machine.modules(), &machine.command_line),
             volumes,
             services: services.map_err(EffectsError::Services)?,
+            images,
         })
     }
 }
@@ -122,6 +127,7 @@ pub fn register(
     controllers.register(environment::Config)?;
     controllers.register(service::config::Config::new(host.command_line))?;
     controllers.register(parts.effects.services)?;
+    controllers.register(parts.effects.images)?;
     controllers.register(trusted_roots::config::Config)?;
     controllers.register(trusted_roots::apply::Apply::new(
         host.folder.join("ca-certificates.crt"),

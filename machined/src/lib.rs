@@ -7,6 +7,7 @@ pub mod api;
 pub mod block;
 pub mod config;
 pub mod controllers;
+pub mod images;
 pub mod inspect;
 pub mod metrics;
 pub mod network;

@@ -20,6 +20,8 @@ use crate::block::volume::{self, Volumes};
 use crate::config::source::Sources;
 use crate::config::{Configs, Disk, DiskError, FOLDER, Generations, Storage};
 use crate::controllers::{Effects, EffectsError, Parts, register};
+use crate::images::registry::Registry as Images;
+use crate::images::{self, Places};
 use crate::inspect::Inspect;
 use crate::metrics::{Calls, Metrics};
 use crate::network;
@@ -51,6 +53,9 @@ pub enum StartError {
     /// The folder of configs.
     #[error("the folder of configs")]
     Folder(#[source] DiskError),
+    /// The images that came with the node.
+    #[error("looking for images")]
+    Images(#[source] io::Error),
     /// What changes this machine.
     #[error("preparing what changes this machine")]
     Effects(#[source] EffectsError),
@@ -97,6 +102,7 @@ pub struct Machined {
     pub(crate) pairing: (Kept, watch::Receiver<PairingString>),
     pub(crate) no_services: watch::Receiver<bool>,
     pub(crate) journal: Journal,
+    pub(crate) images: Images,
 }
 
 impl Machined {
@@ -137,13 +143,15 @@ impl Machined {
             journal.clone(),
         );
         let sources = sources(&beginning, &machine, run, &node);
+        let found = images::parts(Places::of_node(run)).map_err(StartError::Images)?;
+        let effects = Effects::on_this_machine(run, &machine, keeps, ordered, found.0);
         let api = api(
             &mut controllers,
             node,
             &store,
             &registry,
             &events,
-            Effects::on_this_machine(run, &machine, keeps, ordered).map_err(StartError::Effects)?,
+            effects.map_err(StartError::Effects)?,
             host(run, &machine),
         )?;
         controllers.await_peer("networkd");
@@ -164,6 +172,7 @@ impl Machined {
             pairing: api.pairing,
             no_services: api.no_services,
             journal,
+            images: found.1,
         })
     }
 }

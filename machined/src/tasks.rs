@@ -16,6 +16,7 @@ use tokio_stream::wrappers::UnixListenerStream;
 use crate::api::ServeError;
 use crate::block::volume::apply::DEVICES;
 use crate::config::source;
+use crate::images::registry::Registry as Images;
 use crate::network::time::keep;
 use crate::network::time::kernel::ThisMachine;
 use crate::node::{End, LocalAccess, set_condition};
@@ -83,6 +84,7 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
         pairing: (kept, shown),
         no_services,
         journal,
+        images,
         ..
     } = machined;
     let state =
@@ -108,6 +110,7 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
             journal::task::run(journal.clone(), logs.clone(), store.clone()),
             kept.follow(shown),
             source::follow(&store, sources.as_ref()),
+            Box::pin(serve_images(images, sockets.images)),
         )
     };
     // The API ends when the machine or this process is to end and its calls have had time to; nothing else ends by
@@ -216,6 +219,15 @@ async fn local_state(
         Ok(()) => io::Error::other("nobody connects any more"),
         Err(error) => error,
     }
+}
+
+/// Serves images to programs on this node, whatever its config; never ends.
+async fn serve_images(images: Images, listener: Option<std::net::TcpListener>) {
+    if let Some(listener) = listener {
+        let error = images.serve(listener).await;
+        tracing::error!(%error, "no images are served any more");
+    }
+    std::future::pending().await
 }
 
 /// Loads drivers for what is there and for what appears.

@@ -7,6 +7,7 @@ use machined::api::{Endpoint, Pairing};
 use machined::block::volume::{self, Volumes};
 use machined::config::Storage;
 use machined::controllers::{Effects, Parts, register};
+use machined::images::{self, Places};
 use machined::network::Host;
 use machined::network::time_server::config::Lookup;
 use machined::runtime::console::Consoles;
@@ -48,6 +49,7 @@ fn graph() -> String {
             watch::Sender::new(Storage::Looking),
         )),
         services: services.expect("a folder"),
+        images: images::parts(Places::default()).expect("a watch").0,
     };
     let store = Store::new(1);
     let parts = Parts {

@@ -4,18 +4,23 @@
 
 pub mod block;
 pub mod config;
+pub mod images;
 pub mod net;
 pub mod runtime;
 
 use store::{Registry, RegistryError};
 
 /// The namespaces that resources live in, and what each is for: what a node says when it is asked for its namespaces.
-pub const NAMESPACES: [(&str, &str); 6] = [
+pub const NAMESPACES: [(&str, &str); 7] = [
     (
         block::NAMESPACE,
         "the disks of the node, and its volumes on them",
     ),
     (config::NAMESPACE, "the machine config"),
+    (
+        images::NAMESPACE,
+        "the container images that came with the node",
+    ),
     (
         store::meta::META,
         "the types of resources, and the namespaces",
@@ -42,6 +47,8 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<block::SystemDiskSpec>()?
         .register::<block::VolumeStatus>()?
         .register::<config::MachineConfig>()?
+        .register::<images::CachedImage>()?
+        .register::<images::ImageBundle>()?
         .register::<net::AddressSpec>()?
         .register::<net::AddressStatus>()?
         .register::<net::Dhcp4Lease>()?

@@ -3,18 +3,25 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use nix::sys::socket::sockopt::{IpFreebind, ReuseAddr};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, setsockopt, socket,
+};
 use sys::link::StoreName;
 use thiserror::Error;
 
 use super::init_link::{InitLink, InitLinkError};
+use crate::images::registry::PORT;
 
 /// The name the API's socket is kept under.
 const API: &str = "api";
+/// The name the socket of the registry of images is kept under.
+const IMAGES: &str = "images";
 /// The name the state's socket is kept under.
 const STATE: &str = "state";
 
@@ -40,6 +47,8 @@ pub struct Sockets {
     pub api: TcpListener,
     /// The state, for daemons on this node.
     pub state: UnixListener,
+    /// The registry of images, for programs on this node; none, when somebody else has its port.
+    pub images: Option<TcpListener>,
 }
 
 impl Sockets {
@@ -54,11 +63,12 @@ impl Sockets {
         group: u32,
         init: &InitLink,
     ) -> Result<Self, SocketError> {
-        let (mut api, mut state) = (None, None);
+        let (mut api, mut state, mut images) = (None, None, None);
         for (name, descriptor) in stored {
             match name.as_str() {
                 API => api = Some(TcpListener::from(descriptor)),
                 STATE => state = Some(UnixListener::from(descriptor)),
+                IMAGES => images = Some(TcpListener::from(descriptor)),
                 other => tracing::warn!(name = other, "a descriptor nobody here knows"),
             }
         }
@@ -80,8 +90,31 @@ impl Sockets {
                 listener
             }
         };
-        Ok(Self { api, state })
+        let images = images.or_else(|| registry(init));
+        Ok(Self { api, state, images })
     }
+}
+
+/// The socket of the registry of images. A node does without it: images then come from elsewhere, or not.
+fn registry(init: &InitLink) -> Option<TcpListener> {
+    let failed = |error| tracing::error!(port = PORT, %error, "no images are served");
+    let listener = loopback(PORT).map_err(failed).ok()?;
+    if let Err(error) = init.keep(IMAGES, &listener) {
+        tracing::warn!("keeping the socket for images: {}", cosi::report(&error));
+    }
+    Some(listener)
+}
+
+/// Only this node can reach it. The loopback link is networkd's to bring up, which it does later: until then the address is not there.
+fn loopback(port: u16) -> nix::Result<TcpListener> {
+    let (family, kind) = (AddressFamily::Inet, SockType::Stream);
+    let socket = socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&socket, ReuseAddr, &true)?;
+    setsockopt(&socket, IpFreebind, &true)?;
+    bind(socket.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port))?;
+    // As many as the standard library has wait.
+    listen(&socket, Backlog::new(128)?)?;
+    Ok(TcpListener::from(socket))
 }
 
 /// Both families on one socket; the kernel's default for `::` (net.ipv6.bindv6only is 0).
@@ -99,4 +132,29 @@ fn local(path: &Path, group: u32) -> io::Result<UnixListener> {
     chown(path, None, Some(group))?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn loopback_is_listened_on_before_it_is_up() {
+        let name = "runtime::sockets::tests::loopback_is_listened_on_before_it_is_up";
+        testkit::isolated(name, || async {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+            // The kernel takes any address for one of its own until it has one.
+            let added = Command::new("ip")
+                .args(["address", "add", "10.0.0.1/8", "dev", "lo"])
+                .status();
+            assert!(added.unwrap().success());
+            let early = TcpListener::bind(address).unwrap_err();
+            assert_eq!(early.kind(), io::ErrorKind::AddrNotAvailable);
+            let listener = loopback(PORT).unwrap();
+            assert_eq!(listener.local_addr().unwrap(), address);
+        });
+    }
 }
