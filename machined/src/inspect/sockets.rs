@@ -156,16 +156,16 @@ mod tests {
         let listener = TcpListener::bind("[::1]:0").unwrap();
         let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
         let all = read().unwrap().sockets;
-        let of = |address: String| all.iter().find(|socket| socket.local == address).unwrap();
-        let tcp = of(listener.local_addr().unwrap().to_string());
-        assert_eq!(
-            (tcp.protocol.as_str(), tcp.state.as_str()),
-            ("tcp6", "listen")
-        );
+        // What other tests leave behind may have the same port, in another protocol or state.
+        let of = |protocol: &str, state: &str, address: String| {
+            let mut all = all.iter().filter(|it| it.local == address);
+            let found = all.find(|it| it.protocol == protocol && it.state == state);
+            found.expect("a socket of this test")
+        };
+        let tcp = of("tcp6", "listen", listener.local_addr().unwrap().to_string());
         assert_eq!(tcp.pid, std::process::id());
         assert!(!tcp.command.is_empty());
-        let udp = of(datagrams.local_addr().unwrap().to_string());
-        assert_eq!((udp.protocol.as_str(), udp.state.as_str()), ("udp", ""));
+        let udp = of("udp", "", datagrams.local_addr().unwrap().to_string());
         assert_eq!(udp.remote, "0.0.0.0:0");
     }
 }
