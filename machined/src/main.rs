@@ -50,6 +50,7 @@ fn main() -> ExitCode {
 fn life() -> Result<(), Fatal> {
     let link = DaemonEnd::from_env().map_err(Fatal::Link)?;
     let greeting: Greeting = link.wait_start(GREETING).map_err(Fatal::Link)?;
+    sys::allocator::keep_little();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)

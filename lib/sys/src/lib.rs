@@ -3,6 +3,7 @@
 //! Owns: owned descriptors and typed requests over ioctls, sockets and modules, and pure parsers of what the kernel
 //! or a disk hands over. Never: policy. Nothing here knows what the product does with a device, a frame or a module.
 
+pub mod allocator;
 pub mod child;
 pub mod clock;
 pub mod cmdline;
