@@ -5,23 +5,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
-use sha2::{Digest, Sha256};
 
 use crate::fetch::Fetcher;
 use crate::lock::Lock;
 use crate::manifest::{self, Manifest};
 use crate::parts::{Parts, build as parts};
 use crate::profile::Profile;
-use crate::report::{line, step};
+use crate::report::step;
 use crate::sbom::{self, Contents, Subject};
 use crate::tools::unpack_set;
-use crate::{content, hex, media};
+use crate::{content, media, product};
 
 /// Where the stub's package has it.
 const STUB: &str = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
-
-/// Holds the hash of the inputs; not part of the image.
-pub(crate) const STAMP: &str = ".stamp";
 
 /// What to build from.
 #[derive(Debug)]
@@ -70,46 +66,17 @@ pub enum What {
 /// When an input is missing or any step fails; then what was there stays.
 pub fn build(inputs: &Inputs<'_>, out: &Path) -> Result<PathBuf> {
     check_binaries(inputs.bin_dir)?;
-    std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
-    let target = out.join(inputs.profile.name());
-    let stamp = stamp(inputs)?;
-    if std::fs::read_to_string(target.join(STAMP)).is_ok_and(|found| found == stamp) {
-        line(&format!("{} is up to date", target.display()));
-        return Ok(target);
-    }
-    let work = tempfile::Builder::new()
-        .prefix(".build-")
-        .tempdir_in(out)
-        .context("making a work folder")?;
-    let folder = work.path().join("new");
-    let parts = parts(inputs, &folder)?;
-    media(inputs, &parts)?;
-    papers(inputs, &parts)?;
-    std::fs::write(folder.join(STAMP), stamp).context("writing the stamp")?;
-    replace(&folder, &target, &work.path().join("old"))?;
-    Ok(target)
+    product::make(out, inputs.profile.name(), &stamp(inputs)?, |folder, _| {
+        let parts = parts(inputs, folder)?;
+        media(inputs, &parts)?;
+        papers(inputs, &parts)
+    })
 }
 
-/// Puts a folder in the place of another, which is moved to `old`.
-pub(crate) fn replace(new: &Path, target: &Path, old: &Path) -> Result<()> {
-    if target.exists() {
-        std::fs::rename(target, old)
-            .with_context(|| format!("moving the former {} away", target.display()))?;
-    }
-    std::fs::rename(new, target).with_context(|| format!("moving to {}", target.display()))
-}
-
-/// A hash over everything an image depends on, this program included.
+/// A hash over everything an image depends on.
 fn stamp(inputs: &Inputs<'_>) -> Result<String> {
-    let mut hash = Sha256::new();
-    let program = std::env::current_exe().context("finding this program")?;
-    let binaries = content::BINARIES
-        .iter()
-        .map(|name| inputs.bin_dir.join(name));
-    for path in std::iter::once(program).chain(binaries) {
-        let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        hash.update(Sha256::digest(bytes));
-    }
+    let binaries = content::BINARIES.iter();
+    let binaries = binaries.map(|name| inputs.bin_dir.join(name));
     let Inputs {
         lock,
         profile,
@@ -121,10 +88,9 @@ fn stamp(inputs: &Inputs<'_>) -> Result<String> {
         what,
         ..
     } = inputs;
-    hash.update(format!(
-        "{lock:?} {profile:?} {version} {epoch} {cmdline:?} {config:?} {crates} {what:?}"
-    ));
-    Ok(hex(&hash.finalize()))
+    let others =
+        format!("{lock:?} {profile:?} {version} {epoch} {cmdline:?} {config:?} {crates} {what:?}");
+    product::stamp(binaries, &others)
 }
 
 fn media(inputs: &Inputs<'_>, parts: &Parts) -> Result<()> {

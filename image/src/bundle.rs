@@ -12,18 +12,16 @@ pub mod parts;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use sha2::{Digest, Sha256};
 use sys::squashfs;
 
-use crate::build::{STAMP, replace};
 use crate::fetch::Fetcher;
 use crate::lock::Lock;
 use crate::oci::{self, Found, Layout};
-use crate::report::{line, step};
+use crate::report::step;
 use crate::squashfs::Files;
 use crate::tools::Tools;
 use crate::tree::{Source, Tree};
-use crate::{hex, manifest};
+use crate::{manifest, product};
 use images::Image;
 use parts::Parts;
 
@@ -63,35 +61,21 @@ pub struct Inputs<'a> {
 /// # Errors
 /// When an input is missing or any step fails; then what was there stays.
 pub fn build(inputs: &Inputs<'_>, out: &Path) -> Result<PathBuf> {
-    std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
-    let target = out.join(FOLDER);
     let parts = Parts::prepare(inputs)?;
     let stamp = stamp(inputs, &parts)?;
-    if std::fs::read_to_string(target.join(STAMP)).is_ok_and(|found| found == stamp) {
-        line(&format!("{} is up to date", target.display()));
-        return Ok(target);
-    }
-    let work = tempfile::Builder::new()
-        .prefix(".bundle-")
-        .tempdir_in(out)
-        .context("making a work folder")?;
-    let folder = work.path().join("new");
-    let layout = folder.join(LAYOUT);
-    write_layout(inputs, &parts, &layout)?;
-    let found = step("checking the layout", || oci::check(&layout))?;
-    let tools = step("tools", || {
-        Tools::prepare(inputs.lock, inputs.fetcher, inputs.epoch)
-    })?;
-    step(FILE, || {
-        pack(&tools, &layout, work.path(), &folder.join(FILE))
-    })?;
-    papers::write(inputs, &parts, &found, &folder)?;
-    std::fs::write(folder.join(STAMP), stamp).context("writing the stamp")?;
-    replace(&folder, &target, &work.path().join("old"))?;
-    Ok(target)
+    product::make(out, FOLDER, &stamp, |folder, work| {
+        let layout = folder.join(LAYOUT);
+        write_layout(inputs, &parts, &layout)?;
+        let found = step("checking the layout", || oci::check(&layout))?;
+        let tools = step("tools", || {
+            Tools::prepare(inputs.lock, inputs.fetcher, inputs.epoch)
+        })?;
+        step(FILE, || pack(&tools, &layout, work, &folder.join(FILE)))?;
+        papers::write(inputs, &parts, &found, folder)
+    })
 }
 
-/// A hash over everything a bundle depends on, this program included.
+/// A hash over everything a bundle depends on.
 fn stamp(inputs: &Inputs<'_>, parts: &Parts<'_>) -> Result<String> {
     let Inputs {
         lock,
@@ -100,20 +84,13 @@ fn stamp(inputs: &Inputs<'_>, parts: &Parts<'_>) -> Result<String> {
         crates,
         ..
     } = inputs;
-    let mut hash = Sha256::new();
-    let program = std::env::current_exe().context("finding this program")?;
-    let mut paths = vec![program];
+    let mut programs = Vec::new();
     for image in inputs.images {
         for name in image.programs() {
-            paths.push(parts.program(image, name)?);
+            programs.push(parts.program(image, name)?);
         }
     }
-    for path in paths {
-        let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        hash.update(Sha256::digest(bytes));
-    }
-    hash.update(format!("{lock:?} {version} {epoch} {crates}"));
-    Ok(hex(&hash.finalize()))
+    product::stamp(programs, &format!("{lock:?} {version} {epoch} {crates}"))
 }
 
 fn write_layout(inputs: &Inputs<'_>, parts: &Parts<'_>, folder: &Path) -> Result<()> {

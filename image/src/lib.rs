@@ -26,6 +26,7 @@ pub mod media;
 pub mod oci;
 pub mod parts;
 pub mod pe;
+pub mod product;
 pub mod profile;
 pub mod report;
 pub mod resolve;

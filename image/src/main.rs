@@ -11,6 +11,7 @@ use image::bundle::command::Bundle;
 use image::fetch::{Fetcher, host_mirror};
 use image::go::commands::Go;
 use image::lock::Lock;
+use image::product::Options;
 use image::profile::Profile;
 use image::report;
 use image::toolchain::Toolchain;
@@ -60,25 +61,14 @@ struct Build {
     /// Which image.
     #[arg(long, value_enum)]
     profile: Profile,
-    /// Folder of the static binaries init, machined and networkd.
-    #[arg(long, value_name = "DIR")]
-    bin_dir: PathBuf,
-    /// Where the profile's folder goes.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// The only time in the image [default: that of the locked Debian release].
-    #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "SECONDS")]
-    source_date_epoch: Option<u64>,
+    #[command(flatten)]
+    product: Options,
     /// More kernel arguments.
     #[arg(long, value_name = "ARGS", value_parser = image::args::extra)]
     cmdline: Option<String>,
     /// A config for nodes that have none: YAML documents, which everybody who has the image can read.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Crates in the binaries, for the bill of materials: what
-    /// `cargo tree --edges normal --prefix none --format '{p}|{l}'` prints.
-    #[arg(long, value_name = "FILE")]
-    crates: Option<PathBuf>,
     /// Which ways to boot to build for.
     #[arg(long, value_enum, default_value_t = What::All)]
     what: What,
@@ -119,26 +109,20 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 fn image(arguments: &Arguments, options: &Build) -> Result<()> {
     let (lock, fetcher) = sources(arguments)?;
-    let crates = match &options.crates {
-        Some(path) => {
-            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?
-        }
-        None => String::new(),
-    };
     let config = options.config.as_deref().map(read_config).transpose()?;
     let inputs = Inputs {
         lock: &lock,
         fetcher: &fetcher,
         profile: options.profile,
-        bin_dir: &options.bin_dir,
+        bin_dir: &options.product.bin_dir,
         version: env!("CARGO_PKG_VERSION"),
-        epoch: options.source_date_epoch.unwrap_or(lock.released),
+        epoch: options.product.epoch(&lock),
         cmdline: options.cmdline.as_deref(),
         config: config.as_deref(),
-        crates: &crates,
+        crates: &options.product.crates()?,
         what: options.what,
     };
-    let folder = build(&inputs, &options.out)?;
+    let folder = build(&inputs, &options.product.out)?;
     print(&folder.display().to_string())
 }
 

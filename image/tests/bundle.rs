@@ -10,14 +10,6 @@ mod tests {
     use image::bundle::{self, LABEL};
     use image::oci::Found;
 
-    /// The start of a static x86-64 program: a header without segments.
-    fn program() -> Vec<u8> {
-        let mut out = vec![0; 64];
-        out[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
-        (out[16], out[18], out[20], out[52], out[54]) = (2, 62, 1, 64, 56);
-        out
-    }
-
     /// Images that are made from our programs alone; the others would have Go programs built.
     const OURS: [&str; 2] = ["pause", "probe"];
 
@@ -28,7 +20,7 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", line, "sh", env!("CARGO_BIN_EXE_image"), "bundle"]);
         for name in OURS {
-            std::fs::write(bin.join(name), program()).unwrap();
+            std::fs::write(bin.join(name), testkit::elf(2)).unwrap();
             command.args(["--only", name]);
         }
         command.arg("--bin-dir").arg(&bin).current_dir(folder);

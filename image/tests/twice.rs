@@ -9,21 +9,13 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
-    /// The start of a static x86-64 program: a header without segments.
-    fn program() -> Vec<u8> {
-        let mut out = vec![0; 64];
-        out[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
-        (out[16], out[18], out[20], out[52], out[54]) = (2, 62, 1, 64, 56);
-        out
-    }
-
     fn binaries(folder: &Path, mode: u32) -> PathBuf {
         let to = folder.join("bin");
         std::fs::create_dir_all(&to).unwrap();
         for name in image::content::BINARIES {
             let bytes = match std::env::var_os("GARBOARD_BIN_DIR") {
                 Some(from) => std::fs::read(Path::new(&from).join(name)).unwrap(),
-                None => program(),
+                None => testkit::elf(2),
             };
             std::fs::write(to.join(name), bytes).unwrap();
             std::fs::set_permissions(to.join(name), PermissionsExt::from_mode(mode)).unwrap();

@@ -1,23 +1,12 @@
 use super::*;
 use crate::tree::Source;
+use testkit::elf;
 
 fn tree(path: &str, mode: u32, bytes: &[u8]) -> Tree {
     let mut tree = Tree::default();
     tree.file(path, mode, Source::Bytes(bytes.to_vec()))
         .unwrap();
     tree
-}
-
-/// The start of a static program: a header of 64 bytes without segments.
-fn elf(kind: u8) -> Vec<u8> {
-    let mut out = vec![0; 64];
-    out[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
-    out[16] = kind;
-    out[18] = 62;
-    out[20] = 1;
-    out[52] = 64;
-    out[54] = 56;
-    out
 }
 
 /// A dynamic program: this one.

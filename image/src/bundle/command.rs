@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::images::{IMAGES, Image, find};
 use super::{Inputs, build};
 use crate::fetch::Fetcher;
 use crate::lock::Lock;
+use crate::product::Options;
 
 /// What is asked for.
 #[derive(Debug, clap::Args)]
@@ -15,19 +16,8 @@ pub struct Bundle {
     /// An image that is to be in it; may be given more than once [default: all].
     #[arg(long, value_name = "IMAGE", value_parser = find)]
     only: Vec<&'static Image>,
-    /// Folder of the static binaries that the images are made from.
-    #[arg(long, value_name = "DIR")]
-    bin_dir: PathBuf,
-    /// Where the bundle's folder goes.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// The only time in the bundle [default: that of the locked Debian release].
-    #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "SECONDS")]
-    source_date_epoch: Option<u64>,
-    /// Crates in the binaries, for the bill of materials: what
-    /// `cargo tree --edges normal --prefix none --format '{p}|{l}'` prints.
-    #[arg(long, value_name = "FILE")]
-    crates: Option<PathBuf>,
+    #[command(flatten)]
+    product: Options,
 }
 
 impl Bundle {
@@ -36,11 +26,6 @@ impl Bundle {
     /// # Errors
     /// As [`build`].
     pub fn run(&self, lock: &Lock, fetcher: &Fetcher) -> Result<PathBuf> {
-        let crates = match &self.crates {
-            Some(path) => std::fs::read_to_string(path)
-                .with_context(|| format!("reading {}", path.display()))?,
-            None => String::new(),
-        };
         // In the order of the table, whatever was asked for first.
         let wanted = |image: &Image| self.only.iter().any(|it| it.name == image.name);
         let images = IMAGES.iter();
@@ -51,11 +36,11 @@ impl Bundle {
             lock,
             fetcher,
             images: &images,
-            bin_dir: &self.bin_dir,
+            bin_dir: &self.product.bin_dir,
             version: env!("CARGO_PKG_VERSION"),
-            epoch: self.source_date_epoch.unwrap_or(lock.released),
-            crates: &crates,
+            epoch: self.product.epoch(lock),
+            crates: &self.product.crates()?,
         };
-        build(&inputs, &self.out)
+        build(&inputs, &self.product.out)
     }
 }

@@ -12,6 +12,15 @@ const INSIDE: &str = "GARBOARD_TEST_INSIDE";
 /// Nothing a test waits for takes longer, even on a slow machine that is busy building.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The start of an x86-64 ELF file of this type, such as 2 for a static program (`e_type` of elf(5)): a header without segments.
+#[must_use]
+pub fn elf(kind: u8) -> Vec<u8> {
+    let identity: &[u8] = b"\x7fELF\x02\x01\x01";
+    // Its type, x86-64, the version; further on the sizes of the header and of a segment's.
+    let what = [kind, 0, 62, 0, 1, 0, 0, 0];
+    [identity, &[0; 9], &what, &[0; 28], &[64, 0, 56, 0], &[0; 8]].concat()
+}
+
 /// Runs a test's body in user, network, mount and process namespaces of its own, so that nobody needs root. `name` is the path of the
 /// test's function, as the test harness prints it.
 ///

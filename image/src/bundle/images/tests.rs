@@ -8,14 +8,6 @@ use crate::lock::Lock;
 use crate::oci::{self, Found};
 use crate::tools::unpack_set;
 
-/// The start of a static program: a header of 64 bytes without segments.
-fn program() -> Vec<u8> {
-    let mut out = vec![0; 64];
-    out[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
-    (out[16], out[18], out[20], out[52], out[54]) = (2, 62, 1, 64, 56);
-    out
-}
-
 /// A layout of all images with made-up programs, around what is Debian's; gives what is in it.
 fn layout(folder: &Path) -> Vec<Found> {
     let lock = Lock::load(None).unwrap();
@@ -23,7 +15,7 @@ fn layout(folder: &Path) -> Vec<Found> {
     let (bin, out) = (folder.join("bin"), folder.join("out"));
     std::fs::create_dir(&bin).unwrap();
     for name in IMAGES.iter().flat_map(Image::programs) {
-        std::fs::write(bin.join(name), program()).unwrap();
+        std::fs::write(bin.join(name), testkit::elf(2)).unwrap();
     }
     let programs = IMAGES.iter().filter_map(Image::go);
     let sets = ["certificates", "kubelet", "kube-proxy"];
