@@ -3,13 +3,27 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use provision::Deadline;
+use provision::{Boot, Deadline, Image, Medium, VmSpec};
 use serde_json::Value;
 
+use crate::agent;
 use crate::lab::Lab;
 
 /// The kernel argument that names a folder with further services, and where the agent puts them.
-pub const ARGUMENT: &str = " garboard.services=/run/garboard/services.d";
+const ARGUMENT: &str = " garboard.services=/run/garboard/services.d";
+
+/// A machine with so many MiB of memory and an agent, which may be given services.
+///
+/// # Errors
+/// When the image is not there, or the agent cannot be put into it.
+pub fn machine(lab: &Lab, image: &Image, memory: u32) -> Result<VmSpec> {
+    let mut vm = image.vm("node".parse()?, memory, Medium::Direct, false)?;
+    agent::equip(lab, &mut vm)?;
+    if let Boot::Direct { cmdline, .. } = &mut vm.boot {
+        cmdline.push_str(ARGUMENT);
+    }
+    Ok(vm)
+}
 
 /// The longest that something takes here: a daemon that is silent for half a minute is taken to hang.
 const LONGEST: Duration = Duration::from_secs(60);

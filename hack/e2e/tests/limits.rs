@@ -6,8 +6,7 @@
 
 use anyhow::{Result, ensure};
 use e2e::services::{self, is, until};
-use e2e::{Agent, Lab, agent, loss, places};
-use provision::{Boot, Medium};
+use e2e::{Agent, Lab, loss, places};
 use serde_json::Value;
 
 const MEMORY: u32 = 512;
@@ -22,12 +21,7 @@ const PROCESSES: u32 = 8;
 fn a_service_gets_no_more_than_it_may_have_and_nobody_else_is_hurt() -> Result<()> {
     let lab = Lab::new(1)?;
     let image = places::cloud()?;
-    let mut vm = image.vm("node".parse()?, MEMORY, Medium::Direct, false)?;
-    agent::equip(&lab, &mut vm)?;
-    if let Boot::Direct { cmdline, .. } = &mut vm.boot {
-        cmdline.push_str(services::ARGUMENT);
-    }
-    let mut node = lab.node(&image, vm)?;
+    let mut node = lab.node(&image, services::machine(&lab, &image, MEMORY)?)?;
     let mut agent = Agent::meet(&lab, &node)?;
     node.configure()?;
     agent.ask("service stays stay")?;

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 use e2e::services::{self, is, said, until};
-use e2e::{Agent, Lab, agent, loss, places};
-use provision::{Boot, Disk, Medium};
+use e2e::{Agent, Lab, loss, places};
+use provision::{Disk, Medium};
 use serde_json::Value;
 
 const MEMORY: u32 = 512;
@@ -15,12 +15,7 @@ const DISK: u64 = 4 << 30;
 fn services_outlive_a_daemon_that_dies_or_hangs() -> Result<()> {
     let lab = Lab::new(1)?;
     let image = places::cloud()?;
-    let mut vm = image.vm("node".parse()?, MEMORY, Medium::Direct, false)?;
-    agent::equip(&lab, &mut vm)?;
-    if let Boot::Direct { cmdline, .. } = &mut vm.boot {
-        cmdline.push_str(services::ARGUMENT);
-    }
-    let mut node = lab.node(&image, vm)?;
+    let mut node = lab.node(&image, services::machine(&lab, &image, MEMORY)?)?;
     let mut agent = Agent::meet(&lab, &node)?;
     node.configure()?;
     agent.ask("service stays stay")?;
