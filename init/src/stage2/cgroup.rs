@@ -1,7 +1,8 @@
 //! Control groups of init and its daemons.
 //!
 //! Owns: `/sys/fs/cgroup/system` with one group each, and the memory that the kernel leaves them under pressure.
-//! Groups of services and pods are machined's. Nothing is ever killed through a group here: a daemon's children outlive
+//! Groups of services and pods are machined's, but for one: containerd puts the shims of containers into `shims`, which
+//! must be there before the first and outlive them all. Nothing is ever killed through a group here: a daemon's children outlive
 //! it by design.
 
 use std::fs;
@@ -14,10 +15,16 @@ const ROOT: &str = "/sys/fs/cgroup";
 const SYSTEM: &str = "/sys/fs/cgroup/system";
 /// Controllers for the groups below. All at once, because each change waits for the whole kernel to notice.
 const CONTROLLERS: &str = "+cpuset +cpu +io +memory +pids";
-/// Memory kept for each group: what our processes may take by budget (24 MiB together), with room for a busy moment.
-const MEMORY_LOW: [(&str, &str); 3] = [("init", "4M"), ("machined", "32M"), ("networkd", "12M")];
+/// Memory kept for each group: what our processes may take by budget (24 MiB together), with room for a busy moment, and
+/// what the shims of a few pods take.
+const MEMORY_LOW: [(&str, &str); 4] = [
+    ("init", "4M"),
+    ("machined", "32M"),
+    ("networkd", "12M"),
+    ("shims", "48M"),
+];
 /// The sum, on the group above.
-const MEMORY_LOW_ALL: &str = "48M";
+const MEMORY_LOW_ALL: &str = "96M";
 
 /// The file through which a process joins a daemon's group.
 pub(super) fn procs_file(name: &str) -> PathBuf {

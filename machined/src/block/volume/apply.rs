@@ -1,20 +1,24 @@
-//! Makes, checks and mounts the node's volumes, and says where configs are kept.
+//! Makes, checks and mounts the node's volumes, and says where configs are kept and whether there is room for workloads.
 
 use std::time::Duration;
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
-use resources::block::{Disk, SYSTEM_DISK, SystemDiskSpec, VolumeStatus};
+use resources::block::{Disk, SYSTEM_DISK, SystemDiskSpec, VolumePhase, VolumeStatus};
 use resources::runtime::Condition;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::candidates::fitting;
 use super::keeper::Known;
+use super::layout::Volume;
 use super::volumes::Volumes;
 use crate::config::Storage;
 
 /// The condition that every device that was there at the start has been given its driver.
 pub const DEVICES: &str = "devices";
+
+/// The condition that EPHEMERAL is mounted and can be written, for what keeps much or must not lose it with the power.
+pub const EPHEMERAL: &str = "ephemeral";
 
 /// How long after that a disk may take to show itself before the node goes on without: drivers of USB, SAS and NVMe look
 /// for disks in the background. One that comes later is taken up all the same.
@@ -40,6 +44,7 @@ cosi::declare! {
         reads SystemDiskSpec;
         reads Condition;
         writes VolumeStatus;
+        shares Condition;
     }
 }
 
@@ -69,6 +74,23 @@ impl Apply {
         let wait = until.saturating_duration_since(now);
         if wait.is_zero() { Ok(()) } else { Err(wait) }
     }
+}
+
+/// Whether there is a place for what is written, and why not. Nothing is said of it on a node without a disk of its own: that
+/// waits for none, and whatever needs one says so itself.
+pub(super) fn condition(ephemeral: Option<&VolumeStatus>) -> Option<Condition> {
+    let VolumeStatus {
+        phase,
+        mounted_at,
+        reason,
+        ..
+    } = ephemeral?;
+    let (met, message) = match phase {
+        VolumePhase::Waiting | VolumePhase::Missing => return None,
+        VolumePhase::Ready => (true, format!("EPHEMERAL is mounted at {mounted_at}")),
+        VolumePhase::Preparing | VolumePhase::Failed => (false, format!("EPHEMERAL: {reason}")),
+    };
+    Some(Condition { met, message })
 }
 
 impl Controller for Apply {
@@ -106,6 +128,10 @@ impl Controller for Apply {
             Ok(turn) => turn,
             Err(again) => return Ok(Outcome::Requeue(again)),
         };
+        match condition(turn.statuses.get(Volume::Ephemeral.name())) {
+            Some(condition) => cx.put(EPHEMERAL, condition),
+            None => cx.remove::<Condition>(EPHEMERAL),
+        }
         cx.replace::<VolumeStatus>();
         for (volume, status) in turn.statuses {
             cx.put(volume, status);

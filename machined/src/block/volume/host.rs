@@ -1,14 +1,15 @@
 //! What the plan needs of this machine: looking at disks, writing to them, and the programs of e2fsprogs.
 
+mod mounting;
+
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::mount::{MsFlags, mount};
 use nix::unistd::syncfs;
 use procfs::process::{MountInfo, Process};
 use resources::block::Disk;
@@ -251,26 +252,6 @@ impl Host {
             return Ok(told.to_owned());
         }
         Err(HostError::Program("e2fsck", ended(code)))
-    }
-
-    fn mount(&self, disk: &str, volume: Volume) -> Result<(), HostError> {
-        let device = device(disk, volume);
-        let Some(place) = self.place(volume) else {
-            return Ok(());
-        };
-        let folder = |source| HostError::Folder(place.display().to_string(), source);
-        fs::create_dir_all(place).map_err(folder)?;
-        let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
-        if volume == Volume::State {
-            flags |= MsFlags::MS_NOEXEC;
-        }
-        let data = Some("errors=remount-ro");
-        mount(Some(device.as_str()), place, Some("ext4"), flags, data)
-            .map_err(|errno| HostError::Mount(device, place.display().to_string(), errno))?;
-        if volume == Volume::State {
-            fs::set_permissions(place, Permissions::from_mode(0o700)).map_err(folder)?;
-        }
-        Ok(())
     }
 
     /// Runs a program to its end; its exit code, `None` when it was killed.

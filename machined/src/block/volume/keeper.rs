@@ -178,9 +178,12 @@ impl Keeper {
             }
             Err(error) => tracing::error!("{}", cosi::report(&error)),
         }
-        // What is mounted was checked and grown, by this life or one before it.
+        // What is mounted was checked and grown, by this life or one before it, which may have died right after.
         let mounted: BTreeSet<Volume> = self.life.mounted.clone();
         for volume in mounted {
+            if let Err(error) = self.host.furnish(volume) {
+                tracing::error!("{}", cosi::report(&error));
+            }
             self.life
                 .checked
                 .entry(volume)

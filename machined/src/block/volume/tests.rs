@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::Volumes;
-use super::apply::{Apply, DEVICES};
+use super::apply::{Apply, DEVICES, condition};
 use super::host::{Host, Mounted};
 use super::layout::Volume;
 use crate::config::Storage;
@@ -87,6 +87,43 @@ async fn without_a_disk_configs_are_kept_in_memory() {
     };
     assert!(reason.contains("no disk holds the node's data"), "{reason}");
     assert_eq!(state.reason, reason);
+}
+
+#[test]
+fn what_waits_for_the_disk_is_told_why() {
+    let status = |phase, mounted_at: &str, reason: &str| VolumeStatus {
+        phase,
+        mounted_at: mounted_at.to_owned(),
+        reason: reason.to_owned(),
+        ..VolumeStatus::default()
+    };
+    let of = |phase, mounted_at| condition(Some(&status(phase, mounted_at, "why")));
+    let ready = of(VolumePhase::Ready, "/var").expect("told");
+    assert!(ready.met && ready.message.contains("/var"), "{ready:?}");
+    for (phase, mounted_at) in [
+        (VolumePhase::Preparing, ""),
+        // Mounted, and read-only since its disk failed.
+        (VolumePhase::Failed, "/var"),
+    ] {
+        let unmet = of(phase, mounted_at).expect("told");
+        assert!(!unmet.met && unmet.message.contains("why"), "{unmet:?}");
+    }
+    assert_eq!(of(VolumePhase::Missing, ""), None);
+    assert_eq!(condition(None), None);
+}
+
+#[test]
+fn a_mounted_volume_has_what_links_of_the_root_lead_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let var = folder.path().join("var");
+    let host = Host::new(folder.path(), &folder.path().join("state"), &var);
+    // A life before may have done it.
+    for _ in 0..2 {
+        host.furnish(Volume::Ephemeral).unwrap();
+    }
+    assert!(var.join("opt/cni/bin").is_dir());
+    host.furnish(Volume::State).unwrap();
+    assert!(!folder.path().join("state").exists());
 }
 
 #[tokio::test]

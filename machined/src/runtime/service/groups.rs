@@ -64,6 +64,22 @@ impl Cgroups {
         Ok(())
     }
 
+    /// Keeps as much memory for all of them as they are to have together: the kernel keeps no more for a group than for the
+    /// one that it is in.
+    fn keep_memory(&self) -> io::Result<()> {
+        let (mut sum, file) = (0_u64, "memory.min");
+        for name in self.names()? {
+            let own = fs::read_to_string(self.group(&name).join(file)).unwrap_or_default();
+            sum = sum.saturating_add(own.trim_end().parse().unwrap_or(0));
+        }
+        let (path, sum) = (self.folder.join(file), sum.to_string());
+        let now = fs::read_to_string(&path)?;
+        if now.trim_end() == sum {
+            return Ok(());
+        }
+        fs::write(&path, sum)
+    }
+
     fn group(&self, name: &Name) -> PathBuf {
         self.folder.join(name.as_str())
     }
@@ -93,7 +109,14 @@ impl Groups for Cgroups {
             let error = fs::write(&path, value).err()?;
             Some(format!("{file}={value}: {error}"))
         });
-        refused.collect()
+        let mut refused: Vec<_> = refused.collect();
+        match self.keep_memory() {
+            // This kernel counts no memory, which was said just now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => refused.push(format!("memory.min for all services: {error}")),
+            Ok(()) => {}
+        }
+        refused
     }
 
     fn starved(&self, name: &Name) -> u64 {
@@ -187,6 +210,21 @@ mod tests {
         let events = "low 0\nhigh 7\nmax 31\noom 3\noom_kill 2\noom_group_kill 0\n";
         assert_eq!(oom_kills(events), 2);
         assert_eq!(oom_kills("low 0\noom_group_kill 4\n"), 0);
+    }
+
+    #[test]
+    fn memory_is_kept_for_all_as_for_each() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let groups = Cgroups::new(folder.path().to_owned());
+        let kept = folder.path().join("memory.min");
+        fs::write(&kept, "0\n").expect("as the kernel has it");
+        let name = |text: &str| text.parse::<Name>().expect("a name");
+        for (service, bytes) in [("one", "4096"), ("two", "8192"), ("one", "12288")] {
+            groups.make(&name(service)).ok();
+            let refused = groups.limit(&name(service), &vec![("memory.min", bytes.to_owned())]);
+            assert_eq!(refused, [""; 0]);
+        }
+        assert_eq!(fs::read_to_string(&kept).expect("there"), "20480");
     }
 
     #[test]
