@@ -1,11 +1,11 @@
 //! `image build`: the steps from the lock and our binaries to a folder of artifacts.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
+use crate::content::runtime::Runtime;
 use crate::fetch::Fetcher;
 use crate::lock::Lock;
 use crate::manifest::{self, Manifest};
@@ -66,15 +66,17 @@ pub enum What {
 /// When an input is missing or any step fails; then what was there stays.
 pub fn build(inputs: &Inputs<'_>, out: &Path) -> Result<PathBuf> {
     check_binaries(inputs.bin_dir)?;
-    product::make(out, inputs.profile.name(), &stamp(inputs)?, |folder, _| {
-        let parts = parts(inputs, folder)?;
+    let runtime = Runtime::prepare(inputs.lock, inputs.fetcher)?;
+    let stamp = stamp(inputs, &runtime)?;
+    product::make(out, inputs.profile.name(), &stamp, |folder, _| {
+        let parts = parts(inputs, &runtime, folder)?;
         media(inputs, &parts)?;
-        papers(inputs, &parts)
+        papers(inputs, &runtime, &parts)
     })
 }
 
 /// A hash over everything an image depends on.
-fn stamp(inputs: &Inputs<'_>) -> Result<String> {
+fn stamp(inputs: &Inputs<'_>, runtime: &Runtime) -> Result<String> {
     let binaries = content::BINARIES.iter();
     let binaries = binaries.map(|name| inputs.bin_dir.join(name));
     let Inputs {
@@ -88,8 +90,10 @@ fn stamp(inputs: &Inputs<'_>) -> Result<String> {
         what,
         ..
     } = inputs;
-    let others =
-        format!("{lock:?} {profile:?} {version} {epoch} {cmdline:?} {config:?} {crates} {what:?}");
+    let built: Vec<_> = runtime.identities().collect();
+    let others = format!(
+        "{lock:?} {profile:?} {version} {epoch} {cmdline:?} {config:?} {crates} {what:?} {built:?}"
+    );
     product::stamp(binaries, &others)
 }
 
@@ -117,7 +121,7 @@ fn media(inputs: &Inputs<'_>, parts: &Parts) -> Result<()> {
     Ok(())
 }
 
-fn papers(inputs: &Inputs<'_>, parts: &Parts) -> Result<()> {
+fn papers(inputs: &Inputs<'_>, runtime: &Runtime, parts: &Parts) -> Result<()> {
     let subject = Subject {
         name: inputs.profile.name(),
         version: inputs.version,
@@ -127,7 +131,7 @@ fn papers(inputs: &Inputs<'_>, parts: &Parts) -> Result<()> {
     let contents = Contents {
         packages: sbom::packages(inputs.lock, inputs.profile)?,
         crates: inputs.crates,
-        modules: BTreeSet::new(),
+        modules: runtime.modules()?,
     };
     let document = sbom::document(inputs.lock, &subject, &contents)?;
     let text = serde_json::to_string_pretty(&document).context("writing the bill of materials")?;

@@ -3,6 +3,8 @@
 //! The root holds our binaries, a few static files and the mount points; everything else in `/etc`
 //! is made at run time and linked to `/run`.
 
+pub mod runtime;
+
 use std::path::Path;
 
 use anyhow::Result;

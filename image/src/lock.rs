@@ -158,6 +158,12 @@ pub const SETS: &[Set] = &[
         closure: false,
     },
     Set {
+        name: "runtime",
+        // The same, for crun; its libc is that of the programs for ext4.
+        roots: &["crun", "libcap2", "libseccomp2", "libsystemd0", "libyajl2"],
+        closure: false,
+    },
+    Set {
         name: "tools",
         roots: &["squashfs-tools-ng", "xorriso", "mtools", "kmod"],
         closure: true,

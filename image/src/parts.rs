@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::build::Inputs;
+use crate::content::runtime::Runtime;
 use crate::firmware::Firmware;
 use crate::kernel::{Kernel, Modules};
 use crate::report::step;
@@ -38,7 +39,7 @@ pub struct Parts {
 ///
 /// # Errors
 /// When an input is missing or any step fails.
-pub fn build(inputs: &Inputs<'_>, folder: &Path) -> Result<Parts> {
+pub fn build(inputs: &Inputs<'_>, runtime: &Runtime, folder: &Path) -> Result<Parts> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let work = tempfile::tempdir().context("making a work folder")?;
     let (lock, fetcher, profile) = (inputs.lock, inputs.fetcher, inputs.profile);
@@ -64,6 +65,7 @@ pub fn build(inputs: &Inputs<'_>, folder: &Path) -> Result<Parts> {
         tools: &tools,
         firmware,
         ext4,
+        runtime,
         work: work.path(),
     };
     let root_hash = step("root", || writer.root(&root, &folder.join("rootfs.img")))?;
@@ -115,6 +117,7 @@ struct Writer<'a> {
     tools: &'a Tools,
     firmware: Option<Packages>,
     ext4: PathBuf,
+    runtime: &'a Runtime,
     work: &'a Path,
 }
 
@@ -130,6 +133,7 @@ impl Writer<'_> {
         } = self.inputs;
         let mut tree = content::root(bin_dir, version, profile.name(), *epoch)?;
         content::ext4(&mut tree, &self.ext4)?;
+        self.runtime.add_to(&mut tree, &self.ext4, version)?;
         if let Some(config) = config {
             content::add_config(&mut tree, config)?;
         }

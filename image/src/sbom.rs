@@ -1,8 +1,8 @@
 //! The bill of materials: what an image or the bundle was made from, as SPDX 2.3.
 //!
-//! Lists the locked packages whose bytes are in it (kernel, stub, loader, the programs for ext4 with their
-//! libraries, the libc in our binaries), the crates that were linked, and the modules of Go programs. Programs that only helped to build are in
-//! the lock, not here.
+//! Lists the locked packages whose bytes are in it (kernel, stub, loader, the programs for ext4 and crun with their
+//! libraries, the libc in our binaries), the crates that were linked, and the modules of Go programs. Programs that only
+//! helped to build are in the lock, not here.
 
 use std::collections::BTreeSet;
 
@@ -54,6 +54,7 @@ pub fn packages(lock: &Lock, profile: Profile) -> Result<Vec<(&str, &Package)>> 
     let mut packages = vec![lock.only(profile.kernel_set())?, lock.only("stub")?];
     packages.extend(lock.set("bios")?);
     packages.extend(lock.set("ext4")?);
+    packages.extend(lock.set("runtime")?);
     if profile.has_firmware() {
         packages.extend(lock.set("firmware")?);
         packages.extend(lock.set("microcode")?);
@@ -238,6 +239,7 @@ mod tests {
             "-cloud-amd64",
             "pkg:deb/debian/isolinux@",
             "pkg:deb/debian/e2fsprogs@",
+            "pkg:deb/debian/crun@",
             "libc6-dev",
             "pkg:cargo/tokio@1.54.1",
             "pkg:golang/a.example/m@v2.0.0%2Bincompatible",
@@ -250,7 +252,7 @@ mod tests {
             "a path of the host is in the document"
         );
         let packages = document["packages"].as_array().unwrap();
-        assert_eq!(packages.len(), 1 + 2 + 2 + 6 + 2 + 2 + 1);
+        assert_eq!(packages.len(), 1 + 2 + 2 + 6 + 5 + 2 + 2 + 1);
         // Every relation points to something that is there, once.
         let ids: Vec<&str> = packages
             .iter()

@@ -98,6 +98,11 @@ fn the_boot_before_can_be_asked_what_happened() -> Result<()> {
         "---\napiVersion: garboard/v1alpha1\nkind: SystemDisk\nmatch: serial == \"system\"\n";
     node.configure_with(system)?;
     lab.osctl_until("get reboots 1 -o json", |said| said.contains("runs now"))?;
+    let all = lab.osctl("services")?.fine()?;
+    ensure!(
+        !all.contains("containerd"),
+        "nothing asks for containers: {all}"
+    );
     for log in ["dmesg", "events"] {
         let none = lab.osctl(&format!("{log} --previous"))?;
         ensure!(none.err.contains("a boot before this one"), "{none:?}");

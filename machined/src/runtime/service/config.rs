@@ -166,6 +166,15 @@ mod tests {
     }
 
     #[test]
+    fn the_images_own_services_can_be() {
+        let file = "../image/root/usr/lib/garboard/services/kubernetes/containerd.yaml";
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let (name, spec) = one(&path).expect("a file");
+        assert_eq!(name.as_str(), "containerd");
+        Service::of(&spec).expect("a service");
+    }
+
+    #[test]
     fn only_the_command_line_names_another_folder() {
         assert_eq!(Config::new("quiet").folders, [PathBuf::from(IMAGE)]);
         let both = Config::new("quiet garboard.services=/run/x").folders;
