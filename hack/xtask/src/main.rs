@@ -17,6 +17,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::artifacts::Profile;
+use crate::report::Step;
 
 /// Developer's commands of Garboard.
 #[derive(Parser)]
@@ -46,6 +47,9 @@ enum Command {
         /// Add the campaigns: minutes of fuzzing, double builds from source, many boots; writes docs/reports
         #[arg(long)]
         long: bool,
+        /// Only this step of the long run; may be given more than once. The report keeps what it says of the others
+        #[arg(long, value_name = "STEP", requires = "long")]
+        only: Vec<Step>,
     },
     /// Check formatting, lints, documentation, dependencies and generated files
     Check,
@@ -90,8 +94,8 @@ fn dispatch(command: Command) -> Result<()> {
     match command {
         Command::Up { recreate } => local::up(recreate),
         Command::Down => local::down(),
-        Command::Test { long: false } => suite::test(),
-        Command::Test { long: true } => suite::test_long(),
+        Command::Test { long: false, .. } => suite::test(),
+        Command::Test { long: true, only } => suite::test_long(&only),
         Command::Check => suite::check(),
         Command::Image { profile } => artifacts::build(profile).map(drop),
         Command::Bundle { only } => artifacts::bundle(&only).map(drop),

@@ -3,10 +3,11 @@
 use std::process::Command;
 
 use anyhow::Result;
+use clap::ValueEnum as _;
 
 use crate::artifacts::{self, Profile};
 use crate::host;
-use crate::report::Report;
+use crate::report::{Report, Step};
 use crate::run::{cargo, out, program, root, run};
 use crate::twice;
 
@@ -24,23 +25,34 @@ pub(crate) fn test() -> Result<()> {
     e2e(None)
 }
 
-/// All of that and the campaigns, with a report.
-pub(crate) fn test_long() -> Result<()> {
+/// All of that and the campaigns, with a report; only some steps of it, if any are named.
+pub(crate) fn test_long(only: &[Step]) -> Result<()> {
     host::prepare_campaigns()?;
     host::fetch_peers()?;
     let mut report = Report::begin()?;
-    report.step("the tests of all packages", || run(&mut packages()))?;
-    report.step("fuzzing", || fuzz(true))?;
-    report.step("the tests in virtual machines", || e2e(None))?;
-    let (variable, cuts) = report.place();
-    let mut ignored = cargo();
-    ignored
-        .args(["test", "--workspace", "--", "--ignored"])
-        .env(variable, cuts);
-    report.step("power cuts, and an image made twice", || {
-        run(ignored.envs(places()?))
-    })?;
-    report.step("the commit built twice from source", twice::build)
+    for step in Step::value_variants() {
+        if !only.is_empty() && !only.contains(step) {
+            continue;
+        }
+        let (variable, cuts) = report.place();
+        let cuts = (variable, cuts.to_owned());
+        report.step(*step, || match step {
+            Step::Packages => run(&mut packages()),
+            Step::Fuzzing => fuzz(true),
+            Step::Machines => e2e(None),
+            Step::PowerCuts => run(ignored("garboard-e2e").envs(places()?).envs([cuts])),
+            Step::Parts => run(&mut ignored("garboard-image")),
+            Step::Source => twice::build(),
+        })?;
+    }
+    Ok(())
+}
+
+/// The tests of a package that take too long for every run.
+fn ignored(package: &str) -> Command {
+    let mut tests = cargo();
+    tests.args(["test", "--package", package, "--", "--ignored"]);
+    tests
 }
 
 /// The tests that need no machines.
