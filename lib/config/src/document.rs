@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use crate::kinds::{
     ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config, EnvironmentConfig,
-    HostnameConfig, KernelModuleConfig, LinkConfig, LogDestinationConfig, MachineConfig,
-    ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig,
-    TrustedRootsConfig,
+    HostnameConfig, KernelModuleConfig, KubeletConfig, KubernetesConfig, KubernetesTrustConfig,
+    LinkConfig, LogDestinationConfig, MachineConfig, ResolverConfig, StaticHostConfig,
+    SysctlConfig, SystemDiskConfig, TimeConfig, TrustedRootsConfig,
 };
 use crate::node::{Node, Value};
 use crate::problem::{Place, Position, Problems, Source, Sources};
@@ -180,6 +180,9 @@ documents! {
     Sysctl(SysctlConfig),
     KernelModule(KernelModuleConfig),
     SystemDisk(SystemDiskConfig),
+    Kubernetes(KubernetesConfig),
+    KubernetesTrust(KubernetesTrustConfig),
+    Kubelet(KubeletConfig),
 }
 
 /// A document and where it stood.

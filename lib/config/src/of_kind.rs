@@ -3,9 +3,9 @@
 use crate::document::{Document, Documents};
 use crate::kinds::{
     ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config, EnvironmentConfig,
-    HostnameConfig, KernelModuleConfig, LinkConfig, LogDestinationConfig, MachineConfig,
-    ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig,
-    TrustedRootsConfig,
+    HostnameConfig, KernelModuleConfig, KubeletConfig, KubernetesConfig, KubernetesTrustConfig,
+    LinkConfig, LogDestinationConfig, MachineConfig, ResolverConfig, StaticHostConfig,
+    SysctlConfig, SystemDiskConfig, TimeConfig, TrustedRootsConfig,
 };
 
 /// What of a document is of this kind.
@@ -57,6 +57,9 @@ one! {
     environment: Environment(EnvironmentConfig),
     cluster_identity: ClusterIdentity(ClusterIdentityConfig),
     console: Console(ConsoleConfig),
+    kubernetes: Kubernetes(KubernetesConfig),
+    kubernetes_trust: KubernetesTrust(KubernetesTrustConfig),
+    kubelet: Kubelet(KubeletConfig),
 }
 
 many! {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_yaml::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span};
 
 use crate::node::{Entry, MAX_WEIGHT, Node, Value};
-use crate::problem::{Place, Position};
+use crate::problem::{Place, Position, looks_secret};
 use crate::{MAX_DEPTH, MAX_DOCUMENTS, syntax};
 
 /// A document of a stream.
@@ -153,7 +153,11 @@ impl Builder {
             },
             Event::UnresolvedAlias(name) => refuse(
                 at,
-                format!("no anchor is named `{name}`"),
+                // A `*` before a key makes a name of it.
+                match looks_secret(&name) {
+                    true => "no anchor has this name".to_owned(),
+                    false => format!("no anchor is named `{name}`"),
+                },
                 "an anchor is known in its own document; a text that begins with `*` needs quotes",
             ),
             Event::DocumentStart(..) => {

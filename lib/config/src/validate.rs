@@ -2,6 +2,8 @@
 //!
 //! What one field can say wrong is refused by its type when the document is read.
 
+mod kubernetes;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -44,9 +46,13 @@ impl Documents {
                 Document::Link(it) => {
                     let mut faults = self.check_link(it);
                     faults.extend(check_owners(it, &mut owners));
+                    faults.extend(self.check_link_of_cluster(it));
                     faults
                 }
                 Document::StaticHost(it) => check_names(it, &mut hosts),
+                Document::Kubernetes(it) => self.check_kubernetes(it),
+                Document::KubernetesTrust(it) => self.check_kubernetes_trust(it),
+                Document::Kubelet(it) => self.check_kubelet(it),
                 Document::ClusterIdentity(_)
                 | Document::Hostname(_)
                 | Document::Dhcp4(_)

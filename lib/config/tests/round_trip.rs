@@ -28,11 +28,15 @@ proptest! {
 
     #[test]
     fn a_redacted_config_shows_no_key_and_is_refused(documents in documents()) {
-        let keys: Vec<String> = documents
-            .api_trust()
-            .into_iter()
-            .flat_map(|it| it.issuer.iter().chain(&it.serving))
-            .map(|it| it.key.as_pem().lines().nth(1).unwrap().to_owned())
+        let api = documents.api_trust().into_iter();
+        let api = api.flat_map(|it| it.issuer.iter().chain(&it.serving));
+        let plane = documents.kubernetes_trust().and_then(|it| it.control_plane.as_ref());
+        let pairs = plane.into_iter().flat_map(|it| [&it.issuer, &it.aggregator, &it.etcd]);
+        let keys = api.chain(pairs).map(|it| &it.key);
+        let keys: Vec<String> = keys
+            .chain(plane.map(|it| &it.service_account_key))
+            .map(|it| it.as_pem().lines().nth(1).unwrap().to_owned())
+            .chain(plane.map(|it| it.encryption_key.as_base64().to_owned()))
             .collect();
         let redacted = documents.redacted();
         let text = redacted.to_yaml().unwrap();

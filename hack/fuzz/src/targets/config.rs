@@ -82,11 +82,14 @@ pub(super) fn run(data: &[u8]) {
 }
 
 fn shows_no_key(documents: &Documents) {
-    // What the kernel is told and what a disk is asked for is any text, these words too.
+    // What the kernel is told, what a disk is asked for and what a node is annotated with is any text, these words too.
     let any_text = |it: &Document| {
         matches!(
             it,
-            Document::Sysctl(_) | Document::KernelModule(_) | Document::SystemDisk(_)
+            Document::Sysctl(_)
+                | Document::KernelModule(_)
+                | Document::SystemDisk(_)
+                | Document::Kubelet(_)
         )
     };
     if documents.iter().any(any_text) {

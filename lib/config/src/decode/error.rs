@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde::de::{self, Expected, Unexpected};
 
 use crate::nearest::nearest;
-use crate::problem::Place;
+use crate::problem::{Place, looks_secret};
 
 /// Why a tree is not the typed value.
 #[derive(Debug)]
@@ -101,6 +101,8 @@ fn range(integer: &str) -> Option<(i128, i128)> {
 /// A name nobody knows, with the nearest known one or else all of them.
 pub(crate) fn unknown(what: &str, word: &str, known: &[&'static str]) -> DecodeError {
     let shown: String = word.chars().take(64).collect();
+    // A slip may have put a key where a name belongs.
+    let shown = if looks_secret(&shown) { "..." } else { &shown };
     let help = match nearest(word, known.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("known: {}", known.join(", ")),

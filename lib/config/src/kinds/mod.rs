@@ -8,6 +8,9 @@ mod environment;
 mod hostname;
 mod kernel_module;
 mod kernel_value;
+mod kubelet;
+mod kubernetes;
+mod kubernetes_trust;
 mod link;
 mod log_destination;
 mod machine;
@@ -28,6 +31,9 @@ pub use environment::{
 pub use hostname::HostnameConfig;
 pub use kernel_module::{KernelModuleConfig, ModuleName, ModuleNameError, ParameterName};
 pub use kernel_value::{KernelValue, KernelValueError};
+pub use kubelet::{KubeletConfig, PodCount, PodCountError, ReservedConfig};
+pub use kubernetes::{ImageSource, KubernetesConfig, PodNetwork};
+pub use kubernetes_trust::{ControlPlaneTrust, KubernetesTrustConfig};
 pub use link::{DEFAULT_ROUTE_METRIC, LinkConfig, RouteConfig, RouteError};
 pub use log_destination::{
     LogDestinationConfig, LogFormat, LogSource, TagError, TagName, TagValue,

@@ -114,6 +114,28 @@ impl Network {
     pub fn contains(&self, address: IpAddr) -> bool {
         width(address) == width(self.0.address) && mask(address, self.0.prefix) == self.0.address
     }
+
+    /// Whether some address is in both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.contains(other.address()) || other.contains(self.address())
+    }
+
+    /// How many bits of an address tell its hosts apart.
+    #[must_use]
+    pub fn host_bits(&self) -> u8 {
+        width(self.0.address) - self.0.prefix
+    }
+
+    /// The address that is so far behind the first; `None` past the last one.
+    #[must_use]
+    pub fn nth(&self, index: u32) -> Option<IpAddr> {
+        let address = match self.0.address {
+            IpAddr::V4(it) => Ipv4Addr::from_bits(it.to_bits().checked_add(index)?).into(),
+            IpAddr::V6(it) => Ipv6Addr::from_bits(it.to_bits().checked_add(index.into())?).into(),
+        };
+        self.contains(address).then_some(address)
+    }
 }
 
 /// How many bits an address of this family has.
@@ -220,6 +242,25 @@ mod tests {
             Err("10.1.2.3/8 has bits set past its prefix; the network is 10.0.0.0/8".to_owned())
         );
         assert!("0.0.0.0/0".parse::<Network>().is_ok());
+    }
+
+    #[test]
+    fn networks_overlap_and_count() {
+        let network = |text: &str| text.parse::<Network>().unwrap();
+        let wide = network("10.96.0.0/12");
+        assert!(wide.overlaps(&network("10.100.0.0/16")));
+        assert!(network("10.100.0.0/16").overlaps(&wide));
+        assert!(!wide.overlaps(&network("10.112.0.0/16")));
+        assert!(!network("::/0").overlaps(&network("0.0.0.0/0")));
+        assert_eq!(
+            (wide.host_bits(), network("fd00::/108").host_bits()),
+            (20, 20)
+        );
+        assert_eq!(wide.nth(10), "10.96.0.10".parse().ok());
+        assert_eq!(network("fd00::/112").nth(1), "fd00::1".parse().ok());
+        assert_eq!(network("10.0.0.0/30").nth(3), "10.0.0.3".parse().ok());
+        assert_eq!(network("10.0.0.0/30").nth(4), None);
+        assert_eq!(network("255.255.255.255/32").nth(1), None);
     }
 
     proptest! {

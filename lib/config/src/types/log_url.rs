@@ -1,12 +1,11 @@
 //! Where logs are sent.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use derive::Schema;
 
-use super::{Hostname, address};
+use super::host::{Host, HostFault};
 
 /// How lines travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,18 +34,9 @@ pub struct LogUrl {
     /// How.
     pub protocol: LogProtocol,
     /// To whom.
-    pub host: LogHost,
+    pub host: Host,
     /// At which port, never 0.
     pub port: u16,
-}
-
-/// A host that takes logs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum LogHost {
-    /// By its address.
-    Address(IpAddr),
-    /// By a name, which the node's name servers are asked for.
-    Name(Hostname),
 }
 
 /// Why a text says not where logs are sent.
@@ -88,29 +78,12 @@ impl FromStr for LogUrl {
         if rest.contains(['/', '?', '#', '@']) {
             return Err(of(LogUrlError::More));
         }
-        let no_port = || of(LogUrlError::Port);
-        let (host, port) = rest.rsplit_once(':').ok_or_else(no_port)?;
-        let bracketed = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
-        if bracketed.is_none() && host.contains([':', '[', ']']) {
-            return Err(of(LogUrlError::Brackets));
-        }
-        let digits = !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit());
-        let port = port.parse().ok().filter(|it| digits && *it != 0);
-        let port = port.ok_or_else(no_port)?;
-        let address = |text| {
-            let found = address::of_a_host(text, "a host that takes logs");
-            found.map(LogHost::Address).map_err(LogUrlError::Host)
-        };
-        let like_an_address = host.bytes().all(|it| it.is_ascii_digit() || it == b'.');
-        let host = match bracketed {
-            Some(six) => address(six)?,
-            None if like_an_address => address(host)?,
-            None => LogHost::Name(host.parse().map_err(|error| {
-                LogUrlError::Host(format!(
-                    "`{host}` is neither an address nor a name: {error}"
-                ))
-            })?),
-        };
+        let (host, port) =
+            Host::with_port(rest, "a host that takes logs").map_err(|fault| match fault {
+                HostFault::Port => of(LogUrlError::Port),
+                HostFault::Brackets => of(LogUrlError::Brackets),
+                HostFault::Host(why) => LogUrlError::Host(why),
+            })?;
         Ok(Self {
             protocol,
             host,
@@ -119,22 +92,10 @@ impl FromStr for LogUrl {
     }
 }
 
-impl fmt::Display for LogHost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(it) => it.fmt(f),
-            Self::Name(it) => it.fmt(f),
-        }
-    }
-}
-
 impl fmt::Display for LogUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (protocol, port) = (self.protocol.as_str(), self.port);
-        match &self.host {
-            LogHost::Address(IpAddr::V6(it)) => write!(f, "{protocol}://[{it}]:{port}"),
-            host => write!(f, "{protocol}://{host}:{port}"),
-        }
+        let (protocol, host) = (self.protocol.as_str(), self.host.in_url());
+        write!(f, "{protocol}://{host}:{}", self.port)
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use config::{
-    ApiTrustConfig, Cidr, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config, Document, Documents,
-    EnvironmentConfig, Hostname, HostnameConfig, KernelLevel, KernelModuleConfig, KernelValue,
-    KeyPair, LinkConfig, LogDestinationConfig, LogFormat, LogSource, MachineConfig, Mtu,
-    ResolverConfig, Role, RouteConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig,
-    TimeConfig, TimeServer, TrustedRootsConfig,
+    ApiTrustConfig, Bytes, Cidr, ClusterIdentityConfig, ConsoleConfig, ControlPlaneTrust, Cpu,
+    Dhcp4Config, Document, Documents, EnvironmentConfig, Hostname, HostnameConfig, ImageSource,
+    KernelLevel, KernelModuleConfig, KernelValue, KeyPair, KubeletConfig, KubernetesConfig,
+    KubernetesEndpoint, KubernetesTrustConfig, LinkConfig, LogDestinationConfig, LogFormat,
+    LogSource, MachineConfig, Mtu, PodNetwork, ReservedConfig, ResolverConfig, Role, RouteConfig,
+    StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TimeServer, TrustedRootsConfig,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -206,6 +207,112 @@ fn log_destination() -> impl Strategy<Value = LogDestinationConfig> {
     })
 }
 
+fn kubernetes() -> impl Strategy<Value = KubernetesConfig> {
+    let address = any::<IpAddr>().prop_map(|it| it.to_string());
+    let endpoint = (
+        prop_oneof![address, hostname().prop_map(|it| it.to_string())],
+        1u16..,
+    );
+    let endpoint = endpoint.prop_filter_map("from everywhere", |(host, port)| match host.parse() {
+        Ok(IpAddr::V6(it)) => KubernetesEndpoint::from_host(&format!("[{it}]:{port}")).ok(),
+        _ => KubernetesEndpoint::from_host(&format!("{host}:{port}")).ok(),
+    });
+    let four = (0u8..=255, 16u8..=24).prop_map(|(net, prefix)| (format!("10.{net}.0.0"), prefix));
+    let six = (0u16.., 48u8..=64).prop_map(|(net, prefix)| (format!("fd00:{net:x}::"), prefix));
+    let range = |(address, prefix): (String, u8)| {
+        Cidr::new(address.parse().unwrap(), prefix)
+            .unwrap()
+            .network()
+    };
+    let pods = prop_oneof![
+        four.clone().prop_map(move |it| vec![range(it)]),
+        (six, four).prop_map(move |(six, four)| vec![range(six), range(four)]),
+    ];
+    let services = (0u8..=255, 16u8..=28)
+        .prop_map(move |(net, prefix)| vec![range((format!("172.{net}.0.0"), prefix))]);
+    let patch = (0u16..).prop_map(|it| format!("1.37.{it}").parse().unwrap());
+    let words = (any::<bool>(), any::<bool>());
+    (patch, endpoint, pods, services, hostname(), words).prop_map(
+        |(version, endpoint, pod_ranges, service_ranges, dns_domain, (upstream, none))| {
+            let mut it = KubernetesConfig::new(version, endpoint);
+            it.pod_ranges = pod_ranges;
+            it.service_ranges = service_ranges;
+            it.dns_domain = dns_domain;
+            if upstream {
+                it.images = ImageSource::Upstream;
+            }
+            if none {
+                it.network = PodNetwork::None;
+            }
+            it
+        },
+    )
+}
+
+fn kubernetes_trust() -> impl Strategy<Value = KubernetesTrustConfig> {
+    let keys = (pem("PRIVATE KEY"), "[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=");
+    let plane = (key_pair(), key_pair(), key_pair(), keys);
+    let plane =
+        plane.prop_map(
+            |(issuer, aggregator, etcd, (account, encryption))| ControlPlaneTrust {
+                issuer,
+                aggregator,
+                etcd,
+                service_account_key: account.parse().unwrap(),
+                encryption_key: encryption.parse().unwrap(),
+            },
+        );
+    (pem("CERTIFICATE"), of(plane)).prop_map(|(ca, control_plane)| KubernetesTrustConfig {
+        ca: ca.parse().unwrap(),
+        control_plane,
+    })
+}
+
+fn kubelet() -> impl Strategy<Value = KubeletConfig> {
+    const NAME: &str = "[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,20}[a-zA-Z0-9])?";
+    let key = || {
+        (of("[a-z]{1,5}\\.[a-z]{1,3}"), NAME).prop_map(|(domain, name)| match domain {
+            Some(domain) => format!("{domain}/{name}"),
+            None => name,
+        })
+    };
+    let label = (
+        key().prop_map(|it| it.parse().unwrap()),
+        NAME.prop_map(|it| it.parse().unwrap()),
+    );
+    let annotation = (
+        key().prop_map(|it| it.parse().unwrap()),
+        "[ -~\n]{0,20}|true|12",
+    );
+    let effect = prop_oneof![
+        Just("NoSchedule"),
+        Just("PreferNoSchedule"),
+        Just("NoExecute")
+    ];
+    let taint = (key(), of(NAME), effect).prop_map(|(key, value, effect)| {
+        let value = value.map(|it| format!("={it}")).unwrap_or_default();
+        format!("{key}{value}:{effect}").parse().unwrap()
+    });
+    let reserved = (any::<u32>(), any::<u32>(), any::<u64>(), any::<u32>());
+    let reserved = reserved.prop_map(|(cpu, memory, storage, processes)| ReservedConfig {
+        cpu: Cpu::milli(cpu),
+        memory: Bytes::mebi(memory),
+        ephemeral_storage: storage.to_string().parse().unwrap(),
+        processes,
+    });
+    let labels = vec(label, 0..3).prop_map(|it| it.into_iter().collect());
+    let annotations = vec(annotation, 0..3).prop_map(|it| it.into_iter().collect());
+    (labels, annotations, of(of(taint)), 1i64..=1000, reserved).prop_map(
+        |(labels, annotations, taints, max_pods, system_reserved)| KubeletConfig {
+            labels,
+            annotations,
+            taints: taints.map(|it| it.into_iter().collect()),
+            max_pods: max_pods.try_into().unwrap(),
+            system_reserved,
+        },
+    )
+}
+
 pub(crate) fn document() -> impl Strategy<Value = Document> {
     let role = prop_oneof![Just(Role::ControlPlane), Just(Role::Worker)];
     let name = || NAMES.prop_filter_map("a link name", |it| it.parse().ok());
@@ -231,6 +338,9 @@ pub(crate) fn document() -> impl Strategy<Value = Document> {
         log_destination().prop_map(Document::from),
         trusted_roots().prop_map(Document::from),
         link().prop_map(Document::from),
+        kubernetes().prop_map(Document::from),
+        kubernetes_trust().prop_map(Document::from),
+        kubelet().prop_map(Document::from),
         (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {
             name,
             enabled,

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use ::config::{LogHost, LogProtocol, LogUrl};
+use ::config::{Host, LogProtocol, LogUrl};
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -47,8 +47,8 @@ impl Link {
     /// Connects to the first of the host's addresses that answers.
     pub(super) async fn open(url: LogUrl, lookup: Lookup) -> Result<Self, LinkError> {
         let addresses = match &url.host {
-            LogHost::Address(address) => vec![*address],
-            LogHost::Name(name) => {
+            Host::Address(address) => vec![*address],
+            Host::Name(name) => {
                 let found = lookup.addresses(name.to_string()).await;
                 found.map_err(LinkError::Lookup)?
             }

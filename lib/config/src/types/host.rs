@@ -1,0 +1,71 @@
+//! A host and a port, as they stand in a URL.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::{Hostname, address};
+
+/// A host that something is asked of, or sent to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Host {
+    /// By its address.
+    Address(IpAddr),
+    /// By a name, which the node's name servers are asked for.
+    Name(Hostname),
+}
+
+/// Why a text is no host with a port.
+pub(crate) enum HostFault {
+    /// No port, or none that there is.
+    Port,
+    /// An IPv6 address that its port runs into.
+    Brackets,
+    /// Neither an address nor a name, in words.
+    Host(String),
+}
+
+impl Host {
+    /// Reads `HOST:PORT`; the port is never 0. `what` is what cannot be at an address that no host has.
+    pub(crate) fn with_port(text: &str, what: &str) -> Result<(Self, u16), HostFault> {
+        let (host, port) = text.rsplit_once(':').ok_or(HostFault::Port)?;
+        let bracketed = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        if bracketed.is_none() && host.contains([':', '[', ']']) {
+            return Err(HostFault::Brackets);
+        }
+        let digits = !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit());
+        let port = port.parse().ok().filter(|it| digits && *it != 0);
+        let port = port.ok_or(HostFault::Port)?;
+        let address = |text| {
+            let found = address::of_a_host(text, what);
+            found.map(Self::Address).map_err(HostFault::Host)
+        };
+        let like_an_address = host.bytes().all(|it| it.is_ascii_digit() || it == b'.');
+        let host = match bracketed {
+            Some(six) => address(six)?,
+            None if like_an_address => address(host)?,
+            None => Self::Name(host.parse().map_err(|error| {
+                HostFault::Host(format!(
+                    "`{host}` is neither an address nor a name: {error}"
+                ))
+            })?),
+        };
+        Ok((host, port))
+    }
+
+    /// As it stands before the port.
+    pub(crate) fn in_url(&self) -> String {
+        match self {
+            Self::Address(IpAddr::V6(it)) => format!("[{it}]"),
+            host => host.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(it) => it.fmt(f),
+            Self::Name(it) => it.fmt(f),
+        }
+    }
+}

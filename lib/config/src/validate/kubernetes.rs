@@ -1,0 +1,122 @@
+//! What the documents of Kubernetes say beside each other and beside those of the node.
+
+use std::net::IpAddr;
+
+use super::Fault;
+use crate::document::Documents;
+use crate::kinds::{
+    KubeletConfig, KubernetesConfig, KubernetesTrustConfig, LinkConfig, PodNetwork, Role,
+};
+use crate::types::{Host, Network};
+
+/// The pods that a node's part of an IPv4 range, 256 addresses, has one for: two are the network's and one is the node's.
+const MOST_PODS: u16 = 253;
+
+impl Documents {
+    pub(super) fn check_kubernetes(&self, kubernetes: &KubernetesConfig) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if self.machine().is_none() {
+            let message = "Kubernetes needs a Machine document with the node's role";
+            let help = "add one with `role: control-plane` or `role: worker`";
+            faults.push(Fault::new(&[], message, help));
+        } else if self.kubernetes_trust().is_none() {
+            let message = "Kubernetes needs a KubernetesTrust document: without it the node believes nobody's API";
+            let help = "`osctl gen config` makes one of the secrets of the cluster";
+            faults.push(Fault::new(&[], message, help));
+        }
+        faults.extend(check_ranges(kubernetes));
+        if let Host::Address(address) = kubernetes.endpoint.host()
+            && let Some((what, range)) = range_with(kubernetes, *address)
+        {
+            let message = format!("the endpoint {address} is in the range {range} of {what}");
+            let help = "it must be the address of a machine; change it, or the range";
+            faults.push(Fault::new(&["endpoint"], message, help));
+        }
+        faults
+    }
+
+    pub(super) fn check_kubernetes_trust(&self, trust: &KubernetesTrustConfig) -> Vec<Fault> {
+        let role = self.machine().map(|it| it.role);
+        let fault = match (role, &trust.control_plane) {
+            (Some(Role::Worker), Some(_)) => Fault::new(
+                &["controlPlane"],
+                "KubernetesTrust of a worker must not hold `controlPlane`: a worker has no authority",
+                "remove `controlPlane`; `osctl gen config --role worker` writes none",
+            ),
+            _ if self.kubernetes().is_none() => Fault::new(
+                &[],
+                "KubernetesTrust needs a Kubernetes document with the cluster it is of",
+                "add one, or remove this one",
+            ),
+            (Some(Role::ControlPlane), None) => Fault::new(
+                &[],
+                "KubernetesTrust of a control-plane node needs `controlPlane`",
+                "`osctl gen config` writes it from the secrets of the cluster, or make the node a worker",
+            ),
+            _ => return Vec::new(),
+        };
+        vec![fault]
+    }
+
+    pub(super) fn check_kubelet(&self, kubelet: &KubeletConfig) -> Vec<Fault> {
+        let Some(kubernetes) = self.kubernetes() else {
+            let message = "Kubelet needs a Kubernetes document with the cluster the node is of";
+            let help = "add one, or remove this one";
+            return vec![Fault::new(&[], message, help)];
+        };
+        let mut ranges = kubernetes.pod_ranges.iter();
+        let ipv4 = ranges.any(|it| it.address().is_ipv4());
+        let count = kubelet.max_pods.get();
+        if kubernetes.network != PodNetwork::Builtin || !ipv4 || count <= MOST_PODS {
+            return Vec::new();
+        }
+        let message = format!("a node has IPv4 addresses for {MOST_PODS} pods, not for {count}");
+        let help = "lower it, or leave IPv4 or the network of pods to somebody else";
+        vec![Fault::new(&["maxPods"], message, help)]
+    }
+
+    /// Addresses of the node that pods or services would get.
+    pub(super) fn check_link_of_cluster(&self, link: &LinkConfig) -> Vec<Fault> {
+        let Some(kubernetes) = self.kubernetes() else {
+            return Vec::new();
+        };
+        let addresses = link.addresses.iter().map(crate::Cidr::address).enumerate();
+        let taken = addresses.filter_map(|(index, address)| {
+            let (what, range) = range_with(kubernetes, address)?;
+            let message = format!("{address} is in the range {range} of {what}");
+            let help = "give the node another address, or the cluster another range";
+            let number = index.to_string();
+            Some(Fault::new(&["addresses", &number], message, help))
+        });
+        taken.collect()
+    }
+}
+
+fn check_ranges(kubernetes: &KubernetesConfig) -> Vec<Fault> {
+    let pods = &kubernetes.pod_ranges;
+    let mut faults = Vec::new();
+    for (index, services) in kubernetes.service_ranges.iter().enumerate() {
+        let number = index.to_string();
+        let path = ["serviceRanges", &number];
+        let ipv4 = services.address().is_ipv4();
+        if let Some(pods) = pods.iter().find(|it| it.overlaps(services)) {
+            let message = format!("the services' range {services} and the pods' {pods} overlap");
+            let help = "an address is either a pod's or a service's; change one of the two";
+            faults.push(Fault::new(&path, message, help));
+        } else if !pods.iter().any(|it| it.address().is_ipv4() == ipv4) {
+            let family = if ipv4 { "IPv4" } else { "IPv6" };
+            let message = format!("services have {family} addresses, and no pod has one");
+            let help = "add a range of that family to `podRanges`, or remove this one";
+            faults.push(Fault::new(&path, message, help));
+        }
+    }
+    faults
+}
+
+/// The range of the cluster that an address is in, and whose it is.
+fn range_with(kubernetes: &KubernetesConfig, address: IpAddr) -> Option<(&'static str, Network)> {
+    let pods = kubernetes.pod_ranges.iter().map(|it| ("pods", *it));
+    let services = kubernetes.service_ranges.iter().map(|it| ("services", *it));
+    pods.chain(services)
+        .find(|(_, range)| range.contains(address))
+}
