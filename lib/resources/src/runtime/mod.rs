@@ -37,7 +37,9 @@ pub use log_destination_status::{LogDestinationState, LogDestinationStatus};
 pub use machine_status::{MachineStatus, THIS};
 pub use pairing::{CURRENT, Pairing};
 pub use reboot::Reboot;
-pub use service_spec::{ServiceCheck, ServiceCheckKind, ServiceRestart, ServiceSpec};
+pub use service_spec::{
+    MountPropagation, ServiceCheck, ServiceCheckKind, ServiceMount, ServiceRestart, ServiceSpec,
+};
 pub use service_status::{Health, ServiceState, ServiceStatus};
 pub use stage_status::{MACHINED, Stage, StageStatus};
 pub use trusted_roots_spec::TrustedRootsSpec;

@@ -55,6 +55,38 @@ pub struct ServiceCheck {
     pub failures: Option<u32>,
 }
 
+/// Which mounts made on one side of a mount of a container are seen on the other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, SpecEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum MountPropagation {
+    /// None.
+    #[default]
+    Private = 0,
+    /// The container sees those of the node.
+    Slave = 1,
+    /// Both see those of the other.
+    Shared = 2,
+}
+
+/// A file or folder of the node in a container, with all that is mounted below it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, SpecMessage)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ServiceMount {
+    /// Where it is on the node, from the root. Empty: a folder in memory, which is empty at every start and that all may
+    /// write to, as `/tmp`.
+    #[field(1)]
+    pub source: String,
+    /// Where it is in the container, from its root.
+    #[field(2)]
+    pub target: String,
+    /// Whether the container can only read it, and all that is mounted below it.
+    #[field(3)]
+    pub read_only: bool,
+    /// Which mounts that are made later are seen on both sides.
+    #[field(4)]
+    pub propagation: MountPropagation,
+}
+
 /// What a service should be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -64,16 +96,16 @@ pub struct ServiceCheck {
     columns(("PROGRAM", "program"), ("RESTART", "restart"), ("NEEDS", "needs"))
 )]
 pub struct ServiceSpec {
-    /// The program, from the root.
+    /// The program, from the root; of the image where there is one. Empty: what the image has for it.
     #[field(1)]
     pub program: String,
-    /// Its arguments, without its own name.
+    /// Its arguments, without its own name. With neither program nor arguments, they are those of the image.
     #[field(2)]
     pub args: Vec<String>,
-    /// Its environment, `NAME=VALUE` each, and nothing beside it but a `PATH`.
+    /// Its environment, `NAME=VALUE` each, and nothing beside it but a `PATH` and what the image has.
     #[field(3)]
     pub environment: Vec<String>,
-    /// The user it runs as, by number.
+    /// The user it runs as, by number. With an image, when this and the group are 0: those of the image.
     #[field(4)]
     pub uid: u32,
     /// Its group, by number.
@@ -126,4 +158,11 @@ pub struct ServiceSpec {
     /// Seconds it then has before it is killed with all it started; absent: 10.
     #[field(20)]
     pub stop_seconds: Option<u32>,
+    /// The OCI image that its program and all it reads is from, as `registry.k8s.io/etcd:3.6.4`; empty: the node's own root.
+    /// It then needs `containerd` for its start.
+    #[field(21)]
+    pub image: String,
+    /// What of the node is in its container, in this order. `/proc`, `/dev` and `/sys` are there unless said otherwise.
+    #[field(22)]
+    pub mounts: Vec<ServiceMount>,
 }

@@ -81,4 +81,10 @@ pub struct ServiceStatus {
     /// What it waits for: services, conditions.
     #[field(8)]
     pub waits_for: Vec<String>,
+    /// The image that it runs from, as its spec has it; empty when it runs from none, or does not run.
+    #[field(9)]
+    pub image: String,
+    /// Which one that is: the digest of its manifest, or of its config where containerd knows no other.
+    #[field(10)]
+    pub image_digest: String,
 }

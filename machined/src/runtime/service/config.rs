@@ -157,12 +157,15 @@ mod tests {
     }
 
     #[test]
-    fn the_page_shows_a_service_that_can_be() {
+    fn the_page_shows_services_that_can_be() {
         let page = include_str!("../../../../docs/services.md");
-        let (_, rest) = page.split_once("```yaml\n").expect("an example");
-        let (example, _) = rest.split_once("```").expect("its end");
-        let spec = serde_yaml::from_str(example).expect("a spec");
-        Service::of(&spec).expect("a service");
+        let examples: Vec<_> = page.split("```yaml\n").skip(1).collect();
+        assert_eq!(examples.len(), 2);
+        for example in examples {
+            let (example, _) = example.split_once("```").expect("its end");
+            let spec = serde_yaml::from_str(example).expect("a spec");
+            Service::of(&spec).expect("a service");
+        }
     }
 
     #[test]

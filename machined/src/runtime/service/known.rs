@@ -70,6 +70,10 @@ impl Known {
         groups: &dyn Groups,
         ends: &Ends,
     ) -> io::Result<bool> {
+        if let Some(container) = &service.container {
+            let why = format!("{}: no image can be run yet", container.image);
+            return Err(io::Error::other(why));
+        }
         if !groups.pids(name)?.is_empty() {
             return Ok(false);
         }
@@ -158,6 +162,7 @@ impl Known {
             since,
             last_exit: last.map(|last| last.exit.to_string()).unwrap_or_default(),
             waits_for: told.waits.clone(),
+            ..ServiceStatus::default()
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod config;
+mod container;
 mod cycle;
 pub mod daemons;
 mod ends;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use store::ErasedSpec;
 use thiserror::Error;
 
+use super::container::spec::{Container, ContainerError};
 use super::health::{Check, CheckError};
 
 /// What a service has for its end before it is killed, unless it says otherwise.
@@ -22,6 +23,9 @@ pub(super) const STOP: Duration = Duration::from_secs(10);
 
 /// The longest name: what fits a DNS label, and all that is made of it.
 const MAX_NAME: usize = 63;
+
+/// The service that pulls and unpacks the images of others.
+pub(super) const CONTAINERD: &str = "containerd";
 
 /// The daemons that init keeps running; no service can be called like them.
 pub(super) const DAEMONS: [&str; 3] = ["init", "machined", "networkd"];
@@ -93,6 +97,8 @@ impl fmt::Display for Name {
 pub(super) enum ServiceError {
     #[error("program {0:?} is no path from the root")]
     Program(String),
+    #[error("its container")]
+    Container(#[source] ContainerError),
     #[error("{0:?} in the environment is not NAME=VALUE")]
     Environment(String),
     #[error("a text of it holds a zero byte")]
@@ -146,10 +152,13 @@ pub(super) type Limits = Vec<(&'static str, String)>;
 #[derive(Clone, Debug)]
 pub(super) struct Service {
     pub(super) rules: Rules,
+    /// Empty: what its image has for it.
     pub(super) program: PathBuf,
     pub(super) args: Vec<String>,
     pub(super) environment: Vec<(String, String)>,
-    /// Absent: root, as machined is.
+    /// Absent: it is of the node's own root.
+    pub(super) container: Option<Container>,
+    /// Absent: root, as machined is; in a container who its image has.
     pub(super) user: Option<(u32, u32, Vec<u32>)>,
     /// Absent: all that machined has.
     pub(super) capabilities: Option<u64>,
@@ -166,7 +175,9 @@ impl Service {
         if texts.any(|text| text.contains('\0')) {
             return Err(ServiceError::Zero);
         }
-        if !spec.program.starts_with('/') {
+        let container = Container::of(spec).map_err(ServiceError::Container)?;
+        let of_image = container.is_some() && spec.program.is_empty();
+        if !of_image && !spec.program.starts_with('/') {
             return Err(ServiceError::Program(spec.program.clone()));
         }
         let oom_score_adj = spec.oom_score_adj.unwrap_or_default();
@@ -180,6 +191,7 @@ impl Service {
             program: PathBuf::from(&spec.program),
             args: spec.args.clone(),
             environment: environment(&spec.environment)?,
+            container,
             user: (user != (0, 0, Vec::new())).then_some(user),
             capabilities: capabilities(&spec.capabilities)?,
             oom_score_adj,
@@ -195,10 +207,15 @@ fn rules(spec: &ServiceSpec) -> Result<Rules, ServiceError> {
         let names = texts.iter().map(|text| text.parse::<Name>());
         names.collect::<Result<BTreeSet<_>, _>>()
     };
+    let mut needs = names(&spec.needs).map_err(ServiceError::Name)?;
+    if !spec.image.is_empty() {
+        // For its start alone: what is needed may end and be started again under those that need it.
+        needs.insert(CONTAINERD.parse().map_err(ServiceError::Name)?);
+    }
     Ok(Rules {
         identity: identity(spec),
         after: names(&spec.after).map_err(ServiceError::Name)?,
-        needs: names(&spec.needs).map_err(ServiceError::Name)?,
+        needs,
         conditions: spec.conditions.iter().cloned().collect(),
         checked: spec.check.is_some(),
         restart: spec.restart,
@@ -219,6 +236,8 @@ fn identity(spec: &ServiceSpec) -> String {
         groups: spec.groups.clone(),
         capabilities: spec.capabilities.clone(),
         oom_score_adj: spec.oom_score_adj,
+        image: spec.image.clone(),
+        mounts: spec.mounts.clone(),
         ..ServiceSpec::default()
     };
     let bytes = ErasedSpec::new(process);
@@ -315,6 +334,10 @@ mod tests {
             },
             ServiceSpec { uid: 1, ..spec() },
             ServiceSpec {
+                image: "registry.k8s.io/pause:3.10".into(),
+                ..spec()
+            },
+            ServiceSpec {
                 capabilities: vec!["all".into()],
                 ..spec()
             },
@@ -344,6 +367,22 @@ mod tests {
             &|it| it.check = Some(resources::runtime::ServiceCheck::default()),
             "its check",
         );
+    }
+
+    #[test]
+    fn a_service_from_an_image_needs_containerd_and_may_leave_its_program_to_it() {
+        let mut from_image = ServiceSpec {
+            image: "registry.k8s.io/pause:3.10".into(),
+            ..ServiceSpec::default()
+        };
+        let service = Service::of(&from_image).expect("a service");
+        let needs: Vec<_> = service.rules.needs.iter().map(Name::as_str).collect();
+        assert_eq!(needs, [CONTAINERD]);
+        from_image.program = "pause".into();
+        Service::of(&from_image).expect_err("no path");
+        from_image.image.clear();
+        from_image.program.clear();
+        Service::of(&from_image).expect_err("no program at all");
     }
 
     #[test]
