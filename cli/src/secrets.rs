@@ -1,4 +1,6 @@
-//! The secrets bundle of a cluster: the authority that everything else is issued from.
+//! The secrets bundle of a cluster: the authorities that everything else is issued from.
+
+mod kubernetes;
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -6,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use config::{
     ClusterId, ClusterIdentityConfig, DiskSelector, Document, DocumentName, Documents, Hostname,
-    KeyPair, SystemDiskConfig,
+    KeyPair, KubernetesEndpoint, SystemDiskConfig,
 };
 use jiff::{SignedDuration, Timestamp};
 use pki::{Authority, Names, Role, Roles};
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::{Context, Node};
 use crate::files;
+use kubernetes::KubernetesFile;
 
 /// The authority's name in its certificate.
 const AUTHORITY: &str = "garboard";
@@ -30,6 +33,22 @@ pub(crate) struct Secrets {
     /// Which cluster it is; absent in those that were made before clusters had an identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cluster: Option<ClusterFile>,
+    /// What its Kubernetes needs; absent in those that were made before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kubernetes: Option<KubernetesFile>,
+}
+
+/// What a node is to be.
+#[derive(Clone, Debug)]
+pub(crate) struct NodePlan {
+    /// Its part in the cluster.
+    pub(crate) role: config::Role,
+    /// Its name.
+    pub(crate) hostname: Hostname,
+    /// What tells its disk from others; without one it keeps nothing.
+    pub(crate) disk: Option<DiskSelector>,
+    /// Where the API of Kubernetes is; without one it runs nothing of Kubernetes.
+    pub(crate) kubernetes: Option<KubernetesEndpoint>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -46,23 +65,79 @@ struct AuthorityFile {
     key: String,
 }
 
+impl AuthorityFile {
+    /// A new authority that is called so.
+    fn generate(name: &str, now: Timestamp) -> Result<Self> {
+        let made = Authority::generate(name, now);
+        let made = made.with_context(|| format!("making the authority {name}"))?;
+        let own = made.identity();
+        Ok(Self {
+            certificate: own.certificate_pem().to_owned(),
+            key: own.key_pem().expose().clone(),
+        })
+    }
+
+    /// As a config has it.
+    fn pair(&self) -> Result<KeyPair> {
+        Ok(KeyPair::from_pem(&self.certificate, &self.key)?)
+    }
+}
+
 impl Secrets {
     /// New secrets, of a cluster that is called so.
     pub(crate) fn generate(name: DocumentName, now: Timestamp) -> Result<Self> {
-        let authority = Authority::generate(AUTHORITY, now).context("making the authority")?;
-        let own = authority.identity();
-        let certificate = own.certificate_pem().to_owned();
-        // A hash of a key made by chance is as good as chance. It stays what it is when the authority changes.
-        let fingerprint = own.certificate().fingerprint.to_string();
-        let id: String = fingerprint.chars().take(32).collect();
-        let id = id.parse().context("making the id of the cluster")?;
-        Ok(Self {
-            api: AuthorityFile {
-                certificate,
-                key: own.key_pem().expose().clone(),
-            },
-            cluster: Some(ClusterFile { name, id }),
-        })
+        let mut secrets = Self {
+            api: AuthorityFile::generate(AUTHORITY, now)?,
+            cluster: None,
+            kubernetes: None,
+        };
+        secrets.complete(name, now)?;
+        Ok(secrets)
+    }
+
+    /// Makes what secrets of an older osctl lack, and leaves alone what is there; says what that was.
+    pub(crate) fn complete(
+        &mut self,
+        name: DocumentName,
+        now: Timestamp,
+    ) -> Result<Vec<&'static str>> {
+        let mut made = Vec::new();
+        if self.cluster.is_none() {
+            let own = self.authority()?;
+            // A hash of a key made by chance is as good as chance. It stays what it is when the authority changes.
+            let fingerprint = own.identity().certificate().fingerprint.to_string();
+            let id: String = fingerprint.chars().take(32).collect();
+            let id = id.parse().context("making the id of the cluster")?;
+            self.cluster = Some(ClusterFile { name, id });
+            made.push("the cluster's identity");
+        }
+        if self.kubernetes.is_none() {
+            self.kubernetes = Some(KubernetesFile::generate(now)?);
+            made.push("the secrets of Kubernetes");
+        }
+        Ok(made)
+    }
+
+    /// What the cluster is called, when it has an identity.
+    pub(crate) fn cluster(&self) -> Option<&DocumentName> {
+        self.cluster.as_ref().map(|it| &it.name)
+    }
+
+    /// Where the API of Kubernetes is, when that was said.
+    pub(crate) fn endpoint(&self) -> Option<&KubernetesEndpoint> {
+        self.kubernetes.as_ref()?.endpoint.as_ref()
+    }
+
+    /// Remembers where the API of Kubernetes is.
+    pub(crate) fn set_endpoint(&mut self, endpoint: KubernetesEndpoint) {
+        if let Some(kubernetes) = &mut self.kubernetes {
+            kubernetes.endpoint = Some(endpoint);
+        }
+    }
+
+    /// Whether they have those of Kubernetes.
+    pub(crate) fn has_kubernetes(&self) -> bool {
+        self.kubernetes.is_some()
     }
 
     /// Reads a bundle.
@@ -88,23 +163,17 @@ impl Secrets {
             .context("using the authority of the secrets")
     }
 
-    /// The documents of a node, and with a selector of the disk it is to have.
-    pub(crate) fn node(
-        &self,
-        role: config::Role,
-        hostname: &Hostname,
-        disk: Option<DiskSelector>,
-        now: Timestamp,
-    ) -> Result<Documents> {
+    /// The documents of a node.
+    pub(crate) fn node(&self, plan: &NodePlan, now: Timestamp) -> Result<Documents> {
         let ca = self
             .api
             .certificate
             .parse()
             .context("the authority's certificate")?;
-        let documents = match role {
+        let hostname = &plan.hostname;
+        let documents = match plan.role {
             config::Role::ControlPlane => {
-                let issuer = KeyPair::from_pem(&self.api.certificate, &self.api.key)
-                    .context("the authority")?;
+                let issuer = self.api.pair().context("the authority")?;
                 config::generate::control_plane(ca, issuer, Some(hostname.clone()))
             }
             config::Role::Worker => {
@@ -120,15 +189,20 @@ impl Secrets {
             }
         };
         let documents = documents.context("building the documents")?;
-        let disk = disk.map(|selector| {
+        let disk = plan.disk.clone().map(|selector| {
             let wipe = false;
             Document::from(SystemDiskConfig { selector, wipe })
         });
         let cluster = self.cluster.clone().map(|ClusterFile { name, id }| {
             Document::from(ClusterIdentityConfig { cluster: name, id })
         });
-        Documents::new(documents.iter().cloned().chain(cluster).chain(disk))
-            .context("building the documents")
+        let mut documents: Vec<Document> = documents.iter().cloned().collect();
+        documents.extend(cluster);
+        documents.extend(disk);
+        if let (Some(endpoint), Some(secrets)) = (&plan.kubernetes, &self.kubernetes) {
+            documents.extend(secrets.documents(plan.role, endpoint.clone())?);
+        }
+        Documents::new(documents).context("building the documents")
     }
 
     /// A context for a person or program.
@@ -157,21 +231,69 @@ impl Secrets {
 mod tests {
     use super::*;
 
+    fn plan(role: config::Role) -> NodePlan {
+        NodePlan {
+            role,
+            hostname: "a".parse().unwrap(),
+            disk: None,
+            kubernetes: KubernetesEndpoint::from_host("10.5.0.2").ok(),
+        }
+    }
+
+    fn made() -> Secrets {
+        Secrets::generate("production".parse().unwrap(), Timestamp::UNIX_EPOCH).unwrap()
+    }
+
+    fn node(secrets: &Secrets, role: config::Role) -> Documents {
+        let documents = secrets.node(&plan(role), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(documents.validate(), []);
+        documents
+    }
+
     #[test]
     fn nodes_know_their_cluster_unless_its_secrets_are_older() {
-        let now = Timestamp::UNIX_EPOCH;
-        let made = Secrets::generate("production".parse().unwrap(), now).unwrap();
+        let made = made();
         let mut read: Secrets = files::parse_secret(&made.to_yaml().unwrap()).unwrap();
-        let (role, hostname) = (config::Role::ControlPlane, "a".parse().unwrap());
-        let node = read.node(role, &hostname, None, now).unwrap();
-        let identity = node.cluster_identity().unwrap();
+        let before = node(&read, config::Role::ControlPlane);
+        let identity = before.cluster_identity().unwrap();
         assert_eq!(identity.cluster.as_str(), "production");
         assert_eq!(Some(&identity.id), made.cluster.as_ref().map(|it| &it.id));
         read.cluster = None;
+        read.kubernetes = None;
         let text = read.to_yaml().unwrap();
-        assert!(!text.contains("cluster"));
-        let old: Secrets = files::parse_secret(&text).unwrap();
-        let node = old.node(role, &hostname, None, now).unwrap();
-        assert_eq!(node.cluster_identity(), None);
+        assert!(!text.contains("cluster") && !text.contains("kubernetes"));
+        let mut old: Secrets = files::parse_secret(&text).unwrap();
+        let older = node(&old, config::Role::ControlPlane);
+        assert_eq!(older.cluster_identity(), None);
+        assert_eq!(older.kubernetes(), None);
+        // What is made for them is of the same cluster.
+        let name: DocumentName = "production".parse().unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(old.complete(name.clone(), now).unwrap().len(), 2);
+        let after = node(&old, config::Role::ControlPlane);
+        assert_eq!(after.cluster_identity(), Some(identity));
+        assert_eq!(after.api_trust(), before.api_trust());
+        let text = old.to_yaml().unwrap();
+        assert_eq!(old.complete(name, now).unwrap(), Vec::<&str>::new());
+        assert_eq!(old.to_yaml().unwrap(), text);
+    }
+
+    #[test]
+    fn a_worker_gets_no_authority_of_kubernetes() {
+        let made = made();
+        let plane = node(&made, config::Role::ControlPlane);
+        let worker = node(&made, config::Role::Worker);
+        assert_eq!(plane.kubernetes(), worker.kubernetes());
+        let of = |it: &Documents| it.kubernetes_trust().cloned().unwrap();
+        let (plane, worker) = (of(&plane), of(&worker));
+        assert_eq!(plane.ca, worker.ca);
+        assert_eq!(worker.control_plane, None);
+        let keys = plane.control_plane.unwrap();
+        assert_eq!(keys.issuer.certificate, plane.ca);
+        for pair in [keys.issuer, keys.aggregator, keys.etcd] {
+            let authority = Authority::from_pem(pair.certificate.as_pem(), pair.key.as_pem());
+            authority.unwrap();
+        }
+        pki::kubernetes::ServiceAccountKey::from_pem(keys.service_account_key.as_pem()).unwrap();
     }
 }

@@ -95,7 +95,8 @@ fn a_config_names_the_disk_or_says_that_it_names_none() {
     assert!(none.contains("--system-disk"), "{none}");
     let wrong = home.fails("gen config node-2 --system-disk seril==\"a\"", 2);
     assert!(wrong.contains("did you mean `serial`?"), "{wrong}");
-    let named = home.run("gen config node-2 --role worker --system-disk serial==\"a\"");
+    let named =
+        home.run("gen config node-2 --role worker --no-kubernetes --system-disk serial==\"a\"");
     assert_eq!(text(&named.stderr), "");
     let config = fs::read(home.path().join("node-2.yaml")).expect("a config");
     let documents = config::check("node-2.yaml", &config).expect("a valid config");
@@ -103,6 +104,85 @@ fn a_config_names_the_disk_or_says_that_it_names_none() {
     assert_eq!(
         (disk.selector.as_str(), disk.wipe),
         ("serial==\"a\"", false)
+    );
+}
+
+#[test]
+fn a_config_has_kubernetes_when_it_is_known_where_that_is() {
+    let home = Home::new();
+    let documents = |node: &str| {
+        let file = format!("{node}.yaml");
+        let bytes = fs::read(home.path().join(&file)).expect("a config");
+        config::check(&file, &bytes).expect("a valid config")
+    };
+    let endpoint = |node: &str| {
+        let documents = documents(node);
+        let found = documents.kubernetes().map(|it| it.endpoint.to_string());
+        assert_eq!(documents.kubernetes_trust().is_some(), found.is_some());
+        assert_eq!(documents.kubelet().is_some(), found.is_some());
+        found
+    };
+    home.fine("gen secrets");
+    let none = text(&home.run("gen config a").stderr);
+    assert!(none.contains("--kubernetes-endpoint"), "{none}");
+    assert_eq!(endpoint("a"), None);
+    home.fine("gen config b --kubernetes-endpoint 10.5.0.2");
+    assert_eq!(endpoint("b").as_deref(), Some("https://10.5.0.2:6443"));
+    let wrong = home.fails("gen config c --kubernetes-endpoint localhost", 2);
+    assert!(wrong.contains("every machine itself"), "{wrong}");
+
+    let added = home.fine("gen secrets --add-missing --kubernetes-endpoint k8s.example.org:443");
+    assert_eq!(added, "added to secrets.yaml: the endpoint of Kubernetes\n");
+    home.fine("gen config d --role worker");
+    let there = Some("https://k8s.example.org:443");
+    assert_eq!(endpoint("d").as_deref(), there);
+    let (plane, worker) = (documents("b"), documents("d"));
+    let trust = |it: &config::Documents| it.kubernetes_trust().cloned().expect("a trust");
+    assert_eq!(trust(&plane).ca, trust(&worker).ca);
+    assert!(trust(&plane).control_plane.is_some() && trust(&worker).control_plane.is_none());
+    home.fine("gen config e --no-kubernetes");
+    assert_eq!(endpoint("e"), None);
+    let other = home.fails(
+        "gen secrets --add-missing --kubernetes-endpoint 10.5.0.2",
+        1,
+    );
+    assert!(
+        other.contains("has the endpoint https://k8s.example.org:443"),
+        "{other}"
+    );
+}
+
+#[test]
+fn older_secrets_get_what_they_lack_and_stay_those_of_their_cluster() {
+    let home = Home::new();
+    let path = home.path().join("secrets.yaml");
+    home.fine("gen secrets --cluster lab");
+    let whole = fs::read_to_string(&path).expect("secrets");
+    let (older, _) = whole
+        .split_once("kubernetes:\n")
+        .expect("Kubernetes is the last");
+    fs::write(&path, older).expect("written");
+    home.fine("gen config a");
+    let refused = home.fails("gen config b --kubernetes-endpoint 10.5.0.2", 1);
+    let way_out = "osctl gen secrets --add-missing --file secrets.yaml";
+    assert!(refused.contains(way_out), "{refused}");
+    assert!(home.fails("gen secrets", 1).contains("--add-missing"));
+    let renamed = home.fails("gen secrets --add-missing --cluster other", 1);
+    assert!(renamed.contains("is called lab"), "{renamed}");
+    let added = home.fine("gen secrets --add-missing");
+    assert_eq!(added, "added to secrets.yaml: the secrets of Kubernetes\n");
+    let now = fs::read_to_string(&path).expect("secrets");
+    assert!(now.starts_with(older));
+    let mode = fs::metadata(&path).expect("secrets").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    home.fine("gen config b --kubernetes-endpoint 10.5.0.2");
+    assert_eq!(
+        home.fine("gen secrets --add-missing"),
+        "secrets.yaml lacks nothing\n"
+    );
+    assert!(
+        home.fails("gen secrets --add-missing --file gone.yaml", 1)
+            .contains("there is no gone.yaml")
     );
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
-use config::{DiskSelector, DocumentName, Hostname};
+use config::{DiskSelector, DocumentName, Hostname, KubernetesEndpoint};
 use jiff::{SignedDuration, Timestamp};
 use pki::Role;
 
@@ -14,27 +14,37 @@ use crate::context::{ContextFile, Contexts};
 use crate::files::{self, Existing};
 use crate::login;
 use crate::output;
-use crate::secrets::Secrets;
+use crate::secrets::{NodePlan, Secrets};
 
 /// What to make.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Generate {
     /// Make the secrets of a new cluster: keep the file safe, everything else is issued from it
-    Secrets {
-        /// The file to write, mode 0600
-        #[arg(long, default_value = "secrets.yaml")]
-        file: PathBuf,
-        /// What people will call the cluster
-        #[arg(long, value_name = "NAME", default_value = "garboard")]
-        cluster: DocumentName,
-        /// Replace the file if it exists
-        #[arg(long)]
-        force: bool,
-    },
+    Secrets(NewSecrets),
     /// Make the config of one node, to be edited and applied
     Config(NodeConfig),
     /// Issue a client certificate, into a context of yours or into a file for somebody else
     Crt(Crt),
+}
+
+/// The secrets of a cluster.
+#[derive(Debug, Args)]
+pub(crate) struct NewSecrets {
+    /// The file to write, mode 0600
+    #[arg(long, default_value = "secrets.yaml")]
+    file: PathBuf,
+    /// What people will call the cluster [default: garboard]
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<DocumentName>,
+    /// Where the API of Kubernetes will be reached, for all configs that are made of them: see `gen config --help`
+    #[arg(long, value_name = "ADDRESS", value_parser = KubernetesEndpoint::from_host)]
+    kubernetes_endpoint: Option<KubernetesEndpoint>,
+    /// Add to an existing file what it lacks, as those of an older osctl do; what is in it stays, and the cluster the same
+    #[arg(long, conflicts_with = "force")]
+    add_missing: bool,
+    /// Replace the file if it exists, and with it the cluster: no node of the old one believes the new one
+    #[arg(long)]
+    force: bool,
 }
 
 /// The config of one node.
@@ -52,6 +62,13 @@ pub(crate) struct NodeConfig {
     /// [default: none, so a restart makes it forget them]
     #[arg(long, value_name = "SELECTOR")]
     system_disk: Option<DiskSelector>,
+    /// Where the API of Kubernetes is reached from everywhere: the address or the name of a control plane, or of what is before
+    /// several, with a port if that is not 6443 [default: the one of the secrets; where they have none, a node without Kubernetes]
+    #[arg(long, value_name = "ADDRESS", value_parser = KubernetesEndpoint::from_host)]
+    kubernetes_endpoint: Option<KubernetesEndpoint>,
+    /// Leave Kubernetes out
+    #[arg(long, conflicts_with = "kubernetes_endpoint")]
+    no_kubernetes: bool,
     /// The file to write, mode 0600 [default: HOSTNAME.yaml]
     #[arg(long)]
     file: Option<PathBuf>,
@@ -131,24 +148,62 @@ pub(crate) fn run(
     now: Timestamp,
 ) -> Result<()> {
     match generate {
-        Generate::Secrets {
-            file,
-            cluster,
-            force,
-        } => {
-            files::write_secret(
-                &file,
-                &Secrets::generate(cluster, now)?.to_yaml()?,
-                existing(force),
-            )?;
-            output::line(&format!(
-                "wrote {}; next: osctl gen config NAME, osctl gen crt --name CONTEXT",
-                file.display()
-            ))
-        }
+        Generate::Secrets(new) if new.add_missing => add_missing(new, now),
+        Generate::Secrets(new) => secrets(new, now),
         Generate::Config(node) => node_config(node, now),
         Generate::Crt(crt) => client(crt, contexts, now),
     }
+}
+
+/// What a cluster is called that nobody has a name for.
+fn unnamed() -> DocumentName {
+    "garboard".parse().expect("a name of a document")
+}
+
+fn secrets(new: NewSecrets, now: Timestamp) -> Result<()> {
+    let file = new.file.display();
+    if !new.force && new.file.is_file() {
+        bail!(
+            "{file} exists; --add-missing adds what it lacks, --force replaces it and makes another cluster"
+        );
+    }
+    let mut secrets = Secrets::generate(new.cluster.unwrap_or_else(unnamed), now)?;
+    if let Some(endpoint) = new.kubernetes_endpoint {
+        secrets.set_endpoint(endpoint);
+    }
+    files::write_secret(&new.file, &secrets.to_yaml()?, existing(new.force))?;
+    output::line(&format!(
+        "wrote {file}; next: osctl gen config NAME, osctl gen crt --name CONTEXT"
+    ))
+}
+
+/// Whoever has older secrets has a cluster that shall stay what it is.
+fn add_missing(new: NewSecrets, now: Timestamp) -> Result<()> {
+    let mut secrets = Secrets::load(&new.file)?;
+    let file = new.file.display();
+    if let (Some(name), Some(own)) = (&new.cluster, secrets.cluster())
+        && name != own
+    {
+        bail!(
+            "the cluster of {file} is called {own}, and nodes know it by that; leave --cluster away"
+        );
+    }
+    let mut added = secrets.complete(new.cluster.unwrap_or_else(unnamed), now)?;
+    match (new.kubernetes_endpoint, secrets.endpoint()) {
+        (Some(endpoint), Some(own)) if endpoint != *own => bail!(
+            "{file} has the endpoint {own} already; `osctl gen config --kubernetes-endpoint` writes another into one config"
+        ),
+        (Some(endpoint), None) => {
+            secrets.set_endpoint(endpoint);
+            added.push("the endpoint of Kubernetes");
+        }
+        _ => {}
+    }
+    if added.is_empty() {
+        return output::line(&format!("{file} lacks nothing"));
+    }
+    files::write_secret(&new.file, &secrets.to_yaml()?, Existing::Replace)?;
+    output::line(&format!("added to {file}: {}", added.join(", ")))
 }
 
 fn node_config(node: NodeConfig, now: Timestamp) -> Result<()> {
@@ -157,8 +212,23 @@ fn node_config(node: NodeConfig, now: Timestamp) -> Result<()> {
         NodeRole::ControlPlane => config::Role::ControlPlane,
         NodeRole::Worker => config::Role::Worker,
     };
-    let unnamed = node.system_disk.is_none();
-    let documents = Secrets::load(&node.secrets)?.node(role, &hostname, node.system_disk, now)?;
+    let secrets = Secrets::load(&node.secrets)?;
+    if node.kubernetes_endpoint.is_some() && !secrets.has_kubernetes() {
+        let file = node.secrets.display();
+        bail!(
+            "{file} has no secrets of Kubernetes, as it was made by an older osctl: `osctl gen secrets --add-missing --file {file}` adds them and leaves the rest as it is"
+        );
+    }
+    let endpoint = node
+        .kubernetes_endpoint
+        .or_else(|| secrets.endpoint().cloned());
+    let plan = NodePlan {
+        role,
+        hostname: hostname.clone(),
+        disk: node.system_disk,
+        kubernetes: endpoint.filter(|_| !node.no_kubernetes),
+    };
+    let documents = secrets.node(&plan, now)?;
     let file = node
         .file
         .unwrap_or_else(|| PathBuf::from(format!("{hostname}.yaml")));
@@ -167,8 +237,13 @@ fn node_config(node: NodeConfig, now: Timestamp) -> Result<()> {
     output::line(&format!(
         "wrote {file}; next: osctl config apply -n ADDRESS --pairing STRING -f {file}"
     ))?;
-    if unnamed {
+    if plan.disk.is_none() {
         output::note("it names no disk to keep anything on; --system-disk SELECTOR does");
+    }
+    if plan.kubernetes.is_none() && !node.no_kubernetes {
+        output::note(
+            "it has no Kubernetes, as nobody has said where its API will be; --kubernetes-endpoint ADDRESS does",
+        );
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod authority;
 mod certificate;
 mod fingerprint;
 mod identity;
+pub mod kubernetes;
 pub mod pairing;
 mod role;
 mod secret;

@@ -1,11 +1,12 @@
 //! Creating a cluster, step by step as a person would.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
-use config::{DiskSelector, Hostname, Role};
+use config::{DiskSelector, Hostname, KubernetesEndpoint, Role};
 use jiff::{SignedDuration, Timestamp};
 use pki::pairing::PairingString;
 use provision::spec::{API_PORT, Boot, Bus, ClusterSpec, Disk, SYSTEM, VmSpec};
@@ -19,7 +20,7 @@ use crate::explain::sentence;
 use crate::files::{self, Existing};
 use crate::output;
 use crate::progress::Progress;
-use crate::secrets::Secrets;
+use crate::secrets::{NodePlan, Secrets};
 
 /// The client certificate of a local cluster holds as long as a person may want to play with it.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
@@ -65,6 +66,12 @@ pub(crate) struct Create {
     /// Machines without a disk, as --disk 0
     #[arg(long, conflicts_with = "disk")]
     no_disk: bool,
+    /// Nodes of Kubernetes, with its API on the first control plane
+    #[arg(long, hide = true, overrides_with = "no_kubernetes")]
+    kubernetes: bool,
+    /// Nodes without Kubernetes, as they are for now in any case
+    #[arg(long, overrides_with = "kubernetes")]
+    no_kubernetes: bool,
     /// Leave the machines in maintenance mode, to try pairing by hand
     #[arg(long)]
     no_config: bool,
@@ -147,17 +154,17 @@ impl Create {
             return Ok(());
         }
         let now = Timestamp::now();
-        let secrets = Secrets::generate(self.name.as_str().parse()?, now)?;
-        files::write_secret(
-            &cluster.folder().join("secrets.yaml"),
-            &secrets.to_yaml()?,
-            Existing::Replace,
-        )?;
+        let secrets = self.secrets(cluster, now)?;
         let context = secrets.client("local", pki::Role::Admin, LIFETIME, nodes.clone(), now)?;
         for ((node, pairing), (hostname, role)) in nodes.iter().zip(&paired).zip(roles) {
             progress.step(format!("{}: applying its config", node.name));
-            let documents = secrets.node(*role, hostname, self.system_disk()?, now)?;
-            let documents = documents.to_yaml()?;
+            let plan = NodePlan {
+                role: *role,
+                hostname: hostname.clone(),
+                disk: self.system_disk()?,
+                kubernetes: secrets.endpoint().cloned(),
+            };
+            let documents = secrets.node(&plan, now)?.to_yaml()?;
             let patience = host.accel.accel.scale(ANSWER);
             on_runtime(give(
                 pairing,
@@ -177,6 +184,21 @@ impl Create {
             self.name
         ));
         Ok(())
+    }
+
+    /// The secrets of the cluster, in its folder.
+    fn secrets(&self, cluster: &Cluster, now: Timestamp) -> Result<Secrets> {
+        let mut secrets = Secrets::generate(self.name.as_str().parse()?, now)?;
+        let lease = cluster.vms().first().and_then(|vm| vm.lease);
+        if let Some(endpoint) = self.endpoint(lease)? {
+            secrets.set_endpoint(endpoint);
+        }
+        files::write_secret(
+            &cluster.folder().join("secrets.yaml"),
+            &secrets.to_yaml()?,
+            Existing::Replace,
+        )?;
+        Ok(secrets)
     }
 
     /// Every machine's name and role, control planes first.
@@ -222,6 +244,27 @@ impl Create {
             closed: false,
             vms: roles.iter().map(vm).collect::<Result<_>>()?,
         })
+    }
+
+    /// Where the API of Kubernetes is, when there is to be one: the first machine is a control plane, and all reach it by the
+    /// address that it is leased.
+    fn endpoint(&self, lease: Option<Ipv4Addr>) -> Result<Option<KubernetesEndpoint>> {
+        if !self.runs_kubernetes() {
+            return Ok(None);
+        }
+        let lease = lease.context("the first control plane has no address yet")?;
+        let endpoint = KubernetesEndpoint::from_host(&lease.to_string());
+        endpoint.map(Some).context("the endpoint of Kubernetes")
+    }
+
+    /// The one place that decides it where nobody says.
+    fn runs_kubernetes(&self) -> bool {
+        const BY_DEFAULT: bool = false;
+        match (self.kubernetes, self.no_kubernetes) {
+            (true, _) => true,
+            (_, true) => false,
+            (false, false) => BY_DEFAULT,
+        }
     }
 
     fn disk(&self) -> Size {
@@ -357,5 +400,26 @@ mod tests {
         assert_eq!(selector("create --disk 512MiB"), own);
         assert_eq!(selector("create --disk 0"), None);
         assert_eq!(selector("create --no-disk"), None);
+    }
+
+    #[test]
+    fn the_first_control_plane_has_the_api_of_kubernetes() {
+        let endpoint = |line: &str, lease: Option<[u8; 4]>| {
+            let line = Line::try_parse_from(line.split(' ')).expect("a command line");
+            let endpoint = line.create.endpoint(lease.map(Ipv4Addr::from));
+            endpoint.map(|it| it.map(|it| it.to_string()))
+        };
+        let lease = Some([10, 0, 2, 15]);
+        let here = Some("https://10.0.2.15:6443".to_owned());
+        let on = endpoint("create --kubernetes", lease);
+        assert_eq!(on.expect("an endpoint"), here);
+        assert!(endpoint("create --kubernetes", None).is_err());
+        for without in [
+            "create",
+            "create --no-kubernetes",
+            "create --kubernetes --no-kubernetes",
+        ] {
+            assert_eq!(endpoint(without, lease).expect("none"), None, "{without}");
+        }
     }
 }

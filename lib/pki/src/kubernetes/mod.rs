@@ -1,0 +1,18 @@
+//! What Kubernetes needs to know who is who: the keys that its control planes share, the certificates that each issues, and the files
+//! that lead its clients to the API.
+//!
+//! Kubernetes, its front proxy and etcd have an authority each, and none of them is the one of the node's API: who is somebody to one
+//! is nobody to the others. It is all pure but for randomness; which files hold what is the caller's.
+
+mod shared;
+
+pub use shared::{ServiceAccountKey, SharedKeyError, encryption_key};
+
+/// The name of the authority of Kubernetes in its certificate.
+pub const AUTHORITY: &str = "kubernetes";
+
+/// The name of the authority of the front proxy.
+pub const AGGREGATOR: &str = "kubernetes-front-proxy";
+
+/// The name of the authority of etcd.
+pub const ETCD: &str = "etcd";
