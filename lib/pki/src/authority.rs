@@ -180,7 +180,7 @@ impl Authority {
         self.sign(subject, &params)
     }
 
-    fn leaf(
+    pub(crate) fn leaf(
         &self,
         subject: &str,
         lifetime: SignedDuration,
@@ -201,7 +201,11 @@ impl Authority {
         Ok(params)
     }
 
-    fn sign(&self, subject: &str, params: &CertificateParams) -> Result<Identity, IssueError> {
+    pub(crate) fn sign(
+        &self,
+        subject: &str,
+        params: &CertificateParams,
+    ) -> Result<Identity, IssueError> {
         let key = new_key(subject)?;
         let certificate =
             params
@@ -283,7 +287,7 @@ fn since_epoch(moment: Timestamp) -> Duration {
     Duration::from_secs(u64::try_from(moment.as_second()).unwrap_or(0))
 }
 
-fn alternative_names(subject: &str, names: &Names) -> Result<Vec<SanType>, IssueError> {
+pub(crate) fn alternative_names(subject: &str, names: &Names) -> Result<Vec<SanType>, IssueError> {
     let hosts = names.names.iter().map(|name| {
         name.as_str()
             .try_into()

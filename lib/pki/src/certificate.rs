@@ -9,9 +9,9 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use x509_parser::prelude::{GeneralName, X509Certificate};
+use x509_parser::prelude::{GeneralName, ParsedExtension, X509Certificate};
 
-use crate::{Fingerprint, Roles};
+use crate::{BACK_DATED, Fingerprint, Roles};
 
 /// The names and addresses a serving certificate answers for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,12 +35,41 @@ impl Names {
     }
 }
 
+/// What a certificate is good for, as its extended key usage says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Asking others.
+    pub client: bool,
+    /// Answering them.
+    pub server: bool,
+}
+
+impl Usage {
+    /// Asking alone.
+    pub const CLIENT: Self = Self {
+        client: true,
+        server: false,
+    };
+    /// Answering alone.
+    pub const SERVER: Self = Self {
+        client: false,
+        server: true,
+    };
+    /// Both.
+    pub const BOTH: Self = Self {
+        client: true,
+        server: true,
+    };
+}
+
 /// The facts of one X.509 certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// The subject's common name; empty when it has none.
     pub subject: String,
-    /// The roles in the subject's organisations.
+    /// The subject's organisations, in their order; Kubernetes takes them as groups.
+    pub organizations: Vec<String>,
+    /// The roles among them.
     pub roles: Roles,
     /// The serial number, hexadecimal.
     pub serial: String,
@@ -52,6 +81,12 @@ pub struct Certificate {
     pub names: Names,
     /// Whether it may sign others.
     pub authority: bool,
+    /// What its holder may prove itself as.
+    pub usage: Usage,
+    /// The identifier of its key; empty where it has none.
+    pub key_id: Vec<u8>,
+    /// The identifier of the key that signed it; empty where it does not say.
+    pub signer_id: Vec<u8>,
     /// The hash of its key.
     pub fingerprint: Fingerprint,
 }
@@ -93,6 +128,11 @@ impl Certificate {
             })
         })?;
         let organizations = x509.subject().iter_organization();
+        let organizations: Vec<String> = organizations
+            .filter_map(|value| value.as_str().ok())
+            .map(str::to_owned)
+            .collect();
+        let (key_id, signer_id) = key_ids(&x509);
         Ok(Self {
             subject: x509
                 .subject()
@@ -100,12 +140,16 @@ impl Certificate {
                 .find_map(|name| name.as_str().ok())
                 .unwrap_or_default()
                 .to_owned(),
-            roles: Roles::from_organizations(organizations.filter_map(|value| value.as_str().ok())),
+            roles: Roles::from_organizations(organizations.iter().map(String::as_str)),
+            organizations,
             serial: x509.raw_serial_as_string().replace(':', ""),
             not_before: timestamp(x509.validity().not_before.timestamp()),
             not_after: timestamp(x509.validity().not_after.timestamp()),
             names: alternative_names(&x509),
             authority: x509.is_ca(),
+            usage: usage(&x509),
+            key_id,
+            signer_id,
             fingerprint: Fingerprint::of_spki(x509.public_key().raw),
         })
     }
@@ -114,6 +158,42 @@ impl Certificate {
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         self.not_before <= now && now <= self.not_after
     }
+
+    /// When half of its life since its issue is over: the moment for the next one.
+    pub fn half_life(&self) -> Timestamp {
+        let issued = self.not_before.checked_add(BACK_DATED);
+        let issued = issued.unwrap_or(self.not_after);
+        let half = self.not_after.duration_since(issued) / 2;
+        issued.checked_add(half).unwrap_or(self.not_after)
+    }
+}
+
+fn usage(x509: &X509Certificate<'_>) -> Usage {
+    let Ok(Some(extension)) = x509.extended_key_usage() else {
+        return Usage::default();
+    };
+    Usage {
+        client: extension.value.client_auth,
+        server: extension.value.server_auth,
+    }
+}
+
+/// The identifiers of the certificate's own key and of the key that signed it.
+fn key_ids(x509: &X509Certificate<'_>) -> (Vec<u8>, Vec<u8>) {
+    let (mut own, mut signer) = (Vec::new(), Vec::new());
+    for extension in x509.extensions() {
+        match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(id) => own = id.0.to_vec(),
+            ParsedExtension::AuthorityKeyIdentifier(id) => {
+                signer = id
+                    .key_identifier
+                    .as_ref()
+                    .map_or(Vec::new(), |it| it.0.to_vec());
+            }
+            _ => {}
+        }
+    }
+    (own, signer)
 }
 
 /// Dates outside the calendar count as its edges: 9999-12-31 is what certificates without an end carry, two hours past ours.

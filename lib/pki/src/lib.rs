@@ -19,7 +19,7 @@ pub mod tls;
 mod trust;
 
 pub use authority::{Authority, IssueError, maintenance_identity};
-pub use certificate::{Certificate, CertificateError, Names};
+pub use certificate::{Certificate, CertificateError, Names, Usage};
 pub use fingerprint::Fingerprint;
 pub use identity::{Identity, IdentityError};
 pub use role::{Role, Roles, UnknownRole};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pki::tls::TlsError;
-use pki::{Authority, BACK_DATED, Certificate, IssueError, Names, SERVING_LIFETIME, Trust};
+use pki::{Authority, Certificate, IssueError, Names, SERVING_LIFETIME, Trust};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -54,8 +54,7 @@ pub fn plan(now: Timestamp, current: Option<&Certificate>, wanted: &Names) -> Pl
     if current.names != *wanted {
         return Plan::Renew(Reason::Names);
     }
-    let issued = current.not_before + BACK_DATED;
-    let until = issued + current.not_after.duration_since(issued) / 2;
+    let until = current.half_life();
     if now >= until {
         Plan::Renew(Reason::HalfLife)
     } else {
@@ -169,9 +168,10 @@ mod tests {
 
     use jiff::SignedDuration;
 
+    use pki::BACK_DATED;
+
     use super::{
-        Authority, BACK_DATED, Issuer, Names, Plan, Reason, SERVING_LIFETIME, Timestamp, Trust,
-        Wanted, plan,
+        Authority, Issuer, Names, Plan, Reason, SERVING_LIFETIME, Timestamp, Trust, Wanted, plan,
     };
 
     fn now() -> Timestamp {
