@@ -1,16 +1,18 @@
-//! What Kubernetes needs to know who is who: the keys that its control planes share, and the certificates that each
-//! issues.
+//! What Kubernetes needs to know who is who: the keys that its control planes share, the certificates that each issues, and the files
+//! that lead its clients to the API.
 //!
 //! Kubernetes, its front proxy and etcd have an authority each, and none of them is the one of the node's API: who is somebody to one
 //! is nobody to the others. It is all pure but for randomness; which files hold what is the caller's.
 
 mod certificates;
+mod kubeconfig;
 mod shared;
 
 pub use certificates::{
     ADMIN_LIFETIME, CertificateSpec, ControlPlane, KUBELET_ADMINS, LIFETIME, Plan, Purpose, Reason,
     Signer, admin, wanted,
 };
+pub use kubeconfig::{Kubeconfig, KubeconfigError, Part};
 pub use shared::{ServiceAccountKey, SharedKeyError, encryption_key};
 
 /// The name of the authority of Kubernetes in its certificate.
