@@ -12,6 +12,7 @@ pub mod parts;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use resources::images::BUNDLE_LABEL;
 use sys::squashfs;
 
 use crate::fetch::Fetcher;
@@ -31,9 +32,6 @@ const LAYOUT: &str = "layout";
 
 /// The layout as one file.
 pub const FILE: &str = "bundle.img";
-
-/// The label of that file, by which a node finds it on whatever it came.
-pub const LABEL: &str = "GARBOARD-BUNDLE";
 
 /// What to make a bundle from.
 #[derive(Debug)]
@@ -117,7 +115,7 @@ fn pack(tools: &Tools, layout: &Path, stage: &Path, out: &Path) -> Result<()> {
         .context("reading the superblock")?
         .padded_size();
     image.resize(usize::try_from(end).context("a large bundle")?, 0);
-    image.extend(squashfs::label_block(LABEL).context("the label")?);
+    image.extend(squashfs::label_block(BUNDLE_LABEL).context("the label")?);
     std::fs::write(out, image).with_context(|| format!("writing {}", out.display()))
 }
 
@@ -129,13 +127,21 @@ pub fn verify(folder: &Path) -> Result<Vec<Found>> {
     manifest::check_sums(folder)?;
     let found = oci::check(&folder.join(LAYOUT))?;
     let path = folder.join(FILE);
-    let image = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-    let end = squashfs::Superblock::parse(&image)
-        .context("reading the superblock")?
-        .padded_size();
-    let label = usize::try_from(end)
-        .ok()
-        .and_then(|end| squashfs::label(image.get(end..)?));
-    ensure!(label == Some(LABEL), "{}: no label {LABEL}", path.display());
+    ensure!(
+        is_bundle(&path)?,
+        "{}: no label {BUNDLE_LABEL}",
+        path.display()
+    );
     Ok(found)
+}
+
+/// Whether a file is a bundle by its label: whoever takes one from it checks what he takes.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn is_bundle(path: &Path) -> Result<bool> {
+    let file = std::fs::File::open(path);
+    let label = file.and_then(|file| squashfs::read_label(&file, 0, file.metadata()?.len()));
+    let label = label.with_context(|| format!("reading {}", path.display()))?;
+    Ok(label.as_deref() == Some(BUNDLE_LABEL))
 }

@@ -7,8 +7,9 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::process::{Command, Output};
 
-    use image::bundle::{self, LABEL};
+    use image::bundle;
     use image::oci::Found;
+    use resources::images::BUNDLE_LABEL;
 
     /// Images that are made from our programs alone; the others would have Go programs built.
     const OURS: [&str; 2] = ["pause", "probe"];
@@ -76,7 +77,7 @@ mod tests {
         let image = std::fs::read(first.join(bundle::FILE)).unwrap();
         assert!(image.len().is_multiple_of(4096));
         let label = String::from_utf8_lossy(&image[image.len() - 4096..]);
-        assert!(label.contains(LABEL));
+        assert!(label.contains(BUNDLE_LABEL));
         std::fs::write(first.join(bundle::FILE), &image[..image.len() - 4096]).unwrap();
         let error = bundle::verify(&first).unwrap_err().to_string();
         assert!(error.contains("bundle.img: other bytes"), "{error}");

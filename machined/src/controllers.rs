@@ -9,7 +9,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::api::Endpoint;
-use crate::block::{self, volume};
+use crate::block::{self, Disks};
 use crate::config::DiskError;
 use crate::images;
 use crate::network;
@@ -66,8 +66,8 @@ pub struct Effects {
     pub params: kernel_param::apply::Apply,
     /// The kernel's modules.
     pub modules: kernel_module::apply::Apply,
-    /// The node's disk; none, when disks are to be left alone.
-    pub volumes: Option<volume::apply::Apply>,
+    /// The node's disk and what others hold; none, when disks are to be left alone.
+    pub disks: Option<Disks>,
     /// Services.
     pub services: service::apply::Apply,
     /// The images that came with it.
@@ -82,7 +82,7 @@ impl Effects {
     pub fn on_this_machine(
         run: &Path,
         machine: &Machine,
-        volumes: Option<volume::apply::Apply>,
+        disks: Option<Disks>,
         orders: Orders,
         images: images::cache::status::Status,
     ) -> Result<Self, EffectsError> {
@@ -97,7 +97,7 @@ impl Effects {
         Ok(Self {
             params: params.map_err(EffectsError::Settings)?,
             modules: kernel_module::apply::Apply::new(machine.modules(), &machine.command_line),
-            volumes,
+            disks,
             services: services.map_err(EffectsError::Services)?,
             images,
         })
@@ -118,7 +118,7 @@ pub fn register(
     controllers.register(EventController::new(parts.events))?;
     controllers.register(console::config::Config)?;
     controllers.register(parts.console)?;
-    block::register(controllers, parts.devices, parts.effects.volumes)?;
+    block::register(controllers, parts.devices, parts.effects.disks)?;
     controllers.register(kernel_param::config::Config)?;
     controllers.register(parts.effects.params)?;
     controllers.register(kernel_module::config::Config)?;

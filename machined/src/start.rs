@@ -15,13 +15,15 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
 use crate::api::{Endpoint, Log, Pairing, RemoteAccess, Server};
-use crate::block;
+use crate::block::bundle;
 use crate::block::volume::{self, Volumes};
+use crate::block::{self, Disks};
 use crate::config::source::Sources;
 use crate::config::{Configs, Disk, DiskError, FOLDER, Generations, Storage};
 use crate::controllers::{Effects, EffectsError, Parts, register};
+use crate::images::cache::status::Status as Looks;
 use crate::images::registry::Registry as Images;
-use crate::images::{self, Places};
+use crate::images::{self, Faults, Places};
 use crate::inspect::Inspect;
 use crate::metrics::{Calls, Metrics};
 use crate::network;
@@ -143,8 +145,8 @@ impl Machined {
             journal.clone(),
         );
         let sources = sources(&beginning, &machine, run, &node);
-        let found = images::parts(Places::of_node(run)).map_err(StartError::Images)?;
-        let effects = Effects::on_this_machine(run, &machine, keeps, ordered, found.0);
+        let (looks, images, disks) = images(run, keeps)?;
+        let effects = Effects::on_this_machine(run, &machine, disks, ordered, looks);
         let api = api(
             &mut controllers,
             node,
@@ -172,7 +174,7 @@ impl Machined {
             pairing: api.pairing,
             no_services: api.no_services,
             journal,
-            images: found.1,
+            images,
         })
     }
 }
@@ -189,6 +191,23 @@ fn storage(
     let storage = watch::Sender::new(Storage::at_start(Path::new(block::STATE)));
     let keeps = volume::apply::Apply::new(volumes.clone(), storage.clone());
     (storage, Some(keeps))
+}
+
+/// What looks for images and what serves them, and what works on disks, on a node that is to touch any.
+fn images(
+    run: &Path,
+    volumes: Option<volume::apply::Apply>,
+) -> Result<(Looks, Images, Option<Disks>), StartError> {
+    let faults = watch::Sender::new(Faults::new());
+    let parts = images::parts(Places::of_node(run), faults.subscribe());
+    let (looks, images) = parts.map_err(StartError::Images)?;
+    let Some(volumes) = volumes else {
+        return Ok((looks, images, None));
+    };
+    let devices = Listener::open().map_err(StartError::Devices)?;
+    let (sys, dev) = (Path::new(block::SYS), Path::new(block::DEV));
+    let bundles = bundle::apply::Apply::new(sys, dev, &Places::mounted(run), devices, faults);
+    Ok((looks, images, Some(Disks { volumes, bundles })))
 }
 
 /// What decides about the config, with the config that this life begins with, and what keeps the node's disk.

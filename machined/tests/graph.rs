@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use machined::api::{Endpoint, Pairing};
 use machined::block::volume::{self, Volumes};
+use machined::block::{Disks, bundle};
 use machined::config::Storage;
 use machined::controllers::{Effects, Parts, register};
-use machined::images::{self, Places};
+use machined::images::{self, Faults, Places};
 use machined::network::Host;
 use machined::network::time_server::config::Lookup;
 use machined::runtime::console::Consoles;
@@ -18,10 +19,23 @@ use machined::runtime::service::{self, Orders};
 use machined::runtime::{kernel_module, kernel_param};
 use pki::pairing::PairingSecret;
 use store::Store;
+use sys::uevent::Listener;
 use tokio::sync::watch;
 
 const BEGIN: &str = "<!-- The engine prints what follows; GARBOARD_BLESS=1 cargo test -p garboard-machined --test graph -->\n";
 const END: &str = "<!-- The engine printed this. -->\n";
+
+/// What works on disks.
+fn disks(folder: &Path, faults: watch::Sender<Faults>) -> Disks {
+    let listener = Listener::open().expect("the kernel's announcements");
+    Disks {
+        volumes: volume::apply::Apply::new(
+            Volumes::new(folder, folder, folder),
+            watch::Sender::new(Storage::Looking),
+        ),
+        bundles: bundle::apply::Apply::new(folder, folder, folder, listener, faults),
+    }
+}
 
 /// Both runtimes with all their controllers, as one graph.
 fn graph() -> String {
@@ -41,15 +55,13 @@ fn graph() -> String {
         logs: folder.path().join("logs"),
     };
     let services = service::apply::Apply::new(places, Orders::default());
+    let (faults, told) = watch::channel(Faults::new());
     let effects = Effects {
         params: params.expect("a folder"),
         modules: kernel_module::apply::Apply::new("/usr/lib/modules".into(), ""),
-        volumes: Some(volume::apply::Apply::new(
-            Volumes::new(folder.path(), folder.path(), folder.path()),
-            watch::Sender::new(Storage::Looking),
-        )),
+        disks: Some(disks(folder.path(), faults)),
         services: services.expect("a folder"),
-        images: images::parts(Places::default()).expect("a watch").0,
+        images: images::parts(Places::default(), told).expect("a watch").0,
     };
     let store = Store::new(1);
     let parts = Parts {
@@ -64,7 +76,7 @@ fn graph() -> String {
         endpoint: watch::Sender::new(Arc::new(endpoint)),
         events: Arc::new(Events::default()),
         identity,
-        devices: sys::uevent::Listener::open().expect("the kernel's announcements"),
+        devices: Listener::open().expect("the kernel's announcements"),
     };
     let host = Host {
         folder: Path::new("/run/garboard"),

@@ -351,6 +351,17 @@ fn calls() -> Vec<Input> {
         .into()
 }
 
+/// What a folder of ISO 9660 has of something in it.
+fn entry(name: &[u8], flags: u8) -> Vec<u8> {
+    let mut record = vec![0; 33];
+    (record[2], record[11], record[25]) = (20, 8, flags);
+    record[32] = u8::try_from(name.len()).expect("a short name");
+    record.extend(name);
+    record.resize(record.len().next_multiple_of(2), 0);
+    record[0] = u8::try_from(record.len()).expect("a short record");
+    record
+}
+
 fn disks() -> Vec<Input> {
     let mut squashfs = vec![0; 96];
     squashfs[..4].copy_from_slice(b"hsqs");
@@ -363,14 +374,19 @@ fn disks() -> Vec<Input> {
     (verity[8], verity[12]) = (1, 1);
     verity[32..38].copy_from_slice(b"sha256");
     (verity[65], verity[69], verity[72], verity[80]) = (0x10, 0x10, 7, 2);
-    let mut iso = vec![b' '; 72];
+    let mut iso = vec![b' '; 190];
     iso[..7].copy_from_slice(b"\x01CD001\x01");
     iso[40..48].copy_from_slice(b"GARBOARD");
+    iso[128..130].copy_from_slice(&2048_u16.to_le_bytes());
+    let mut folder = entry(b"\0", 2);
+    iso[156..].copy_from_slice(&folder);
+    folder.extend(entry(b"BUNDLE.IMG;1", 0));
     let named = [
         ("squashfs", squashfs),
         ("label", label),
         ("verity", verity),
         ("iso9660", iso),
+        ("folder", folder),
         ("nothing", vec![0; 16]),
     ];
     named

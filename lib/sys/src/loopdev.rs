@@ -1,4 +1,4 @@
-//! Loop devices: a file as a block device, read-only, gone with its last user.
+//! Loop devices: a file or a part of one as a block device, read-only, gone with its last user.
 //!
 //! Owns: finding a free device and attaching a file to it in one step. Never detaches: the kernel does on last close.
 
@@ -67,7 +67,18 @@ pub enum LoopError {
 
 impl LoopDevice {
     /// Attaches `backing` to a free device, for reading only.
+    ///
+    /// # Errors
+    /// There is no free device, or the kernel refuses the file.
     pub fn attach(backing: &File) -> Result<Self, LoopError> {
+        Self::attach_part(backing, 0, 0)
+    }
+
+    /// The same with so many bytes of it from `offset` on, both whole multiples of 512; 0 bytes are all to its end.
+    ///
+    /// # Errors
+    /// There is no free device, or the kernel refuses the file.
+    pub fn attach_part(backing: &File, offset: u64, bytes: u64) -> Result<Self, LoopError> {
         let control = File::options()
             .read(true)
             .write(true)
@@ -81,7 +92,7 @@ impl LoopDevice {
             let number = Errno::result(number).map_err(LoopError::Free)?;
             let path = PathBuf::from(format!("/dev/loop{number}"));
             let file = File::open(&path).map_err(|error| LoopError::Open(path.clone(), error))?;
-            match configure(&file, backing) {
+            match configure(&file, backing, offset, bytes) {
                 Ok(()) => return Ok(Self { path, file }),
                 Err(Errno::EBUSY) if attempt < ATTEMPTS => {}
                 Err(errno) => return Err(LoopError::Attach(path, errno)),
@@ -100,10 +111,12 @@ impl LoopDevice {
     }
 }
 
-fn configure(device: &File, backing: &File) -> Result<(), Errno> {
+fn configure(device: &File, backing: &File, offset: u64, bytes: u64) -> Result<(), Errno> {
     let fd = u32::try_from(backing.as_raw_fd()).map_err(|_| Errno::EBADF)?;
     let config = Config {
         fd,
+        offset,
+        size_limit: bytes,
         flags: READ_ONLY | AUTOCLEAR,
         ..Config::default()
     };
@@ -120,6 +133,7 @@ mod tests {
     #[test]
     fn the_layout_is_the_kernels() {
         assert_eq!(size_of::<Config>(), 304);
+        assert_eq!(std::mem::offset_of!(Config, offset), 32);
         assert_eq!(std::mem::offset_of!(Config, flags), 60);
         assert_eq!(std::mem::offset_of!(Config, reserved), 240);
     }

@@ -1,8 +1,12 @@
 //! The superblock of a SquashFS 4.0 image: whether a device begins with one, and where its data ends; and a label,
 //! which the format itself has no place for.
 //!
-//! Owns: parsing the first 96 bytes, and the block with the label behind the image. Never reads further: the kernel
-//! mounts it.
+//! Owns: parsing the first 96 bytes, and the block with the label behind the image. Never reads what is between them: the
+//! kernel mounts it.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 
 /// The bytes that [`Superblock::parse`] needs.
 pub const SIZE: usize = 96;
@@ -83,6 +87,38 @@ pub fn label(block: &[u8]) -> Option<&str> {
     std::str::from_utf8(label).ok()
 }
 
+/// The label of an image that lies in these bytes of a file or device; `None` when there is no image, or none with a label.
+/// It reads the two blocks in question.
+///
+/// # Errors
+/// What is there cannot be read.
+pub fn read_label(file: &File, start: u64, bytes: u64) -> io::Result<Option<String>> {
+    let end = start.saturating_add(bytes);
+    let mut head = [0; SIZE];
+    if !read_within(file, &mut head, start, end)? {
+        return Ok(None);
+    }
+    let Ok(superblock) = Superblock::parse(&head) else {
+        return Ok(None);
+    };
+    let mut block = [0; LABEL_SIZE];
+    let behind = start.saturating_add(superblock.padded_size());
+    let read = read_within(file, &mut block, behind, end)?;
+    Ok(label(&block).filter(|_| read).map(str::to_owned))
+}
+
+/// Fills the buffer from here on; not at all when it would go beyond the end.
+fn read_within(file: &File, buffer: &mut [u8], at: u64, end: u64) -> io::Result<bool> {
+    if at.saturating_add(buffer.len() as u64) > end {
+        return Ok(false);
+    }
+    match file.read_exact_at(buffer, at) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn read_u16(bytes: &[u8], at: usize) -> u16 {
     bytes
         .get(at..)
@@ -128,6 +164,25 @@ mod tests {
             assert_eq!(label_block(none), None, "{none:?}");
         }
         assert_eq!(label_block(&"A".repeat(LABEL_SIZE)), None);
+    }
+
+    #[test]
+    fn a_label_is_read_behind_its_image_and_not_beyond_the_end() {
+        let path = std::env::temp_dir().join(format!("garboard-label-{}", std::process::id()));
+        let mut bytes = vec![0; 512];
+        bytes.extend(image(5000));
+        bytes.resize(512 + 8192, 0);
+        bytes.extend(label_block("LABEL").unwrap());
+        let length = bytes.len() as u64 - 512;
+        std::fs::write(&path, bytes).unwrap();
+        let file = File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let read = |start, bytes| read_label(&file, start, bytes).unwrap();
+        assert_eq!(read(512, length).as_deref(), Some("LABEL"));
+        assert_eq!(read(512, length - 1), None);
+        assert_eq!(read(512, u64::MAX).as_deref(), Some("LABEL"));
+        assert_eq!(read(0, length), None);
+        assert_eq!(read(length, 1 << 20), None);
     }
 
     #[test]

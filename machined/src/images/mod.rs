@@ -6,7 +6,8 @@
 //!                     resources └──── damage ────────┘
 //! ```
 //!
-//! A bundle is an OCI image layout. Where bundles are is given as a list of folders; who mounts what there is not of concern here.
+//! A bundle is an OCI image layout. Where bundles are is given as a list of folders; who mounts what there is not of concern here,
+//! only what he could not mount.
 //! Reading ([`layout`], [`document`], [`reference`](mod@reference), [`catalog`]) and deciding what to answer are pure; [`folder`] opens files.
 
 pub mod cache;
@@ -19,6 +20,7 @@ pub mod layout;
 pub mod reference;
 pub mod registry;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,27 +48,36 @@ pub struct Places {
 }
 
 impl Places {
+    /// Where media are mounted, of a node that keeps what outlives this daemon in `run`.
+    #[must_use]
+    pub fn mounted(run: &Path) -> PathBuf {
+        run.join(MOUNTED)
+    }
+
     /// Those of a node that keeps what outlives this daemon in `run`.
     #[must_use]
     pub fn of_node(run: &Path) -> Self {
         Self {
             bundles: vec![IN_ROOT.into()],
-            shelves: vec![run.join(MOUNTED)],
+            shelves: vec![Self::mounted(run)],
         }
     }
 }
 
-/// What looks for images in these places, and what serves them.
+/// Folders in which bundles should be and are not, and why.
+pub type Faults = BTreeMap<PathBuf, String>;
+
+/// What looks for images in these places, and what serves them; `faults` are told with the bundles.
 ///
 /// # Errors
 /// The folder for what is mounted cannot be made, or the kernel cannot watch folders.
-pub fn parts(places: Places) -> io::Result<(Status, Registry)> {
+pub fn parts(places: Places, faults: watch::Receiver<Faults>) -> io::Result<(Status, Registry)> {
     for shelf in &places.shelves {
         std::fs::create_dir_all(shelf)?;
     }
     let (catalog, served) = watch::channel(Arc::new(Catalog::default()));
     let prover = Prover::default();
-    let status = Status::new(places, catalog, prover.clone())?;
+    let status = Status::new(places, catalog, prover.clone(), faults)?;
     Ok((status, Registry::new(served, prover)))
 }
 

@@ -9,10 +9,11 @@ use http::{Method, StatusCode};
 use resources::images::{CacheState, CachedImage, ImageBundle};
 use store::{Spec, Store};
 use testkit::until;
+use tokio::sync::watch;
 
 use super::digest::Digest;
 use super::fixture::{Answer, LAYER, MANIFEST, Making, ask, blob, get, listener};
-use super::{Places, parts};
+use super::{Faults, Places, parts};
 
 /// A node with some folders for bundles.
 struct Node {
@@ -55,8 +56,17 @@ impl Node {
 
 /// Runs a test beside the controller and the registry.
 async fn beside<F: Future<Output = ()>>(places: Places, test: impl FnOnce(Node) -> F) {
+    beside_faults(places, watch::channel(Faults::new()).1, test).await;
+}
+
+/// The same where something cannot be mounted.
+async fn beside_faults<F: Future<Output = ()>>(
+    places: Places,
+    faults: watch::Receiver<Faults>,
+    test: impl FnOnce(Node) -> F,
+) {
     let store = Store::new(1);
-    let (status, registry) = parts(places).unwrap();
+    let (status, registry) = parts(places, faults).unwrap();
     let mut runtime = Runtime::new("machined", store.clone());
     runtime.register(status).unwrap();
     let (listener, address) = listener();
@@ -370,6 +380,26 @@ async fn a_missing_part_is_told_and_the_rest_is_served() {
             .get(&format!("/v2/pause/blobs/{}", Digest::of(b"here")))
             .await;
         assert_eq!(here.body, b"here");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_mounted_is_told_with_the_bundles_until_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("vdb");
+    let (tell, told) = watch::channel(Faults::new());
+    let places = Places::default();
+    beside_faults(places, told, async |node| {
+        let reason = "mounting the bundle on /dev/vdb: Invalid argument";
+        tell.send_replace([(place.clone(), reason.to_owned())].into());
+        let bundle = node
+            .bundle(&place, |it| it.state == CacheState::Broken)
+            .await;
+        assert!(bundle.problem.contains("/dev/vdb"), "{bundle:?}");
+        tell.send_replace(Faults::new());
+        let gone = || node.all::<ImageBundle>().is_empty().then_some(());
+        until("no bundle", gone).await;
     })
     .await;
 }

@@ -6,6 +6,13 @@ pub(super) fn run(data: &[u8]) {
     if let Some(label) = iso9660::label(data) {
         assert!(label.len() <= 32);
     }
+    if let Some(root) = iso9660::root(data) {
+        assert!(root.start.is_multiple_of(2048));
+    }
+    if let Some(entry) = iso9660::find(data, "bundle.img") {
+        let (iso9660::Entry::File(it) | iso9660::Entry::Folder(it)) = entry;
+        assert!(it.start.is_multiple_of(2048) && it.bytes <= u32::MAX.into());
+    }
     if let Ok(root) = squashfs::Superblock::parse(data) {
         let padded = root.padded_size();
         assert!(padded.is_multiple_of(verity::BLOCK) && padded >= root.bytes_used);

@@ -54,7 +54,7 @@ impl Controller for Status {
 }
 
 /// Wakes when a disk or partition came, went or changed.
-fn changes(devices: Listener) -> Source {
+pub(crate) fn changes(devices: Listener) -> Source {
     match readable(devices) {
         Ok(devices) => Box::pin(stream::unfold(devices, |devices| async {
             match next(&devices).await {

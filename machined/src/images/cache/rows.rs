@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use resources::images::{CacheState, CachedImage, ImageBundle};
 
+use super::super::Faults;
 use super::super::catalog::{Bundle, Catalog};
 use super::super::damage::Damage;
 use super::super::layout::{Image, sentence};
@@ -17,8 +18,16 @@ pub(super) struct Rows {
 }
 
 /// All that is to be told.
-pub(super) fn rows(catalog: &Catalog, damage: &Damage) -> Rows {
+pub(super) fn rows(catalog: &Catalog, damage: &Damage, faults: &Faults) -> Rows {
     let mut rows = Rows::default();
+    for (folder, reason) in faults {
+        let row = ImageBundle {
+            state: CacheState::Broken,
+            problem: sentence(reason),
+            ..ImageBundle::default()
+        };
+        rows.bundles.insert(folder.display().to_string(), row);
+    }
     for bundle in catalog.bundles() {
         let mut problems: Vec<_> = bundle.fault.clone().into_iter().collect();
         for image in &bundle.layout.images {

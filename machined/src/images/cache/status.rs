@@ -16,9 +16,9 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use super::super::Places;
 use super::super::catalog::{Bundle, Catalog};
-use super::super::damage::{Damage, Prover};
+use super::super::damage::Prover;
+use super::super::{Faults, Places};
 use super::look::{Shelf, folders};
 use super::rows::{Rows, rows};
 use crate::runtime::readable;
@@ -33,6 +33,7 @@ pub struct Status {
     shelf: Arc<Mutex<Shelf>>,
     catalog: watch::Sender<Arc<Catalog>>,
     prover: Prover,
+    faults: watch::Receiver<Faults>,
     inotify: Arc<Inotify>,
     /// What the log has been told of.
     told: BTreeMap<String, ImageBundle>,
@@ -48,7 +49,8 @@ cosi::declare! {
 }
 
 impl Status {
-    /// Looks in these places, publishes what it finds, and tells of the damage that was found on it.
+    /// Looks in these places, publishes what it finds, and tells of the damage that was found on it, and of those that could
+    /// not be mounted.
     ///
     /// # Errors
     /// The kernel cannot watch folders.
@@ -56,6 +58,7 @@ impl Status {
         places: Places,
         catalog: watch::Sender<Arc<Catalog>>,
         prover: Prover,
+        faults: watch::Receiver<Faults>,
     ) -> io::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         Ok(Self {
@@ -63,6 +66,7 @@ impl Status {
             shelf: Arc::default(),
             catalog,
             prover,
+            faults,
             inotify: Arc::new(inotify),
             told: BTreeMap::new(),
         })
@@ -103,7 +107,7 @@ impl Status {
 
 impl Controller for Status {
     fn sources(&mut self) -> Vec<Source> {
-        let mut sources = vec![damaged(self.prover.damage())];
+        let mut sources = vec![news(self.prover.damage()), news(self.faults.clone())];
         match readable(Changes(Arc::clone(&self.inotify))) {
             Ok(changes) => sources.push(changed(changes)),
             Err(error) => tracing::error!(%error, "images that come and go are not noticed"),
@@ -119,7 +123,7 @@ impl Controller for Status {
         self.catalog.send_replace(Arc::clone(&catalog));
         self.prover.keep_only(&there);
         let damage = self.prover.damage().borrow().clone();
-        let Rows { images, bundles } = rows(&catalog, &damage);
+        let Rows { images, bundles } = rows(&catalog, &damage, &self.faults.borrow());
         let broken = images.values().any(|it| it.state == CacheState::Broken)
             || bundles.values().any(|it| it.state == CacheState::Broken);
         cx.replace::<CachedImage>();
@@ -182,10 +186,10 @@ fn changed(changes: AsyncFd<Changes>) -> Source {
     }))
 }
 
-/// Wakes when something has been found damaged, or mended.
-fn damaged(damage: watch::Receiver<Damage>) -> Source {
-    Box::pin(stream::unfold(damage, |mut damage| async {
-        damage.changed().await.ok()?;
-        Some(((), damage))
+/// Wakes when something has been found damaged, or mended; when something could not be mounted, or could.
+fn news<T: Send + Sync + 'static>(told: watch::Receiver<T>) -> Source {
+    Box::pin(stream::unfold(told, |mut told| async {
+        told.changed().await.ok()?;
+        Some(((), told))
     }))
 }
