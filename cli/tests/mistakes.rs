@@ -53,6 +53,20 @@ fn a_cluster_that_cannot_be_is_refused_before_it_is_begun() {
     assert!(long.contains("is too long a name"), "{long}");
     let size = home.fails("cluster create --disk 10GB", 2);
     assert!(size.contains("such as 4GiB or 100GiB"), "{size}");
+    home.fine("gen secrets");
+    for (bundle, told) in [
+        (
+            "gone",
+            "no bundle gone: build one with `cargo xtask bundle`",
+        ),
+        (
+            "secrets.yaml",
+            "secrets.yaml is no bundle of container images",
+        ),
+    ] {
+        let none = home.fails(&format!("cluster create --image . --bundle {bundle}"), 1);
+        assert!(none.contains(told), "{none}");
+    }
     assert_eq!(
         home.fine("cluster destroy --all"),
         "there are no clusters\n"

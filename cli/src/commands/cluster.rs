@@ -3,6 +3,7 @@
 //! A cluster is brought up as a person would: boot to maintenance, read the pairing string off the console, apply a
 //! config, wait until the node answers with mutual TLS and keeps the config on its disk.
 
+mod bundle;
 mod create;
 mod ready;
 mod size;

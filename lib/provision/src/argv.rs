@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::accel::Accel;
 use crate::host::{Firmware, QemuVersion};
 use crate::name::Name;
-use crate::spec::{Boot, Bus, Disk, OwnDisk, VmSpec};
+use crate::spec::{Boot, Bus, Disk, OwnDisk, Serial, VmSpec};
 
 /// The name of the network's process and of its files; no machine can have it, since machines' files carry a prefix.
 pub(crate) const SWITCH: &str = "switch";
@@ -270,14 +270,16 @@ impl Argv {
                 self.pair("-initrd", initramfs);
                 self.pair("-append", cmdline);
             }
-            Boot::Iso { image, bus } => self.shared_disk("medium", image, *bus, Some(0)),
+            Boot::Iso { image, bus } => self.shared_disk("medium", image, *bus, None, Some(0)),
             Boot::Pxe | Boot::Disk => {}
         }
         for (number, disk) in spec.disks.iter().enumerate() {
             let id = disk_node(number);
             let first = (spec.boot == Boot::Disk && number == 0).then_some(0);
             match disk {
-                Disk::Shared { file, bus } => self.shared_disk(&id, file, *bus, first),
+                Disk::Shared { file, bus, serial } => {
+                    self.shared_disk(&id, file, *bus, serial.as_ref(), first);
+                }
                 Disk::Own(own) => {
                     let file = disk_file(&spec.name, number);
                     let record = own.record.then(|| record_file(&spec.name, number));
@@ -288,7 +290,14 @@ impl Argv {
     }
 
     /// A disk that the machine never writes: one that must look writable gets a layer that is thrown away.
-    fn shared_disk(&mut self, id: &str, file: &Path, bus: Bus, bootindex: Option<u32>) {
+    fn shared_disk(
+        &mut self,
+        id: &str,
+        file: &Path,
+        bus: Bus,
+        serial: Option<&Serial>,
+        bootindex: Option<u32>,
+    ) {
         let guard = match bus {
             Bus::Ahci => "snapshot=on",
             Bus::Virtio | Bus::Cdrom | Bus::Usb | Bus::Nvme => "readonly=on",
@@ -296,8 +305,9 @@ impl Argv {
         let mut drive = OsString::from(format!("if=none,id={id},format=raw,{guard},file="));
         drive.push(escape(file));
         self.pair("-drive", drive);
+        let serial = serial.map(|it| format!("serial={it}"));
         // An NVMe drive must have one.
-        let serial = (bus == Bus::Nvme).then(|| format!("serial={id}"));
+        let serial = serial.or_else(|| (bus == Bus::Nvme).then(|| format!("serial={id}")));
         self.drive(id, bus, bootindex, serial.as_slice());
     }
 

@@ -12,6 +12,7 @@ use pki::pairing::PairingString;
 use provision::spec::{API_PORT, Boot, Bus, ClusterSpec, Disk, SYSTEM, VmSpec};
 use provision::{Cluster, Clusters, Deadline, Host, Name};
 
+use super::bundle::Bundle;
 use super::ready;
 use super::size::Size;
 use crate::commands::config::{give, request};
@@ -72,6 +73,8 @@ pub(crate) struct Create {
     /// Nodes without Kubernetes, as they are for now in any case
     #[arg(long, overrides_with = "kubernetes")]
     no_kubernetes: bool,
+    #[command(flatten)]
+    bundle: Bundle,
     /// Leave the machines in maintenance mode, to try pairing by hand
     #[arg(long)]
     no_config: bool,
@@ -221,6 +224,7 @@ impl Create {
     }
 
     fn spec(&self, roles: &[(Hostname, Role)]) -> Result<ClusterSpec> {
+        let bundle = self.bundle.file(&self.image)?;
         let vm = |(hostname, _): &(Hostname, Role)| {
             let name: Name = hostname
                 .as_str()
@@ -233,6 +237,7 @@ impl Create {
                 vm.disks.push(Disk::shared(root, Bus::Virtio));
             }
             vm.disks.extend(self.disk().bytes().map(Disk::system));
+            vm.disks.extend(bundle.as_ref().map(Disk::bundle));
             Ok(vm)
         };
         let tftp = (self.boot == Medium::Pxe)

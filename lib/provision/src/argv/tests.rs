@@ -71,6 +71,7 @@ fn direct() {
     spec.disks = vec![
         Disk::shared("/i/rootfs,v1.img", Bus::Virtio),
         Disk::system(10 << 30),
+        Disk::bundle("/i/bundle.img"),
     ];
     same("direct", &build(&spec, Accel::Tcg, OLD));
 }

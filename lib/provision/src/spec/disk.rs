@@ -18,6 +18,9 @@ const SERIAL: usize = 20;
 /// The serial number of the disk that a node installs itself to and keeps its state on.
 pub const SYSTEM: &str = "system";
 
+/// The serial number of the disk with container images, which all machines of a cluster share.
+const BUNDLE: &str = "bundle";
+
 /// Where a disk is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -45,6 +48,9 @@ pub enum Disk {
         file: PathBuf,
         /// Where it is attached.
         bus: Bus,
+        /// Its serial number; the bus's usual one without.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        serial: Option<Serial>,
     },
     /// A disk of the machine alone.
     Own(OwnDisk),
@@ -56,6 +62,16 @@ impl Disk {
         Self::Shared {
             file: file.into(),
             bus,
+            serial: None,
+        }
+    }
+
+    /// A file with container images for nodes to start pods from, with the serial number `bundle`.
+    pub fn bundle(file: impl Into<PathBuf>) -> Self {
+        Self::Shared {
+            file: file.into(),
+            bus: Bus::Virtio,
+            serial: Some(Serial(BUNDLE.to_owned())),
         }
     }
 
@@ -200,6 +216,18 @@ mod tests {
         };
         assert_eq!(recorded(Bus::Virtio).check(), Ok(()));
         assert_eq!(recorded(Bus::Nvme).check(), Err(Unfit::Record));
+    }
+
+    #[test]
+    fn notes_of_clusters_from_before_are_read_and_written_as_they_were() {
+        let before = r#"{"file":"/i/rootfs.img","bus":"virtio"}"#;
+        let disk: Disk = serde_json::from_str(before).unwrap();
+        assert_eq!(disk, Disk::shared("/i/rootfs.img", Bus::Virtio));
+        assert_eq!(serde_json::to_string(&disk).unwrap(), before);
+        let bundle = Disk::bundle("/i/bundle.img");
+        let note = serde_json::to_string(&bundle).unwrap();
+        assert!(note.contains(r#""serial":"bundle""#), "{note}");
+        assert_eq!(serde_json::from_str::<Disk>(&note).unwrap(), bundle);
     }
 
     #[test]
