@@ -145,4 +145,19 @@ pub const PROGRAMS: &[Program] = &[
             mains: &[("github.com/coredns/coredns", "coredns")],
         }],
     },
+    // No node has it: tests ask containerd by it as kubelet does.
+    Program {
+        name: "cri-tools",
+        sources: &[Source {
+            name: "cri-tools",
+            module: "sigs.k8s.io/cri-tools",
+            version: "v1.36.0",
+            siblings: None,
+        }],
+        stamps: Stamps::Version("sigs.k8s.io/cri-tools/pkg/version.Version"),
+        builds: &[Build {
+            tags: &[],
+            mains: &[("sigs.k8s.io/cri-tools/cmd/crictl", "crictl")],
+        }],
+    },
 ];
