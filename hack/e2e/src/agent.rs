@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -33,6 +34,15 @@ pub struct Agent {
 /// # Errors
 /// When the machine boots otherwise, or a file cannot be read or written.
 pub fn equip(lab: &Lab, vm: &mut VmSpec) -> Result<()> {
+    equip_with(lab, vm, &[])
+}
+
+/// The same with programs, by name, that the agent can run there: `run carried NAME`. They must be static, and take memory of
+/// the machine.
+///
+/// # Errors
+/// When the machine boots otherwise, or a file cannot be read or written.
+pub fn equip_with(lab: &Lab, vm: &mut VmSpec, carried: &[(&str, &Path)]) -> Result<()> {
     let Boot::Direct {
         initramfs, cmdline, ..
     } = &mut vm.boot
@@ -42,6 +52,10 @@ pub fn equip(lab: &Lab, vm: &mut VmSpec) -> Result<()> {
     let mut archive = fs::read(&initramfs).context("reading the initramfs")?;
     let program = fs::read(places::agent()?).context("reading the agent")?;
     cpio::append(&mut archive, "agent", &program)?;
+    for (name, path) in carried {
+        let program = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        cpio::append(&mut archive, &format!("carried-{name}"), &program)?;
+    }
     let file = lab.home().join(format!("initramfs-{}", vm.name));
     fs::write(&file, archive).context("writing an initramfs")?;
     *initramfs = file;

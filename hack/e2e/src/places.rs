@@ -22,6 +22,12 @@ const GENERIC: &str = "GARBOARD_IMAGE_DIR_GENERIC";
 /// The program that tests put into machines.
 const AGENT: &str = "GARBOARD_AGENT";
 
+/// The program that speaks to a container runtime as kubelet does.
+const CRICTL: &str = "GARBOARD_CRICTL";
+
+/// The bundle with our own images.
+const BUNDLE: &str = "GARBOARD_BUNDLE";
+
 /// The file that gets a line for each campaign of power cuts; only a long run has one.
 const POWER_CUTS: &str = "GARBOARD_POWER_CUTS";
 
@@ -37,6 +43,22 @@ pub fn power_cuts() -> Option<PathBuf> {
 /// When nobody said where it is.
 pub fn agent() -> Result<PathBuf> {
     place(AGENT)
+}
+
+/// `crictl`.
+///
+/// # Errors
+/// When nobody said where it is.
+pub fn crictl() -> Result<PathBuf> {
+    place(CRICTL)
+}
+
+/// A bundle with the images `pause` and `probe`.
+///
+/// # Errors
+/// When nobody said where it is.
+pub fn bundle() -> Result<PathBuf> {
+    place(BUNDLE)
 }
 
 /// `osctl`.

@@ -4,7 +4,7 @@
 //! path of this machine; so the same commit gives the same bytes elsewhere.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -13,6 +13,9 @@ use crate::run::{cargo, out, program, read, root, run};
 
 /// The target of the image's programs; the first architecture is amd64.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// What the builder calls a bundle in its folder that is one file.
+const BUNDLE_FILE: &str = "bundle.img";
 
 /// A program of ours that is linked statically.
 struct Static {
@@ -99,6 +102,16 @@ pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
 
 /// Builds the bundle of container images, all or some; gives its folder.
 pub(crate) fn bundle(only: &[String]) -> Result<PathBuf> {
+    bundle_in(&out(), only.iter().map(String::as_str))
+}
+
+/// Builds the bundle that the VM suite gives to machines: our own images, which take no Go program; gives its file.
+pub(crate) fn small_bundle() -> Result<PathBuf> {
+    let folder = bundle_in(&out().join("e2e"), ["pause", "probe"])?;
+    Ok(folder.join(BUNDLE_FILE))
+}
+
+fn bundle_in<'a>(out: &Path, only: impl IntoIterator<Item = &'a str>) -> Result<PathBuf> {
     let source = Source::read()?;
     let programs = programs(&source, "containers", BUNDLE)?;
     let crates = linked_crates("containers", BUNDLE)?;
@@ -109,10 +122,10 @@ pub(crate) fn bundle(only: &[String]) -> Result<PathBuf> {
         .arg("--crates")
         .arg(crates)
         .arg("--out")
-        .arg(out())
-        .args(only.iter().flat_map(|name| ["--only", name]))
+        .arg(out)
+        .args(only.into_iter().flat_map(|name| ["--only", name]))
         .args(["--source-date-epoch", &source.epoch]))?;
-    Ok(out().join("bundle"))
+    Ok(out.join("bundle"))
 }
 
 /// Builds osctl alone, into `_out/osctl`.
@@ -184,6 +197,12 @@ pub(crate) fn agent() -> Result<PathBuf> {
     Ok(target_folder().join(TARGET).join("debug/agent"))
 }
 
+/// Builds the program by which the VM suite asks a container runtime for pods; gives its path.
+pub(crate) fn crictl() -> Result<PathBuf> {
+    let folder = read(image().args(["go", "build", "cri-tools"]))?;
+    Ok(PathBuf::from(folder).join("crictl"))
+}
+
 /// The environment that links against the locked libc and keeps this machine's paths out, from the image builder.
 fn locked_environment() -> Result<Vec<(String, String)>> {
     let printed = read(image().arg("env").arg("--source").arg(root()))?;
@@ -233,7 +252,7 @@ fn target_folder() -> PathBuf {
 }
 
 /// Puts a built program in its place in one step, so that a running one is never half replaced.
-pub(crate) fn install(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
+pub(crate) fn install(from: &Path, to: &Path) -> Result<()> {
     let folder = to.parent().context("a program's place has a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     let half = to.with_extension("new");

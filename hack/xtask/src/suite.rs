@@ -84,7 +84,11 @@ fn fuzz(long: bool) -> Result<()> {
 /// The VM suite, with the images it needs.
 pub(crate) fn e2e(filter: Option<&str>) -> Result<()> {
     host::prepare_tests()?;
-    let places = places()?;
+    let mut places = places()?;
+    places.extend([
+        ("GARBOARD_CRICTL", artifacts::crictl()?),
+        ("GARBOARD_BUNDLE", artifacts::small_bundle()?),
+    ]);
     // Each VM keeps a core busy while it boots: two at once is what the smallest machine bears.
     run(cargo()
         .args(["test", "--package", "garboard-e2e", "--no-fail-fast", "--"])

@@ -43,6 +43,7 @@ pub(crate) fn run<'a>(
         }
         "read" => read(next()?),
         "write" => write(next()?, next()?),
+        "create" => create(next()?, next()?),
         "fill" => room::fill(&within(next()?)).map(|bytes| bytes.to_string()),
         "crowd" => room::crowd(&within(next()?)).map(|count| count.to_string()),
         "remove" => room::remove(&within(next()?)).map(|()| String::new()),
@@ -89,6 +90,11 @@ fn write(path: &str, text: &str) -> io::Result<String> {
     let mut file = OpenOptions::new().write(true).open(within(path))?;
     let line = format!("{text}\n");
     file.write_all(line.as_bytes()).map(|()| String::new())
+}
+
+/// Makes a file with a line, such as a config for a program.
+fn create(path: &str, text: &str) -> io::Result<String> {
+    fs::write(within(path), format!("{text}\n")).map(|()| String::new())
 }
 
 /// Sets the clock forward or, if negative, back by so many seconds; gives what it is then, in seconds since 1970.

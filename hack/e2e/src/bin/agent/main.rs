@@ -29,8 +29,11 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
-/// The folder the agent keeps its things in.
-const ASIDE: &str = "/aside";
+/// The folder the agent keeps its things in: a file system of its own, which `/init` does not empty.
+pub(crate) const ASIDE: &str = "/aside";
+
+/// How the names of the programs in the initramfs begin that the agent carries for others.
+const CARRIED: &str = "carried-";
 
 /// Its own view of the processes, since the node's goes where the node goes.
 pub(crate) const PROC: &str = "/aside/proc";
@@ -64,6 +67,10 @@ fn main() -> ExitCode {
 
 /// Everything the agent needs is made here, before `/init` runs: it empties the initramfs.
 fn become_init() -> io::Result<Infallible> {
+    fs::create_dir_all(ASIDE)?;
+    let flags = MsFlags::empty();
+    mount(Some("aside"), ASIDE, Some("tmpfs"), flags, None::<&str>)?;
+    take_carried()?;
     fs::create_dir_all(PROC)?;
     mount(
         Some("proc"),
@@ -94,12 +101,24 @@ fn become_init() -> io::Result<Infallible> {
         .exec())
 }
 
+/// Puts what is carried where it stays.
+fn take_carried() -> io::Result<()> {
+    for entry in fs::read_dir("/")? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().unwrap_or_default();
+        if let Some(name) = name.strip_prefix(CARRIED) {
+            fs::copy(entry.path(), format!("{ASIDE}/{name}"))?;
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn serve() -> io::Result<()> {
     let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut raw = tcgetattr(&input)?;
     cfmakeraw(&mut raw);
     tcsetattr(&input, SetArg::TCSANOW, &raw)?;
-    fs::create_dir_all(ASIDE)?;
     let port = Port(Mutex::new(File::from(
         io::stdout().as_fd().try_clone_to_owned()?,
     )));
