@@ -14,7 +14,7 @@ use crate::profile::Profile;
 use crate::report::step;
 use crate::sbom::{self, Contents, Subject};
 use crate::tools::unpack_set;
-use crate::{content, media, product};
+use crate::{bundle, content, media, product};
 
 /// Where the stub's package has it.
 const STUB: &str = "usr/lib/systemd/boot/efi/linuxx64.efi.stub";
@@ -42,6 +42,8 @@ pub struct Inputs<'a> {
     pub crates: &'a str,
     /// Which ways to boot.
     pub what: What,
+    /// The bundle of container images that goes with the ISO.
+    pub bundle: Option<&'a Path>,
 }
 
 /// Ways to boot that an image is built for. The parts for a direct boot come with each.
@@ -57,6 +59,12 @@ pub enum What {
     All,
 }
 
+impl What {
+    fn has_iso(self) -> bool {
+        matches!(self, Self::Iso | Self::All)
+    }
+}
+
 /// Builds an image into `out/PROFILE`, replacing what was there at once.
 ///
 /// Running machines keep the files they have open. Does nothing when the inputs are those of the
@@ -66,6 +74,7 @@ pub enum What {
 /// When an input is missing or any step fails; then what was there stays.
 pub fn build(inputs: &Inputs<'_>, out: &Path) -> Result<PathBuf> {
     check_binaries(inputs.bin_dir)?;
+    check_bundle(inputs)?;
     let runtime = Runtime::prepare(inputs.lock, inputs.fetcher)?;
     let stamp = stamp(inputs, &runtime)?;
     product::make(out, inputs.profile.name(), &stamp, |folder, _| {
@@ -92,13 +101,15 @@ fn stamp(inputs: &Inputs<'_>, runtime: &Runtime) -> Result<String> {
     } = inputs;
     let built: Vec<_> = runtime.identities().collect();
     let others = format!(
-        "{lock:?} {profile:?} {version} {epoch} {cmdline:?} {config:?} {crates} {what:?} {built:?}"
+        "{lock:?} {profile:?} {version} {epoch} {cmdline:?} {config:?} {crates} {what:?} {built:?} {}",
+        inputs.bundle.is_some()
     );
-    product::stamp(binaries, &others)
+    let files = binaries.chain(inputs.bundle.map(Path::to_owned));
+    product::stamp(files, &others)
 }
 
 fn media(inputs: &Inputs<'_>, parts: &Parts) -> Result<()> {
-    if matches!(inputs.what, What::Iso | What::All) {
+    if inputs.what.has_iso() {
         step("ISO", || {
             let stub = unpack_set(inputs.lock, inputs.fetcher, "stub")?.join(STUB);
             let loader = unpack_set(inputs.lock, inputs.fetcher, "bios")?;
@@ -109,6 +120,7 @@ fn media(inputs: &Inputs<'_>, parts: &Parts) -> Result<()> {
                 &unified,
                 &loader,
                 inputs.epoch,
+                inputs.bundle,
                 &parts.folder.join("garboard.iso"),
             )
         })?;
@@ -149,6 +161,22 @@ fn papers(inputs: &Inputs<'_>, runtime: &Runtime, parts: &Parts) -> Result<()> {
         artifacts: artifacts.clone(),
     };
     manifest::write(&parts.folder, &manifest, artifacts)
+}
+
+fn check_bundle(inputs: &Inputs<'_>) -> Result<()> {
+    let Some(path) = inputs.bundle else {
+        return Ok(());
+    };
+    ensure!(
+        inputs.what.has_iso(),
+        "only the ISO takes a bundle along: leave out --bundle, or build with --what iso or all"
+    );
+    ensure!(
+        bundle::is_bundle(path)?,
+        "{} is no bundle of container images: `image bundle` makes one",
+        path.display()
+    );
+    Ok(())
 }
 
 fn check_binaries(folder: &Path) -> Result<()> {

@@ -69,6 +69,9 @@ struct Build {
     /// A config for nodes that have none: YAML documents, which everybody who has the image can read.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// A bundle of container images, as `image bundle` makes it, that goes with the ISO.
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
     /// Which ways to boot to build for.
     #[arg(long, value_enum, default_value_t = What::All)]
     what: What,
@@ -121,6 +124,7 @@ fn image(arguments: &Arguments, options: &Build) -> Result<()> {
         config: config.as_deref(),
         crates: &options.product.crates()?,
         what: options.what,
+        bundle: options.bundle.as_deref(),
     };
     let folder = build(&inputs, &options.product.out)?;
     print(&folder.display().to_string())

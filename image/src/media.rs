@@ -10,6 +10,7 @@ use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use resources::images::BUNDLE_ON_MEDIUM;
 
 use crate::cpio;
 use crate::parts::Parts;
@@ -73,15 +74,31 @@ pub fn unified(parts: &Parts, stub: &Path, os_release: &str) -> Result<Vec<u8>> 
     pe::append(&stub, &sections).context("appending to the stub")
 }
 
-/// Writes the ISO around a unified kernel image; `loader` is the folder of the unpacked BIOS loader.
+/// Writes the ISO around a unified kernel image; `loader` is the folder of the unpacked BIOS loader, and `bundle` the container
+/// images that go with it, which a node finds there by their place.
 ///
 /// # Errors
 /// When a tool fails or the disk is full.
-pub fn iso(parts: &Parts, unified: &[u8], loader: &Path, epoch: u64, out: &Path) -> Result<()> {
+pub fn iso(
+    parts: &Parts,
+    unified: &[u8],
+    loader: &Path,
+    epoch: u64,
+    bundle: Option<&Path>,
+    out: &Path,
+) -> Result<()> {
     let work = tempfile::tempdir().context("making a work folder")?;
     let (tree, fat) = (work.path().join("tree"), work.path().join("efi.img"));
     write_fat(&parts.tools, unified, epoch, work.path(), &fat)?;
     write_tree(parts, loader, &tree)?;
+    if let Some(bundle) = bundle {
+        let place = BUNDLE_ON_MEDIUM
+            .iter()
+            .fold(tree.clone(), |it, name| it.join(name));
+        let folder = place.parent().context("a bundle in the root of the ISO")?;
+        fs::create_dir_all(folder).context("making the ISO's tree")?;
+        fs::copy(bundle, &place).with_context(|| format!("copying {}", bundle.display()))?;
+    }
     let mut command = parts.tools.command("usr/bin/xorriso", "xorriso");
     command.args(["-no_rc", "-as", "mkisofs", "-quiet", "-r"]);
     command.args(["-V", LABEL, "-p", LABEL]);

@@ -82,6 +82,17 @@ impl Profile {
 
 /// Builds osctl and the image of a profile; gives the image's folder.
 pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
+    build_with(profile, None)
+}
+
+/// The same with all container images in the ISO.
+pub(crate) fn build_with_bundle(profile: Profile) -> Result<PathBuf> {
+    let bundle = bundle(&[])?;
+    build_with(profile, Some(&bundle))
+}
+
+/// The same with a bundle in the ISO, whose folder is given.
+fn build_with(profile: Profile, bundle: Option<&Path>) -> Result<PathBuf> {
     let source = Source::read()?;
     osctl(&source)?;
     let programs = programs(&source, "programs", IMAGE)?;
@@ -96,6 +107,7 @@ pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
         .arg(crates)
         .arg("--out")
         .arg(out())
+        .args(bundle.map(|it| format!("--bundle={}", it.join(BUNDLE_FILE).display())))
         .args(["--source-date-epoch", &source.epoch]))?;
     Ok(folder)
 }

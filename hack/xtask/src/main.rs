@@ -58,6 +58,9 @@ enum Command {
         /// The kernel to build for: `cloud` for local clusters, `generic` for real machines
         #[arg(long, default_value = "cloud")]
         profile: Profile,
+        /// Build the bundle of container images too, and put it into the ISO
+        #[arg(long)]
+        bundle: bool,
     },
     /// Build the bundle of container images into `_out`
     Bundle {
@@ -97,7 +100,14 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Test { long: false, .. } => suite::test(),
         Command::Test { long: true, only } => suite::test_long(&only),
         Command::Check => suite::check(),
-        Command::Image { profile } => artifacts::build(profile).map(drop),
+        Command::Image { profile, bundle } => {
+            let build = if bundle {
+                artifacts::build_with_bundle
+            } else {
+                artifacts::build
+            };
+            build(profile).map(drop)
+        }
         Command::Bundle { only } => artifacts::bundle(&only).map(drop),
         Command::E2e { filter } => suite::e2e(filter.as_deref()),
         Command::Bench { json } => suite::bench(json),
