@@ -5,13 +5,14 @@
 pub mod block;
 pub mod config;
 pub mod images;
+pub mod kubernetes;
 pub mod net;
 pub mod runtime;
 
 use store::{Registry, RegistryError};
 
 /// The namespaces that resources live in, and what each is for: what a node says when it is asked for its namespaces.
-pub const NAMESPACES: [(&str, &str); 7] = [
+pub const NAMESPACES: [(&str, &str); 8] = [
     (
         block::NAMESPACE,
         "the disks of the node, and its volumes on them",
@@ -20,6 +21,10 @@ pub const NAMESPACES: [(&str, &str); 7] = [
     (
         images::NAMESPACE,
         "the container images that came with the node",
+    ),
+    (
+        kubernetes::NAMESPACE,
+        "the cluster that the node is of, and what it runs for it",
     ),
     (
         store::meta::META,
@@ -49,6 +54,11 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<config::MachineConfig>()?
         .register::<images::CachedImage>()?
         .register::<images::ImageBundle>()?
+        .register::<kubernetes::CertificateStatus>()?
+        .register::<kubernetes::KubeletSpec>()?
+        .register::<kubernetes::KubernetesSpec>()?
+        .register::<kubernetes::NodeStatus>()?
+        .register::<kubernetes::StaticPod>()?
         .register::<net::AddressSpec>()?
         .register::<net::AddressStatus>()?
         .register::<net::Dhcp4Lease>()?

@@ -1,0 +1,16 @@
+//! What the node is in a Kubernetes cluster, and what it runs for it.
+
+mod certificate_status;
+mod kubelet_spec;
+mod kubernetes_spec;
+mod node_status;
+mod static_pod;
+
+pub use certificate_status::CertificateStatus;
+pub use kubelet_spec::{KUBELET, KubeletSpec};
+pub use kubernetes_spec::{ImageSource, KUBERNETES, KubernetesSpec, PodNetwork};
+pub use node_status::NodeStatus;
+pub use static_pod::StaticPod;
+
+/// The namespace of everything here.
+pub const NAMESPACE: &str = "kubernetes";
