@@ -6,7 +6,8 @@ use std::{env, fs};
 
 use protox::prost::Message as _;
 
-const PROTOS: [&str; 4] = [
+const PROTOS: [&str; 5] = [
+    "garboard/machine/v1alpha1/cluster.proto",
     "garboard/machine/v1alpha1/inspect.proto",
     "garboard/machine/v1alpha1/machine.proto",
     "garboard/machine/v1alpha1/maintenance.proto",

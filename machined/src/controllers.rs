@@ -12,6 +12,8 @@ use crate::api::Endpoint;
 use crate::block::{self, Disks};
 use crate::config::DiskError;
 use crate::images;
+use crate::kubernetes;
+use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::network;
 use crate::network::time_server::config::Lookup;
 use crate::runtime::console::apply::ConsoleController;
@@ -45,6 +47,8 @@ pub struct Parts {
     pub effects: Effects,
     /// How names are looked up.
     pub lookup: Lookup,
+    /// Who orders a Kubernetes cluster to begin.
+    pub bootstrap: Bootstrap,
 }
 
 /// What changes this machine could not be prepared.
@@ -132,6 +136,7 @@ pub fn register(
     controllers.register(trusted_roots::apply::Apply::new(
         host.folder.join("ca-certificates.crt"),
     ))?;
+    kubernetes::register(controllers, &parts.bootstrap)?;
     log_destination::register(controllers, host.folder, parts.lookup.clone())?;
     network::register(controllers, host, parts.lookup)
 }

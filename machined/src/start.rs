@@ -25,6 +25,9 @@ use crate::images::cache::status::Status as Looks;
 use crate::images::registry::Registry as Images;
 use crate::images::{self, Faults, Places};
 use crate::inspect::Inspect;
+use crate::kubernetes::component::Component;
+use crate::kubernetes::etcd::bootstrap::Bootstrap;
+use crate::kubernetes::etcd::data;
 use crate::metrics::{Calls, Metrics};
 use crate::network;
 use crate::network::time_server::config::Lookup;
@@ -135,6 +138,7 @@ impl Machined {
         let events = Arc::new(Events::of(&logs));
         let mut controllers = cosi::Runtime::new("machined", store.clone());
         let (calls, ordered) = (Calls::default(), Orders::default());
+        let bootstrap = Bootstrap::new(data::FOLDER.into(), Component::Etcd.uid());
         let (node, orders) = LocalNode::new(
             store.clone(),
             machine.clone(),
@@ -143,6 +147,7 @@ impl Machined {
             Metrics::new(store.clone(), controllers.counters(), calls.clone()),
             ordered.clone(),
             journal.clone(),
+            bootstrap,
         );
         let sources = sources(&beginning, &machine, run, &node);
         let (looks, images, disks) = images(run, keeps)?;
@@ -298,6 +303,7 @@ fn api(
     let console = ConsoleController::new(consoles, level, fixed, shown.clone());
     let state =
         cosi::wire::Server::new(store.clone(), Arc::clone(registry), RemoteAccess).into_service();
+    let bootstrap = node.bootstrap();
     let server = Server::new(Arc::new(node), Arc::new(pairing), served.clone())
         .mount(state, cosi::wire::proto::FILE_DESCRIPTOR_SET)
         .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET);
@@ -311,6 +317,7 @@ fn api(
         devices: Listener::open().map_err(StartError::Devices)?,
         effects,
         lookup: Lookup::of(store.clone()),
+        bootstrap,
     };
     register(controllers, parts, host).map_err(StartError::Controllers)?;
     Ok(Api {

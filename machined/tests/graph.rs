@@ -9,6 +9,7 @@ use machined::block::{Disks, bundle};
 use machined::config::Storage;
 use machined::controllers::{Effects, Parts, register};
 use machined::images::{self, Faults, Places};
+use machined::kubernetes::etcd::bootstrap::Bootstrap;
 use machined::network::Host;
 use machined::network::time_server::config::Lookup;
 use machined::runtime::console::Consoles;
@@ -77,6 +78,7 @@ fn graph() -> String {
         events: Arc::new(Events::default()),
         identity,
         devices: Listener::open().expect("the kernel's announcements"),
+        bootstrap: Bootstrap::new(folder.path().join("etcd"), 0),
     };
     let host = Host {
         folder: Path::new("/run/garboard"),

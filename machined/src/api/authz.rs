@@ -56,6 +56,15 @@ pub const AUTHZ: &[Row] = &[
     row("/cosi.resource.State/Teardown", READ_ONLY),
     row("/cosi.resource.State/TeardownAndDestroy", READ_ONLY),
     row(
+        "/garboard.machine.v1alpha1.ClusterService/Bootstrap",
+        ADMINS,
+    ),
+    // Whoever has it is an administrator of the cluster.
+    row(
+        "/garboard.machine.v1alpha1.ClusterService/Kubeconfig",
+        ADMINS,
+    ),
+    row(
         "/garboard.machine.v1alpha1.InspectService/Processes",
         READERS,
     ),

@@ -14,6 +14,7 @@ mod access;
 mod admission;
 mod audit;
 mod authz;
+mod cluster;
 mod endpoint;
 mod farewell;
 mod layer;
@@ -36,6 +37,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::api::v1alpha1::cluster_service_server::ClusterServiceServer;
 use ::api::v1alpha1::machine_service_server::MachineServiceServer;
 use ::api::v1alpha1::maintenance_service_server::MaintenanceServiceServer;
 use ::api::v1alpha1::storage_service_server::StorageServiceServer;
@@ -128,6 +130,7 @@ impl Server {
         endpoint: watch::Receiver<Arc<Endpoint>>,
     ) -> Self {
         let machine = machine::Machine::new(Arc::clone(&node));
+        let cluster = cluster::Cluster::new(Arc::clone(&node));
         let storage = storage::Storage::new(Arc::clone(&node));
         let asked = Arc::clone(&node);
         let scrape = scrape::Scrape(Arc::new(move || {
@@ -138,6 +141,7 @@ impl Server {
         let mut routes = RoutesBuilder::default();
         routes
             .add_service(MachineServiceServer::new(machine).max_decoding_message_size(MAX_REQUEST))
+            .add_service(ClusterServiceServer::new(cluster).max_decoding_message_size(MAX_REQUEST))
             .add_service(StorageServiceServer::new(storage).max_decoding_message_size(MAX_REQUEST))
             .add_service(
                 MaintenanceServiceServer::new(maintenance).max_decoding_message_size(MAX_REQUEST),

@@ -119,6 +119,16 @@ pub trait Node: Send + Sync + 'static {
         request: v1::WipeDiskRequest,
     ) -> impl Future<Output = Result<v1::WipeDiskResponse, Failure>> + Send;
 
+    /// Has a Kubernetes cluster begin here, unless it has.
+    fn bootstrap(&self) -> impl Future<Output = Result<v1::BootstrapResponse, Failure>> + Send;
+
+    /// Makes a file for kubectl.
+    fn kubeconfig(
+        &self,
+        caller: Caller,
+        request: v1::KubeconfigRequest,
+    ) -> impl Future<Output = Result<v1::KubeconfigResponse, Failure>> + Send;
+
     /// Has a service started or ended; ready when the order holds.
     fn order_service(
         &self,

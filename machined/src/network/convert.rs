@@ -15,7 +15,7 @@ pub(super) fn address(cidr: &config::Cidr) -> Cidr {
 }
 
 /// The same network.
-pub(super) fn network(network: &config::Network) -> Cidr {
+pub(crate) fn network(network: &config::Network) -> Cidr {
     Cidr::new(network.address(), network.prefix()).expect("the config checks the prefix length")
 }
 

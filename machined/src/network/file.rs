@@ -14,13 +14,14 @@ pub(crate) struct ReplaceError {
 }
 
 /// Makes the file hold this text, so that a reader sees the old or the new text and never a part.
-/// It does not outlive the machine, so nothing is synced.
+/// It does not outlive the machine, so nothing is synced. Until it is whole its name is a hidden one: whoever reads all files
+/// of a folder leaves those out.
 pub(crate) fn replace(path: &Path, text: &str) -> Result<(), ReplaceError> {
     if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
         return Ok(());
     }
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".unfinished");
+    let name = path.file_name().unwrap_or_default().display();
+    let unfinished = path.with_file_name(format!(".{name}.unfinished"));
     fs::write(&unfinished, text)
         .and_then(|()| fs::rename(&unfinished, path))
         .map_err(|source| ReplaceError {

@@ -10,7 +10,7 @@
 //! everything else is networkd's.
 
 pub mod address;
-mod convert;
+pub(crate) mod convert;
 pub mod dhcp4;
 pub(crate) mod file;
 pub mod hostname;

@@ -16,6 +16,7 @@ pub use head::{Beginning, Head, HeadError};
 pub use state_access::{LocalAccess, NETWORKD};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::api::v1alpha1 as v1;
 use jiff::Timestamp;
@@ -25,6 +26,8 @@ use store::{Spec, Store};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api::{Answers, Caller, Failure, Node};
+use crate::kubernetes::admin::{self, AdminError};
+use crate::kubernetes::etcd::bootstrap::{self as etcd, Bootstrap, BootstrapError};
 use crate::metrics::Metrics;
 use crate::runtime::clock;
 use crate::runtime::events::Events;
@@ -135,6 +138,7 @@ pub struct LocalNode {
     orders: mpsc::Sender<Order>,
     services: service::Orders,
     journal: Journal,
+    bootstrap: Bootstrap,
 }
 
 impl LocalNode {
@@ -148,6 +152,7 @@ impl LocalNode {
         metrics: Metrics,
         services: service::Orders,
         journal: Journal,
+        bootstrap: Bootstrap,
     ) -> (Self, mpsc::Receiver<Order>) {
         let (orders, received) = mpsc::channel(ORDERS);
         (
@@ -160,6 +165,7 @@ impl LocalNode {
                 orders,
                 services,
                 journal,
+                bootstrap,
             },
             received,
         )
@@ -169,6 +175,12 @@ impl LocalNode {
     #[must_use]
     pub fn orders(&self) -> mpsc::Sender<Order> {
         self.orders.clone()
+    }
+
+    /// Who orders a Kubernetes cluster to begin here.
+    #[must_use]
+    pub fn bootstrap(&self) -> Bootstrap {
+        self.bootstrap.clone()
     }
 
     fn spec<S: Spec>(&self, id: &str) -> Option<Arc<S>> {
@@ -268,6 +280,40 @@ impl Node for LocalNode {
     ) -> Result<v1::WipeDiskResponse, Failure> {
         self.order(|answer| Order::WipeDisk { request, answer })
             .await
+    }
+
+    async fn bootstrap(&self) -> Result<v1::BootstrapResponse, Failure> {
+        match self.bootstrap.begin(&self.store) {
+            Ok(beginning) => Ok(v1::BootstrapResponse {
+                before: beginning == etcd::Beginning::Before,
+            }),
+            Err(error @ BootstrapError::Keep(_)) => Err(Failure::internal(cosi::report(&error))),
+            Err(error) => Err(Failure::precondition(cosi::report(&error))),
+        }
+    }
+
+    async fn kubeconfig(
+        &self,
+        caller: Caller,
+        request: v1::KubeconfigRequest,
+    ) -> Result<v1::KubeconfigResponse, Failure> {
+        let lifetime = match request.lifetime_seconds {
+            0 => None,
+            seconds => Some(Duration::from_secs(seconds)),
+        };
+        let given = admin::kubeconfig(&self.store, &caller.subject, lifetime, Timestamp::now());
+        let given = given.map_err(|error| {
+            let text = cosi::report(&error);
+            match error {
+                AdminError::NoAuthority => Failure::precondition(text),
+                AdminError::TooLong => Failure::invalid(text),
+                _ => Failure::internal(text),
+            }
+        })?;
+        Ok(v1::KubeconfigResponse {
+            kubeconfig: given.kubeconfig.expose().clone(),
+            expires: Some(wire_time(given.expires)),
+        })
     }
 
     async fn order_service(&self, request: v1::OrderServiceRequest) -> Result<(), Failure> {

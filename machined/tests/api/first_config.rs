@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use machined::api::{Endpoint, Pairing, Server};
 use machined::block::volume::Volumes;
 use machined::config::{Configs, Disk, Generations, Storage};
+use machined::kubernetes::etcd::bootstrap::Bootstrap;
 use machined::metrics::{Calls, Metrics};
 use machined::node::{Beginning, Head, LocalNode};
 use machined::runtime::clock::Clock;
@@ -116,6 +117,7 @@ async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
         Metrics::new(store.clone(), counters, Calls::default()),
         Orders::default(),
         Journal::new(Boot::default(), folder),
+        Bootstrap::new(folder.join("etcd"), 0),
     );
 
     let own = pki::maintenance_identity().unwrap();

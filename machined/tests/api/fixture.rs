@@ -100,6 +100,18 @@ impl Node for FakeNode {
         })
     }
 
+    async fn bootstrap(&self) -> Result<v1::BootstrapResponse, Failure> {
+        Ok(v1::BootstrapResponse::default())
+    }
+
+    async fn kubeconfig(
+        &self,
+        _: Caller,
+        _: v1::KubeconfigRequest,
+    ) -> Result<v1::KubeconfigResponse, Failure> {
+        Ok(v1::KubeconfigResponse::default())
+    }
+
     async fn order_service(&self, request: v1::OrderServiceRequest) -> Result<(), Failure> {
         match request.service.as_str() {
             "nothing" => Err(Failure::not_found("there is no service \"nothing\"")),

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use ::api::v1alpha1 as v1;
+use ::api::v1alpha1::cluster_service_client::ClusterServiceClient;
 use ::api::v1alpha1::inspect_service_client::InspectServiceClient;
 use ::api::v1alpha1::machine_service_client::MachineServiceClient;
 use ::api::v1alpha1::maintenance_service_client::MaintenanceServiceClient;
@@ -23,6 +24,7 @@ use tower::Service as _;
 use super::fixture::{Cluster, Served, dial, serve};
 
 const MACHINE: &str = "/garboard.machine.v1alpha1.MachineService/";
+const CLUSTER: &str = "/garboard.machine.v1alpha1.ClusterService/";
 const INSPECT: &str = "/garboard.machine.v1alpha1.InspectService/";
 const STATE: &str = "/cosi.resource.State/";
 const METRICS: &str = "/metrics";
@@ -39,6 +41,8 @@ async fn call(channel: Channel, path: &str) -> Option<Result<(), Status>> {
         Some(scrape(channel).await)
     } else if let Some(method) = path.strip_prefix(INSPECT) {
         call_inspect(InspectServiceClient::new(channel), method).await
+    } else if let Some(method) = path.strip_prefix(CLUSTER) {
+        call_cluster(ClusterServiceClient::new(channel), method).await
     } else if let Some(method) = path.strip_prefix(STORAGE) {
         call_storage(StorageServiceClient::new(channel), method).await
     } else {
@@ -150,6 +154,20 @@ async fn call_maintenance(
         "Reset" => client.reset(v1::ResetRequest::default()).await.map(drop),
         "WipeDisk" => client
             .wipe_disk(v1::WipeDiskRequest::default())
+            .await
+            .map(drop),
+        _ => return None,
+    })
+}
+
+async fn call_cluster(
+    mut client: ClusterServiceClient<Channel>,
+    method: &str,
+) -> Option<Result<(), Status>> {
+    Some(match method {
+        "Bootstrap" => client.bootstrap(v1::BootstrapRequest {}).await.map(drop),
+        "Kubeconfig" => client
+            .kubeconfig(v1::KubeconfigRequest::default())
             .await
             .map(drop),
         _ => return None,

@@ -1,7 +1,8 @@
 //! The services of the image: a file each, `NAME.yaml`, in a folder of the root.
 //!
 //! A folder named on the kernel command line, `garboard.services=FOLDER`, is read too, for tests of services on a real node:
-//! whoever can change that line can change the root with it, and nobody else makes a folder count.
+//! whoever can change that line can change the root with it, and nobody else makes a folder count. What only a node of a
+//! Kubernetes cluster needs is in a folder of its own.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
+use resources::kubernetes::KubernetesSpec;
 use resources::runtime::ServiceSpec;
 use thiserror::Error;
 
@@ -16,6 +18,9 @@ use super::rules::{Name, NameError};
 
 /// The image's own.
 const IMAGE: &str = "/usr/lib/garboard/services";
+
+/// Those of a node of a Kubernetes cluster.
+const KUBERNETES: &str = "/usr/lib/garboard/services/kubernetes";
 
 /// The kernel argument that names another folder.
 const ARGUMENT: &str = "garboard.services";
@@ -35,10 +40,12 @@ enum FileError {
 #[derive(Debug)]
 pub struct Config {
     folders: Vec<PathBuf>,
+    kubernetes: PathBuf,
 }
 
 cosi::declare! {
     Config as "runtime.service.config" {
+        reads KubernetesSpec;
         // Parts of the node that need a service write their own.
         shares ServiceSpec;
     }
@@ -55,6 +62,7 @@ impl Config {
                 .flatten()
                 .map(PathBuf::from)
                 .collect(),
+            kubernetes: PathBuf::from(KUBERNETES),
         }
     }
 }
@@ -62,7 +70,9 @@ impl Config {
 impl Controller for Config {
     async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
         let (mut services, mut wrong) = (BTreeMap::new(), Vec::new());
-        for folder in &self.folders {
+        let kubernetes = !cx.list::<KubernetesSpec>().is_empty();
+        let kubernetes = kubernetes.then_some(&self.kubernetes);
+        for folder in self.folders.iter().chain(kubernetes) {
             let (found, errors) = read(folder);
             for (name, spec) in found {
                 // The image's stay what they are.

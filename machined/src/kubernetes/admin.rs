@@ -1,0 +1,100 @@
+//! What lets a person be an administrator of the cluster for a while.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use pki::kubernetes::{Kubeconfig, KubeconfigError, Part, admin};
+use pki::{Authority, IssueError};
+use resources::config::{ACTIVE, MachineConfig};
+use resources::runtime::{CLUSTER, ClusterInfo};
+use store::{Spec as _, Store};
+use thiserror::Error;
+
+/// How long it holds unless somebody says otherwise, and at most.
+const USUAL: SignedDuration = SignedDuration::from_hours(12);
+const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Who the holder is to Kubernetes, before the name by which the node knows the caller.
+const USER: &str = "garboard";
+
+/// Why there is none.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AdminError {
+    /// The node cannot issue it.
+    #[error("this node has no authority of a Kubernetes cluster; ask one of its control plane")]
+    NoAuthority,
+    /// For longer than anybody gets.
+    #[error("a kubeconfig holds for {} hours at most", LONGEST.as_hours())]
+    TooLong,
+    /// The config of the node cannot be read.
+    #[error("reading the node's config")]
+    Config(#[source] ::config::Problems),
+    /// The authority refuses.
+    #[error("issuing the certificate")]
+    Issue(#[source] IssueError),
+    /// It cannot be written down.
+    #[error(transparent)]
+    Write(#[from] KubeconfigError),
+}
+
+/// A kubeconfig, and when it ends.
+#[derive(Debug)]
+pub struct Given {
+    /// The file. It has a key in it.
+    pub kubeconfig: pki::Secret<String>,
+    /// The end of its certificate.
+    pub expires: Timestamp,
+}
+
+/// Makes a kubeconfig for whom the node's API knows as `caller`; without a lifetime, the usual one.
+///
+/// # Errors
+/// Why there is none.
+pub fn kubeconfig(
+    store: &Store,
+    caller: &str,
+    lifetime: Option<Duration>,
+    now: Timestamp,
+) -> Result<Given, AdminError> {
+    let lifetime = match lifetime {
+        None => USUAL,
+        Some(asked) => SignedDuration::try_from(asked).map_err(|_| AdminError::TooLong)?,
+    };
+    if lifetime > LONGEST {
+        return Err(AdminError::TooLong);
+    }
+    let snapshot = store.snapshot();
+    let active = snapshot.get_as::<MachineConfig>(MachineConfig::DEFINITION.namespace, ACTIVE);
+    let active = active.ok_or(AdminError::NoAuthority)?;
+    let documents = ::config::parse("active config", active.spec.text.as_bytes());
+    let documents = documents.map_err(AdminError::Config)?;
+    let (Some(kubernetes), Some(trust)) = (documents.kubernetes(), documents.kubernetes_trust())
+    else {
+        return Err(AdminError::NoAuthority);
+    };
+    let plane = trust
+        .control_plane
+        .as_ref()
+        .ok_or(AdminError::NoAuthority)?;
+    let issuer = &plane.issuer;
+    let issuer = Authority::from_pem(issuer.certificate.as_pem(), issuer.key.as_pem());
+    let spec = admin(&format!("{USER}:{caller}"), lifetime);
+    let identity = issuer
+        .and_then(|it| it.issue(&spec, now))
+        .map_err(AdminError::Issue)?;
+    let info = snapshot.get_as::<ClusterInfo>(ClusterInfo::DEFINITION.namespace, CLUSTER);
+    let name = info.map_or_else(|| "kubernetes".to_owned(), |it| it.spec.cluster.clone());
+    let file = Kubeconfig {
+        cluster: &name,
+        server: &kubernetes.endpoint.to_string(),
+        authority: Part::Text(trust.ca.as_pem()),
+        user: &format!("admin-{name}"),
+        certificate: Part::Text(identity.certificate_pem()),
+        key: Part::Text(identity.key_pem().expose()),
+    };
+    Ok(Given {
+        kubeconfig: file.to_yaml()?,
+        expires: identity.certificate().not_after,
+    })
+}

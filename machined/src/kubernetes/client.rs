@@ -1,0 +1,187 @@
+//! Asking an API server: JSON over HTTPS with the node's certificate.
+//!
+//! A connection each, since this node asks seldom.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use pki::tls::TlsError;
+use pki::{Identity, Trust};
+use rustls_pki_types::ServerName;
+use serde_json::Value;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+/// How long an answer may take. An API server that is about to answer at all does so within a minute, its own limit.
+const ANSWER: Duration = Duration::from_secs(70);
+
+/// The longest answer: more than the largest object that etcd takes.
+const LONGEST: usize = 4 << 20;
+
+/// Why an API server was of no use.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// Nobody answers there.
+    #[error("connecting to the API server at {0}")]
+    Connect(SocketAddr, #[source] io::Error),
+    /// It is not the one of this cluster, or does not take the node for what it is.
+    #[error("proving ourselves to each other at {0}")]
+    Tls(SocketAddr, #[source] io::Error),
+    /// The connection broke.
+    #[error("talking to the API server")]
+    Http(#[from] hyper::Error),
+    /// It could not be asked so.
+    #[error("asking for {0:?}")]
+    Request(String, #[source] http::Error),
+    /// It refused.
+    #[error("the API server refuses {path:?}: {status}: {message}")]
+    Refused {
+        /// What it was asked for.
+        path: String,
+        /// Its answer.
+        status: StatusCode,
+        /// Its reason.
+        message: String,
+    },
+    /// It sent too much, or broke off.
+    #[error("reading the answer: {0}")]
+    Body(String),
+    /// It sent something else than JSON.
+    #[error("reading the answer")]
+    Json(#[from] serde_json::Error),
+    /// It took too long.
+    #[error("the API server took longer than {} s", ANSWER.as_secs())]
+    Slow,
+}
+
+impl ClientError {
+    /// Whether it answered that there is no such thing.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::NOT_FOUND)
+    }
+}
+
+/// One API server, and who we are to it.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "it holds a key")]
+pub struct Client {
+    address: SocketAddr,
+    name: ServerName<'static>,
+    tls: TlsConnector,
+}
+
+impl Client {
+    /// The server at an address, which proves itself by `authorities`; we are `own`.
+    ///
+    /// # Errors
+    /// The certificate or its key cannot be used.
+    pub fn new(address: SocketAddr, authorities: &Trust, own: &Identity) -> Result<Self, TlsError> {
+        let mut config = rustls::ClientConfig::clone(&*pki::tls::client(authorities, own)?);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            address,
+            name: ServerName::IpAddress(address.ip().into()),
+            tls: TlsConnector::from(Arc::new(config)),
+        })
+    }
+
+    /// The object at a path.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn get(&self, path: &str) -> Result<Value, ClientError> {
+        self.send(Method::GET, path, "application/json", None).await
+    }
+
+    /// Sends an object, or a patch of one; gives the answer.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        object: Option<&Value>,
+    ) -> Result<Value, ClientError> {
+        let asked = async {
+            let open = self.open(method, path, content_type, object).await?;
+            let body = Limited::new(open.response.into_body(), LONGEST);
+            let body = body.collect().await;
+            // Until here it has to be carried.
+            drop(open.carrier);
+            let bytes = body.map_err(|error| ClientError::Body(error.to_string()))?;
+            Ok(serde_json::from_slice(&bytes.to_bytes())?)
+        };
+        timeout(ANSWER, asked)
+            .await
+            .map_err(|_| ClientError::Slow)?
+    }
+
+    async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        object: Option<&Value>,
+    ) -> Result<Open, ClientError> {
+        let stream = TcpStream::connect(self.address).await;
+        let stream = stream.map_err(|error| ClientError::Connect(self.address, error))?;
+        let stream = self.tls.connect(self.name.clone(), stream).await;
+        let stream = stream.map_err(|error| ClientError::Tls(self.address, error))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Its faults are those of the answer.
+        let carrier = Carrier(tokio::spawn(async { drop(connection.await) }).abort_handle());
+        let body = object.map_or_else(Bytes::new, |it| it.to_string().into());
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, self.address.to_string())
+            .header(USER_AGENT, concat!("garboard/", env!("CARGO_PKG_VERSION")))
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, content_type)
+            .body(Full::new(body))
+            .map_err(|error| ClientError::Request(path.to_owned(), error))?;
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(Open { response, carrier });
+        }
+        let body = Limited::new(response.into_body(), LONGEST).collect().await;
+        let said = body.map(|body| body.to_bytes()).unwrap_or_default();
+        let said: Value = serde_json::from_slice(&said).unwrap_or_default();
+        Err(ClientError::Refused {
+            path: path.to_owned(),
+            status,
+            message: said["message"].as_str().unwrap_or("no reason").to_owned(),
+        })
+    }
+}
+
+/// An answer that is still coming in.
+struct Open {
+    response: Response<Incoming>,
+    carrier: Carrier,
+}
+
+/// The task that moves a connection's bytes. It ends with whoever reads them.
+struct Carrier(AbortHandle);
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

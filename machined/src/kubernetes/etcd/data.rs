@@ -1,0 +1,95 @@
+//! The folder of etcd's data, and whether it may begin.
+//!
+//! A member with data goes on with it. One without must never begin by itself: it may be a node that lost its disk, whose
+//! cluster goes on elsewhere, and a second cluster in its place would lose all that the first one knows. So somebody says
+//! once, on one node, that a cluster begins: that is kept beside the data, on the same disk, so that it is lost with it.
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::path::Path;
+
+/// Where etcd keeps what it knows.
+pub const FOLDER: &str = "/var/lib/etcd";
+
+/// What it makes in there first: its log and what it has applied of it.
+const MEMBER: &str = "member";
+
+/// The file that says that a cluster begins here.
+const BEGIN: &str = "begin";
+
+/// What is there to begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// A member's.
+    Member,
+    /// None, and the order to begin.
+    Begins,
+    /// None.
+    None,
+}
+
+/// Looks at a folder of data.
+///
+/// # Errors
+/// It cannot be read.
+pub fn look(folder: &Path) -> io::Result<Data> {
+    // Not the folder alone: one that a life before made and did not fill is no data.
+    if folder.join(MEMBER).join("wal").try_exists()? {
+        return Ok(Data::Member);
+    }
+    Ok(match folder.join(BEGIN).try_exists()? {
+        true => Data::Begins,
+        false => Data::None,
+    })
+}
+
+/// Makes the folder, for this user alone.
+///
+/// # Errors
+/// It cannot be made.
+pub fn prepare(folder: &Path, uid: u32) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    chown(folder, Some(uid), Some(uid))
+}
+
+/// Says that a cluster begins here, so that it holds when the power goes right after.
+///
+/// # Errors
+/// It cannot be written.
+pub fn begin(folder: &Path) -> io::Result<()> {
+    File::create(folder.join(BEGIN))?.sync_all()?;
+    File::open(folder)?.sync_all()?;
+    // The folder itself may be new as well.
+    folder
+        .parent()
+        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn it_begins_only_when_somebody_said_so() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("etcd");
+        let own = nix::unistd::getuid().as_raw();
+        prepare(&folder, own).unwrap();
+        assert_eq!(look(&folder).unwrap(), Data::None);
+        begin(&folder).unwrap();
+        // A life before may have done either.
+        prepare(&folder, own).unwrap();
+        begin(&folder).unwrap();
+        assert_eq!(look(&folder).unwrap(), Data::Begins);
+        fs::create_dir(folder.join(MEMBER)).unwrap();
+        assert_eq!(look(&folder).unwrap(), Data::Begins);
+        fs::create_dir(folder.join(MEMBER).join("wal")).unwrap();
+        assert_eq!(look(&folder).unwrap(), Data::Member);
+    }
+}

@@ -1,0 +1,125 @@
+//! The service that etcd is. Pure.
+
+use std::net::{IpAddr, SocketAddr};
+
+use resources::kubernetes::ImageSource;
+use resources::runtime::{ServiceCheck, ServiceCheckKind, ServiceMount, ServiceSpec};
+
+use super::data;
+use crate::block::volume::apply::EPHEMERAL;
+use crate::kubernetes::component::Component;
+use crate::kubernetes::files::FILES;
+use crate::kubernetes::image;
+
+/// Where the API server and tools ask it.
+pub const CLIENT_PORT: u16 = 2379;
+/// Where members talk to each other.
+pub const PEER_PORT: u16 = 2380;
+/// Where it answers whether it is well, without a certificate and on this node alone.
+const HEALTH: &str = "127.0.0.1:2381";
+
+/// The condition that there is data to serve, or an order to begin anew.
+pub const CONDITION: &str = "etcd";
+
+/// What the service follows from.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The name of the node, which is that of the member.
+    pub node: &'a str,
+    /// The address at which other members reach it.
+    pub address: IpAddr,
+    /// Whose image is run.
+    pub images: ImageSource,
+}
+
+/// The service. What it is told about other members counts only while it has no data of its own.
+#[must_use]
+pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
+    let file = |name| Component::Etcd.file(name);
+    let Facts { node, address, .. } = *facts;
+    let client = SocketAddr::new(address, CLIENT_PORT);
+    let peer = SocketAddr::new(address, PEER_PORT);
+    let flags = [
+        ("name", node.to_owned()),
+        ("data-dir", data::FOLDER.to_owned()),
+        (
+            "listen-client-urls",
+            format!("https://127.0.0.1:{CLIENT_PORT},https://{client}"),
+        ),
+        ("advertise-client-urls", format!("https://{client}")),
+        ("listen-peer-urls", format!("https://{peer}")),
+        ("initial-advertise-peer-urls", format!("https://{peer}")),
+        ("initial-cluster", format!("{node}=https://{peer}")),
+        ("initial-cluster-state", "new".to_owned()),
+        ("client-cert-auth", "true".to_owned()),
+        ("trusted-ca-file", file("ca.crt")),
+        ("cert-file", file("server.pem")),
+        ("key-file", file("server.pem")),
+        ("peer-client-cert-auth", "true".to_owned()),
+        ("peer-trusted-ca-file", file("ca.crt")),
+        ("peer-cert-file", file("peer.pem")),
+        ("peer-key-file", file("peer.pem")),
+        ("tls-min-version", "TLS1.3".to_owned()),
+        ("listen-metrics-urls", format!("http://{HEALTH}")),
+        // The API server compacts the history itself, every five minutes.
+        ("auto-compaction-retention", "0".to_owned()),
+    ];
+    let own = |path: String, read_only| ServiceMount {
+        source: path.clone(),
+        target: path,
+        read_only,
+        ..ServiceMount::default()
+    };
+    let uid = Component::Etcd.uid();
+    ServiceSpec {
+        image: image::reference(Component::Etcd, "", facts.images),
+        program: "/usr/bin/etcd".to_owned(),
+        args: flags
+            .map(|(flag, value)| format!("--{flag}={value}"))
+            .into(),
+        mounts: vec![
+            own(Component::Etcd.folder().display().to_string(), true),
+            own(data::FOLDER.to_owned(), false),
+        ],
+        uid,
+        gid: uid,
+        conditions: [EPHEMERAL, FILES, CONDITION].map(str::to_owned).into(),
+        check: Some(ServiceCheck {
+            kind: ServiceCheckKind::Http,
+            target: format!("http://{HEALTH}/health"),
+            ..ServiceCheck::default()
+        }),
+        // What it answers is in its memory: pages that are taken from it are read again for every call.
+        memory_min: Some(64 << 20),
+        // Without it nothing of the cluster can be changed.
+        oom_score_adj: Some(-998),
+        stop_seconds: Some(30),
+        ..ServiceSpec::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_answered_without_a_certificate_but_for_its_health() {
+        let spec = spec(&Facts {
+            node: "cp-1",
+            address: "fd00::2".parse().unwrap(),
+            images: ImageSource::Bundle,
+        });
+        let has = |flag: &str| {
+            assert!(
+                spec.args.iter().any(|it| it == flag),
+                "{flag}: {:?}",
+                spec.args
+            )
+        };
+        has("--client-cert-auth=true");
+        has("--peer-client-cert-auth=true");
+        has("--listen-metrics-urls=http://127.0.0.1:2381");
+        has("--initial-cluster=cp-1=https://[fd00::2]:2380");
+        assert_ne!((spec.uid, spec.gid), (0, 0));
+    }
+}

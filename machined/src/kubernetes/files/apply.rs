@@ -1,0 +1,221 @@
+//! Keeps the files of the node's parts of Kubernetes what they should be.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ::config::{ControlPlaneTrust, Documents, KubernetesConfig, KubernetesTrustConfig};
+use cosi::{Controller, Cx, Dirty, Error, Outcome};
+use jiff::Timestamp;
+use pki::kubernetes::{ControlPlane, wanted};
+use pki::{Authority, IssueError, Names};
+use resources::config::MachineConfig;
+use resources::kubernetes::{CertificateStatus, KUBELET, KUBERNETES, KubeletSpec, KubernetesSpec};
+use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
+use resources::runtime::Condition;
+
+use super::FILES;
+use super::certificates::{Authorities, Held, held, place};
+use super::texts::{self, Files};
+use crate::block::volume::apply::EPHEMERAL;
+use crate::kubernetes::component::Component;
+use crate::kubernetes::static_pod::AUDIT;
+use crate::kubernetes::{address, folder};
+
+/// A clock may be set at any moment, so that a certificate is due sooner than it seemed: it is looked at this often.
+const AGAIN: Duration = Duration::from_secs(600);
+
+/// The controller.
+#[derive(Debug)]
+pub struct Apply {
+    folder: PathBuf,
+    audit: PathBuf,
+}
+
+cosi::declare! {
+    Apply as "kubernetes.files.apply" {
+        reads MachineConfig;
+        reads KubernetesSpec;
+        reads KubeletSpec;
+        reads NodeAddress;
+        reads HostnameSpec;
+        reads Condition;
+        shares Condition;
+        writes CertificateStatus;
+    }
+}
+
+/// What is there.
+struct Done {
+    statuses: Vec<(String, CertificateStatus)>,
+    /// When the first certificate is due for another one.
+    until: Option<Timestamp>,
+}
+
+impl Apply {
+    /// Writes below these folders.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            audit: PathBuf::from(AUDIT),
+        }
+    }
+
+    /// Puts everything in its place.
+    fn fill(
+        &self,
+        facts: &texts::Facts<'_>,
+        plane: &ControlPlane<'_>,
+        now: Timestamp,
+    ) -> Result<Done, Error> {
+        let authorities = authorities(facts.plane)?;
+        let mut files: Files = texts::files(facts)?;
+        let mut done = Done {
+            statuses: Vec::new(),
+            until: None,
+        };
+        for spec in wanted(plane) {
+            let Some((component, name)) = place(spec.purpose) else {
+                continue;
+            };
+            let path = self.folder.join(component.name()).join(name);
+            let there = fs::read_to_string(&path).ok();
+            let Held {
+                text,
+                certificate,
+                until,
+            } = held(&spec, there.as_deref(), &authorities, now)?;
+            files
+                .entry(component)
+                .or_default()
+                .insert(name.to_owned(), text);
+            let names = certificate.names.names.iter().cloned();
+            let addresses = certificate.names.addresses.iter().map(IpAddr::to_string);
+            let status = CertificateStatus {
+                holder: certificate.subject,
+                groups: certificate.organizations,
+                names: names.chain(addresses).collect(),
+                expires_seconds: certificate.not_after.as_second(),
+                file: component.file(name),
+            };
+            done.statuses.push((spec.purpose.name().to_owned(), status));
+            done.until = Some(done.until.map_or(until, |it| it.min(until)));
+        }
+        for (component, files) in &files {
+            folder::fill(&self.folder.join(component.name()), component.uid(), files)?;
+        }
+        folder::make(&self.audit, Component::ApiServer.uid())?;
+        Ok(done)
+    }
+}
+
+/// The authorities of the config.
+fn authorities(trust: &ControlPlaneTrust) -> Result<Authorities, IssueError> {
+    let of = |pair: &::config::KeyPair| {
+        Authority::from_pem(pair.certificate.as_pem(), pair.key.as_pem())
+    };
+    Ok(Authorities {
+        kubernetes: of(&trust.issuer)?,
+        aggregator: of(&trust.aggregator)?,
+        etcd: of(&trust.etcd)?,
+    })
+}
+
+/// What the config has to say for a node of a control plane.
+fn secrets(
+    documents: &Documents,
+) -> Option<(
+    &KubernetesConfig,
+    &KubernetesTrustConfig,
+    &ControlPlaneTrust,
+)> {
+    let trust = documents.kubernetes_trust()?;
+    Some((
+        documents.kubernetes()?,
+        trust,
+        trust.control_plane.as_ref()?,
+    ))
+}
+
+/// The host of the endpoint, as certificates have it.
+fn endpoint(config: &KubernetesConfig) -> Names {
+    let host = config.endpoint.host().to_string();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let mut names = Names::default();
+    match host.parse::<IpAddr>() {
+        Ok(address) => drop(names.addresses.insert(address)),
+        Err(_) => drop(names.names.insert(host.to_owned())),
+    }
+    names
+}
+
+fn unmet(message: &str) -> Condition {
+    Condition {
+        met: false,
+        message: message.to_owned(),
+    }
+}
+
+impl Controller for Apply {
+    async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
+        let (Some(cluster), Some(node)) = (
+            cx.get::<KubernetesSpec>(KUBERNETES),
+            cx.get::<KubeletSpec>(KUBELET),
+        ) else {
+            cx.replace::<CertificateStatus>();
+            cx.remove::<Condition>(FILES);
+            return Ok(Outcome::Done);
+        };
+        let documents = crate::config::documents(cx.parts().0)?;
+        let Some((config, trust, plane)) = secrets(&documents) else {
+            cx.put(FILES, unmet("a worker cannot join a cluster yet: only nodes of a control plane run Kubernetes"));
+            return Ok(Outcome::Done);
+        };
+        let mounted = cx.get::<Condition>(EPHEMERAL).is_some_and(|it| it.spec.met);
+        let (Some(known), Some(hostname), true) = (
+            cx.get::<NodeAddress>(CURRENT),
+            cx.get::<HostnameSpec>(HOSTNAME),
+            mounted,
+        ) else {
+            cx.put(
+                FILES,
+                unmet("waits for the node's disk, its name and its addresses"),
+            );
+            return Ok(Outcome::Done);
+        };
+        let addresses: BTreeSet<IpAddr> = address::own(&cluster.spec, &known.spec).collect();
+        let (endpoint, services) = (endpoint(config), config.api_addresses());
+        let identity = ControlPlane {
+            node: &hostname.spec.hostname,
+            addresses: &addresses,
+            endpoint: &endpoint,
+            services: &services,
+            dns_domain: &cluster.spec.dns_domain,
+        };
+        let facts = texts::Facts {
+            cluster: &cluster.spec,
+            node: &node.spec,
+            name: &hostname.spec.hostname,
+            trust,
+            plane,
+        };
+        let now = cx.now();
+        let Done { statuses, until } = self.fill(&facts, &identity, now)?;
+        cx.replace::<CertificateStatus>();
+        for (id, status) in statuses {
+            cx.put(id, status);
+        }
+        cx.put(
+            FILES,
+            Condition {
+                met: true,
+                message: "its certificates and settings are there".to_owned(),
+            },
+        );
+        let due = until.and_then(|it| Duration::try_from(it.duration_since(now)).ok());
+        Ok(Outcome::Requeue(due.unwrap_or(AGAIN).min(AGAIN)))
+    }
+}

@@ -1,0 +1,86 @@
+//! The certificates of this node's parts: where each lies, and which are issued anew.
+
+use jiff::Timestamp;
+use pki::kubernetes::{CertificateSpec, Plan, Purpose, Signer};
+use pki::{Authority, Certificate, Identity, IssueError};
+
+use crate::kubernetes::component::Component;
+
+/// Who reads a certificate, and the name of its file there; `None` for those that no part of the node holds. A file has the
+/// certificate and its key, so that both are replaced at once.
+pub(super) fn place(purpose: Purpose) -> Option<(Component, &'static str)> {
+    Some(match purpose {
+        Purpose::ApiServer => (Component::ApiServer, "serving.pem"),
+        Purpose::ApiServerKubeletClient => (Component::ApiServer, "kubelet-client.pem"),
+        Purpose::ApiServerEtcdClient => (Component::ApiServer, "etcd-client.pem"),
+        Purpose::FrontProxyClient => (Component::ApiServer, "front-proxy-client.pem"),
+        Purpose::ControllerManager => (Component::ControllerManager, "client.pem"),
+        Purpose::Scheduler => (Component::Scheduler, "client.pem"),
+        Purpose::Kubelet => (Component::Kubelet, "client.pem"),
+        Purpose::KubeletServing => (Component::Kubelet, "serving.pem"),
+        Purpose::EtcdServer => (Component::Etcd, "server.pem"),
+        Purpose::EtcdPeer => (Component::Etcd, "peer.pem"),
+        Purpose::Admin => return None,
+    })
+}
+
+/// The authorities of a control plane.
+pub(super) struct Authorities {
+    pub(super) kubernetes: Authority,
+    pub(super) aggregator: Authority,
+    pub(super) etcd: Authority,
+}
+
+impl Authorities {
+    fn of(&self, signer: Signer) -> &Authority {
+        match signer {
+            Signer::Kubernetes => &self.kubernetes,
+            Signer::Aggregator => &self.aggregator,
+            Signer::Etcd => &self.etcd,
+        }
+    }
+}
+
+/// A certificate and its key as a file has them, and when it is due for another one.
+pub(super) struct Held {
+    pub(super) text: String,
+    pub(super) certificate: Certificate,
+    pub(super) until: Timestamp,
+}
+
+/// The certificate of a file if it still does, another one otherwise.
+///
+/// # Errors
+/// It cannot be issued.
+pub(super) fn held(
+    spec: &CertificateSpec,
+    file: Option<&str>,
+    authorities: &Authorities,
+    now: Timestamp,
+) -> Result<Held, IssueError> {
+    let authority = authorities.of(spec.signer);
+    let signer = authority.identity().certificate();
+    // Whatever is wrong with what is there, another one mends it.
+    let current = file.and_then(|text| Some((text, Identity::from_pem(text, text).ok()?)));
+    if let Some((text, identity)) = current {
+        let certificate = identity.certificate();
+        if let Plan::Keep { until } = spec.plan(Some(certificate), signer, now) {
+            return Ok(Held {
+                text: text.to_owned(),
+                certificate: certificate.clone(),
+                until,
+            });
+        }
+    }
+    let identity = authority.issue(spec, now)?;
+    let certificate = identity.certificate().clone();
+    Ok(Held {
+        text: format!(
+            "{}{}",
+            identity.certificate_pem(),
+            identity.key_pem().expose()
+        ),
+        until: certificate.half_life(),
+        certificate,
+    })
+}

@@ -1,0 +1,14 @@
+//! The files that the parts of Kubernetes on this node read: certificates, keys, settings.
+//!
+//! They lie in memory, in a folder for each part that nobody else reads. Keys of the node's own are made here and never leave it;
+//! after a restart of machined those that are there do as well.
+
+pub mod apply;
+mod certificates;
+mod texts;
+
+#[cfg(test)]
+mod tests;
+
+/// The condition that all of them are there.
+pub const FILES: &str = "kubernetes";

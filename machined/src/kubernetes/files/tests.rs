@@ -1,0 +1,176 @@
+//! Every file that a part of Kubernetes is told of is there, and certificates stay as long as they do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ::config::{Documents, KeyPair};
+use jiff::{SignedDuration, Timestamp};
+use pki::kubernetes::{ControlPlane, Purpose, ServiceAccountKey, encryption_key, wanted};
+use pki::{Authority, Names};
+use resources::kubernetes::{ImageSource, KubeletSpec, KubernetesSpec};
+
+use super::certificates::{Authorities, held, place};
+use super::texts::{Facts, files};
+use crate::kubernetes::component::Component;
+use crate::kubernetes::{etcd, kubelet, static_pod};
+
+fn pem(text: &str) -> String {
+    text.lines().map(|line| format!("      {line}\n")).collect()
+}
+
+fn pair(authority: &Authority) -> String {
+    let identity = authority.identity();
+    format!(
+        "    certificate: |\n{}    key: |\n{}",
+        pem(identity.certificate_pem()),
+        pem(identity.key_pem().expose())
+    )
+}
+
+fn documents(now: Timestamp) -> Documents {
+    let [kubernetes, aggregator, etcd] =
+        ["kubernetes", "front", "etcd"].map(|name| Authority::generate(name, now).unwrap());
+    let accounts = ServiceAccountKey::generate().unwrap();
+    let text = format!(
+        "apiVersion: garboard/v1alpha1\nkind: Machine\nrole: control-plane\n---\n\
+         apiVersion: garboard/v1alpha1\nkind: Kubernetes\nversion: 1.37.1\nendpoint: https://api.example.org:6443\n---\n\
+         apiVersion: garboard/v1alpha1\nkind: KubernetesTrust\nca: |\n{}controlPlane:\n  issuer:\n{}  aggregator:\n{}  etcd:\n{}  \
+         serviceAccountKey: |\n{}  encryptionKey: {}\n",
+        pem(kubernetes.identity().certificate_pem()),
+        pair(&kubernetes),
+        pair(&aggregator),
+        pair(&etcd),
+        pem(accounts.private_pem().expose()),
+        encryption_key().unwrap().expose(),
+    );
+    ::config::parse("test", text.as_bytes()).unwrap()
+}
+
+fn authorities(documents: &Documents) -> Authorities {
+    let plane = documents
+        .kubernetes_trust()
+        .unwrap()
+        .control_plane
+        .as_ref()
+        .unwrap();
+    let of =
+        |pair: &KeyPair| Authority::from_pem(pair.certificate.as_pem(), pair.key.as_pem()).unwrap();
+    Authorities {
+        kubernetes: of(&plane.issuer),
+        aggregator: of(&plane.aggregator),
+        etcd: of(&plane.etcd),
+    }
+}
+
+/// The words of all programs that name a file of ours.
+fn told(cluster: &KubernetesSpec, node: &KubeletSpec) -> BTreeSet<String> {
+    let address = "10.5.0.2".parse().unwrap();
+    let pods = static_pod::pods(&static_pod::Facts {
+        cluster,
+        address,
+        inputs: "",
+    });
+    let etcd = etcd::service::spec(&etcd::service::Facts {
+        node: "cp-1",
+        address,
+        images: ImageSource::Bundle,
+    });
+    let facts = kubelet::service::Facts {
+        cluster,
+        node,
+        name: "cp-1",
+        addresses: &[address],
+        inputs: "",
+    };
+    let kubelet = kubelet::service::spec(&facts);
+    let settings = kubelet::settings::config(cluster, node).to_string();
+    let texts = pods
+        .values()
+        .map(|pod| pod.manifest.clone())
+        .chain([settings]);
+    let texts = texts.chain(etcd.args).chain(kubelet.args);
+    let words = texts.flat_map(|text| {
+        let words = text.split(['"', '=', ',']).map(str::to_owned);
+        words.collect::<Vec<_>>()
+    });
+    words
+        .filter(|word| word.starts_with("/run/garboard/kubernetes/") && word.contains('.'))
+        .collect()
+}
+
+#[test]
+fn every_file_that_somebody_is_told_of_is_there() {
+    let now = Timestamp::now();
+    let documents = documents(now);
+    let (cluster, node) = crate::kubernetes::config::wanted(&documents).unwrap();
+    let trust = documents.kubernetes_trust().unwrap();
+    let facts = Facts {
+        cluster: &cluster,
+        node: &node,
+        name: "cp-1",
+        trust,
+        plane: trust.control_plane.as_ref().unwrap(),
+    };
+    let files = files(&facts).unwrap();
+    let mut there: BTreeSet<String> = files
+        .iter()
+        .flat_map(|(component, files)| files.keys().map(|name| component.file(name)))
+        .collect();
+    let plane = ControlPlane {
+        node: "cp-1",
+        addresses: &BTreeSet::new(),
+        endpoint: &Names::default(),
+        services: &[],
+        dns_domain: "cluster.local",
+    };
+    let places: Vec<_> = wanted(&plane)
+        .iter()
+        .filter_map(|it| place(it.purpose))
+        .collect();
+    assert_eq!(places.len(), wanted(&plane).len());
+    there.extend(places.iter().map(|(component, name)| component.file(name)));
+    assert_eq!(
+        there.len(),
+        files.values().map(BTreeMap::len).sum::<usize>() + places.len()
+    );
+    let told = told(&cluster, &node);
+    assert!(told.len() > 15, "{told:?}");
+    for word in &told {
+        assert!(there.contains(word), "{word} is in no folder: {there:?}");
+    }
+    let kubelet = &files[&Component::Kubelet]["kubeconfig"];
+    assert!(
+        kubelet.contains("/run/garboard/kubernetes/kubelet/client.pem"),
+        "{kubelet}"
+    );
+    assert_eq!(place(Purpose::Admin), None);
+}
+
+#[test]
+fn a_certificate_stays_until_half_of_its_life_is_over() {
+    let now = Timestamp::now();
+    let authorities = authorities(&documents(now));
+    let addresses = BTreeSet::from(["10.5.0.2".parse().unwrap()]);
+    let plane = ControlPlane {
+        node: "cp-1",
+        addresses: &addresses,
+        endpoint: &Names::default(),
+        services: &[],
+        dns_domain: "cluster.local",
+    };
+    for spec in wanted(&plane) {
+        let first = held(&spec, None, &authorities, now).unwrap();
+        let again = held(&spec, Some(&first.text), &authorities, now).unwrap();
+        assert_eq!(first.text, again.text, "{:?}", spec.purpose);
+        let before = first.until - SignedDuration::from_secs(1);
+        assert_eq!(
+            held(&spec, Some(&first.text), &authorities, before)
+                .unwrap()
+                .text,
+            first.text
+        );
+        let after = held(&spec, Some(&first.text), &authorities, first.until).unwrap();
+        assert_ne!(after.text, first.text, "{:?}", spec.purpose);
+        let broken = held(&spec, Some("-----BEGIN"), &authorities, now).unwrap();
+        assert!(broken.certificate.is_valid_at(now));
+    }
+}

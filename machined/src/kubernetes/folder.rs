@@ -1,0 +1,120 @@
+//! Folders with files for one user alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, chown};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A folder could not be made what it should be.
+#[derive(Debug, Error)]
+#[error("write {}", path.display())]
+pub struct FolderError {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+/// Makes a folder for one user.
+///
+/// # Errors
+/// It cannot be made, or given to him.
+pub fn make(folder: &Path, uid: u32) -> Result<(), FolderError> {
+    let mut builder = DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(folder);
+    let made = made.and_then(|()| chown(folder, Some(uid), Some(uid)));
+    made.map_err(|source| FolderError {
+        path: folder.to_owned(),
+        source,
+    })
+}
+
+/// Makes a folder hold just these files, each old or new and never a part, and nobody but `uid` (and root) reads them.
+///
+/// It is in memory and does not outlive the boot, so nothing is synced.
+///
+/// # Errors
+/// Something cannot be written; what was there before stays.
+pub fn fill(folder: &Path, uid: u32, files: &BTreeMap<String, String>) -> Result<(), FolderError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| FolderError { path, source }
+    };
+    make(folder, uid)?;
+    for (name, text) in files {
+        let path = folder.join(name);
+        replace(&path, uid, text).map_err(failed(&path))?;
+    }
+    let others = others(folder, files).map_err(failed(folder))?;
+    for path in others {
+        fs::remove_file(&path).map_err(failed(&path))?;
+    }
+    Ok(())
+}
+
+fn replace(path: &Path, uid: u32, text: &str) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
+        return Ok(());
+    }
+    let name = path.file_name().unwrap_or_default().display();
+    let unfinished = path.with_file_name(format!(".{name}.unfinished"));
+    // One of a life before may be another one's, or have another mode.
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o400)
+        .open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    chown(&unfinished, Some(uid), Some(uid))?;
+    fs::rename(&unfinished, path)
+}
+
+/// What else is in the folder.
+fn others(folder: &Path, files: &BTreeMap<String, String>) -> io::Result<BTreeSet<PathBuf>> {
+    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    let others = entries.into_iter().filter(|entry| {
+        let name = entry.file_name();
+        name.to_str().is_none_or(|name| !files.contains_key(name))
+    });
+    Ok(others.map(|entry| entry.path()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn just_these_files_for_nobody_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("a");
+        let own = nix::unistd::getuid().as_raw();
+        let files = |names: &[&str]| {
+            let each = names
+                .iter()
+                .map(|name| ((*name).to_owned(), format!("{name}\n")));
+            each.collect::<BTreeMap<_, _>>()
+        };
+        fill(&folder, own, &files(&["one", "two"])).unwrap();
+        // What a life before left half written.
+        fs::write(folder.join(".three.unfinished"), "th").unwrap();
+        fill(&folder, own, &files(&["two", "three"])).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let mut there: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|it| it.unwrap().file_name())
+            .collect();
+        there.sort();
+        assert_eq!(there, ["three", "two"]);
+        assert_eq!(fs::read_to_string(folder.join("three")).unwrap(), "three\n");
+        assert_eq!((mode(&folder), mode(&folder.join("two"))), (0o700, 0o400));
+    }
+}

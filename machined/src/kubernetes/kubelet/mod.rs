@@ -1,0 +1,5 @@
+//! The kubelet: what it is told, and the service that it is.
+
+pub mod config;
+pub mod service;
+pub mod settings;

@@ -1,0 +1,83 @@
+//! The kubelet's settings. Pure; JSON is YAML to it.
+
+use resources::kubernetes::{KubeletSpec, KubernetesSpec};
+use serde_json::{Value, json};
+
+use crate::kubernetes::component::Component;
+use crate::kubernetes::static_pod::FOLDER;
+
+/// The socket of containerd, which speaks CRI.
+const RUNTIME: &str = "unix:///run/containerd/containerd.sock";
+
+/// Where the kubelet answers whether it is well: on this node alone.
+pub const HEALTH: &str = "127.0.0.1:10248";
+
+/// What the kubelet reads at its start.
+///
+/// Its certificates are renewed by machined, and looked for again by the kubelet itself.
+#[must_use]
+pub fn config(cluster: &KubernetesSpec, node: &KubeletSpec) -> Value {
+    let file = |name| Component::Kubelet.file(name);
+    json!({
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "staticPodPath": FOLDER,
+        "containerRuntimeEndpoint": RUNTIME,
+        // There is no systemd that control groups could be asked of.
+        "cgroupDriver": "cgroupfs",
+        "clusterDomain": cluster.dns_domain,
+        "clusterDNS": cluster.dns_addresses,
+        "authentication": {
+            "anonymous": {"enabled": false},
+            "webhook": {"enabled": true},
+            "x509": {"clientCAFile": file("ca.crt")},
+        },
+        "authorization": {"mode": "Webhook"},
+        "tlsCertFile": file("serving.pem"),
+        "tlsPrivateKeyFile": file("serving.pem"),
+        "tlsMinVersion": "VersionTLS13",
+        "readOnlyPort": 0,
+        "seccompDefault": true,
+        // Swap of a node is its own affair.
+        "failSwapOn": false,
+        "maxPods": node.max_pods,
+        "enforceNodeAllocatable": ["pods"],
+        "systemReserved": {
+            "cpu": format!("{}m", node.reserved_milli_cpu),
+            "memory": node.reserved_memory.to_string(),
+            "pid": node.reserved_processes.to_string(),
+            "ephemeral-storage": node.reserved_disk.to_string(),
+        },
+        "logging": {"format": "json"},
+        // What pods write before and after: kept as long as the node's own logs.
+        "containerLogMaxSize": "10Mi",
+        "containerLogMaxFiles": 3,
+        "resolvConf": "/etc/resolv.conf",
+        "volumePluginDir": "/var/lib/kubelet/volumeplugins",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_ask_the_clusters_own_dns() {
+        let cluster = KubernetesSpec {
+            dns_addresses: vec!["10.96.0.10".to_owned(), "fd00:2::a".to_owned()],
+            dns_domain: "example.internal".to_owned(),
+            ..KubernetesSpec::default()
+        };
+        let config = config(&cluster, &KubeletSpec::default());
+        assert_eq!(config["clusterDNS"], json!(["10.96.0.10", "fd00:2::a"]));
+        assert_eq!(config["clusterDomain"], "example.internal");
+    }
+
+    #[test]
+    fn nobody_without_a_certificate_is_answered() {
+        let config = config(&KubernetesSpec::default(), &KubeletSpec::default());
+        assert_eq!(config["authentication"]["anonymous"]["enabled"], false);
+        assert_eq!(config["authorization"]["mode"], "Webhook");
+        assert_eq!(config["readOnlyPort"], 0);
+    }
+}

@@ -1,0 +1,42 @@
+//! Kubernetes on this node: what it runs of it, and what that is told.
+
+pub mod address;
+pub mod admin;
+pub mod client;
+pub mod component;
+pub mod config;
+pub mod etcd;
+pub mod files;
+pub mod folder;
+pub mod image;
+pub mod inputs;
+pub mod kubelet;
+pub mod node;
+pub mod pod_network;
+pub mod settings;
+pub mod static_pod;
+
+use self::component::Component;
+use self::etcd::bootstrap::Bootstrap;
+
+/// Registers the controllers of Kubernetes.
+///
+/// # Errors
+/// Two of them claim the same name or output.
+pub fn register(
+    controllers: &mut cosi::Runtime,
+    bootstrap: &Bootstrap,
+) -> Result<(), cosi::RegisterError> {
+    controllers.register(config::Config)?;
+    controllers.register(files::apply::Apply::new(component::FOLDER.as_ref()))?;
+    controllers.register(kubelet::config::Config)?;
+    controllers.register(static_pod::config::Config)?;
+    controllers.register(static_pod::apply::Apply::new(static_pod::FOLDER.into()))?;
+    controllers.register(etcd::apply::Apply::new(
+        etcd::data::FOLDER.into(),
+        bootstrap.ordered(),
+    ))?;
+    controllers.register(node::status::Status::new(Component::Kubelet.folder()))?;
+    controllers.register(node::network::Network::new(pod_network::FILE.into()))?;
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! The network of pods, as the runtime's plugins are told of it. Pure.
+//!
+//! Every pod is on a bridge of its node; what leaves the node is routed. The plugins are those of the root.
+
+use std::net::IpAddr;
+
+use resources::net::Cidr;
+use serde_json::{Value, json};
+
+/// The bridge of the node.
+pub const BRIDGE: &str = "cni0";
+
+/// The file of the network. Those of a network that somebody brings along sort before it, or stand alone.
+pub const FILE: &str = "/run/cni/net.d/50-garboard.conflist";
+
+/// Where the plugins write down who has which address: in memory, since no pod outlives the boot.
+const ADDRESSES: &str = "/run/cni/addresses";
+
+/// The network whose pods have addresses of these ranges: those that Kubernetes gave the node, one per family.
+#[must_use]
+pub fn config(ranges: &[Cidr]) -> Value {
+    let each = ranges
+        .iter()
+        .map(|range| json!([{"subnet": range.to_string()}]));
+    let everywhere = ranges.iter().map(|range| match range.address() {
+        IpAddr::V4(_) => json!({"dst": "0.0.0.0/0"}),
+        IpAddr::V6(_) => json!({"dst": "::/0"}),
+    });
+    json!({
+        "cniVersion": "1.0.0",
+        "name": "garboard",
+        "plugins": [{
+            "type": "bridge",
+            "bridge": BRIDGE,
+            "isGateway": true,
+            // A pod may reach itself by its service.
+            "hairpinMode": true,
+            // What leaves is masqueraded elsewhere, where all ranges of pods are known.
+            "ipMasq": false,
+            "ipam": {
+                "type": "host-local",
+                "dataDir": ADDRESSES,
+                "ranges": each.collect::<Vec<_>>(),
+                "routes": everywhere.collect::<Vec<_>>(),
+            },
+        }],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_have_an_address_of_each_family() {
+        let ranges = ["10.244.3.0/24", "fd00:1:0:3::/64"].map(|it| it.parse().unwrap());
+        let config = config(&ranges);
+        let ipam = &config["plugins"][0]["ipam"];
+        assert_eq!(ipam["ranges"][0][0]["subnet"], "10.244.3.0/24");
+        assert_eq!(ipam["ranges"][1][0]["subnet"], "fd00:1:0:3::/64");
+        assert_eq!(
+            ipam["routes"],
+            json!([{"dst": "0.0.0.0/0"}, {"dst": "::/0"}])
+        );
+    }
+}

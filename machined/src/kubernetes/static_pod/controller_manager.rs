@@ -1,0 +1,50 @@
+//! The controllers of Kubernetes.
+
+use super::pod::{Health, Pod};
+use super::{Facts, ranges};
+use crate::kubernetes::component::Component;
+
+/// Where it answers for its health, and nothing else: on this node alone.
+const PORT: u16 = 10257;
+
+/// The pod.
+pub(super) fn pod(facts: &Facts<'_>) -> Pod {
+    let file = |name| Component::ControllerManager.file(name);
+    let cluster = facts.cluster;
+    let flags = [
+        ("bind-address", "127.0.0.1".to_owned()),
+        ("secure-port", PORT.to_string()),
+        ("kubeconfig", file("kubeconfig")),
+        ("authentication-kubeconfig", file("kubeconfig")),
+        ("authorization-kubeconfig", file("kubeconfig")),
+        ("use-service-account-credentials", "true".to_owned()),
+        // It alone gives out ranges of pods, whoever makes networks of them.
+        ("allocate-node-cidrs", "true".to_owned()),
+        ("cluster-cidr", ranges(&cluster.pod_ranges)),
+        ("service-cluster-ip-range", ranges(&cluster.service_ranges)),
+        ("root-ca-file", file("ca.crt")),
+        ("cluster-signing-cert-file", file("issuer.pem")),
+        ("cluster-signing-key-file", file("issuer.pem")),
+        (
+            "service-account-private-key-file",
+            file("service-account.key"),
+        ),
+        ("leader-elect", "true".to_owned()),
+        ("profiling", "false".to_owned()),
+    ];
+    Pod {
+        component: Component::ControllerManager,
+        flags: flags
+            .map(|(flag, value)| format!("--{flag}={value}"))
+            .into(),
+        writes: Vec::new(),
+        health: Health {
+            host: "127.0.0.1",
+            port: PORT,
+            alive: "/healthz",
+            ready: "/healthz",
+        },
+        milli_cpu: 50,
+        memory: 128,
+    }
+}
