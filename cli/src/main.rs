@@ -29,8 +29,8 @@ use jiff::Timestamp;
 
 use crate::commands::stream::Log;
 use crate::commands::{
-    cluster, config, context as contexts, copy, dashboard, generate, get, inspect, power, services,
-    storage, stream, support, time, version,
+    cluster, config, context as contexts, copy, dashboard, generate, get, inspect, kubernetes,
+    power, services, storage, stream, support, time, version,
 };
 use crate::context::ContextFile;
 use crate::exit::{Changes, Interrupted, WrongUsage};
@@ -109,6 +109,8 @@ enum Command {
         #[command(subcommand)]
         command: Option<services::Command>,
     },
+    #[command(flatten)]
+    Kubernetes(kubernetes::Command),
     /// Manage local clusters of virtual machines
     #[command(subcommand)]
     Cluster(cluster::Command),
@@ -263,6 +265,7 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
         Command::Services {
             command: Some(command),
         } => services::run(&session()?, &command, format).await,
+        Command::Kubernetes(command) => kubernetes::run(&session()?, command, format).await,
         Command::Dashboard => dashboard::run(&session()?).await,
         Command::Cluster(command) => {
             let file = file()?;

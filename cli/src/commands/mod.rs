@@ -8,6 +8,7 @@ pub(crate) mod dashboard;
 pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod inspect;
+pub(crate) mod kubernetes;
 pub(crate) mod power;
 pub(crate) mod services;
 pub(crate) mod storage;

@@ -1,0 +1,162 @@
+//! `osctl bootstrap` and `osctl kubeconfig`: the Kubernetes cluster of the nodes.
+
+mod bootstrap;
+mod merge;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use api::v1alpha1::KubeconfigRequest;
+use api::v1alpha1::cluster_service_client::ClusterServiceClient;
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::exit::usage;
+use crate::files::{self, Existing};
+use crate::fleet::Session;
+use crate::output::{self, Format};
+
+/// What there is to do about Kubernetes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Have a Kubernetes cluster begin on one node of its control plane
+    ///
+    /// Say it once for a cluster, to one node; the other nodes join by themselves. Said again it changes nothing. It waits until the
+    /// API server answers and knows the node.
+    Bootstrap(bootstrap::Bootstrap),
+    /// Get a kubeconfig of an administrator, for kubectl
+    ///
+    /// It is merged into the file kubectl reads, $KUBECONFIG or ~/.kube/config, and becomes its current context. Its certificate
+    /// ends after a while; the same command gets another one.
+    Kubeconfig(Kubeconfig),
+}
+
+/// What is asked for, and where it goes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Kubeconfig {
+    /// The file, which is made or merged into; `-` for standard output [default: what kubectl reads]
+    file: Option<PathBuf>,
+    /// For how many hours it holds, a week at most
+    #[arg(long, value_name = "HOURS", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=168))]
+    hours: u64,
+    /// Leave the current context of the file as it is
+    #[arg(long)]
+    keep_context: bool,
+}
+
+/// What was written.
+#[derive(Serialize)]
+struct Written {
+    file: String,
+    context: String,
+    expires: String,
+}
+
+/// Does it.
+pub(crate) async fn run(session: &Session, command: Command, format: Format) -> Result<()> {
+    match command {
+        Command::Bootstrap(command) => bootstrap::run(session, &command, format).await,
+        Command::Kubeconfig(command) => kubeconfig(session, &command, format).await,
+    }
+}
+
+async fn kubeconfig(session: &Session, command: &Kubeconfig, format: Format) -> Result<()> {
+    let request = KubeconfigRequest {
+        lifetime_seconds: Duration::from_secs(command.hours * 3600).as_secs(),
+    };
+    session
+        .one(|_, channel| async move {
+            let asked = async { ClusterServiceClient::new(channel).kubeconfig(request).await };
+            let answer = session.within(asked).await?.into_inner();
+            let expires = answer.expires.unwrap_or_default();
+            let expires = jiff::Timestamp::new(expires.seconds, 0)
+                .context("the node says something strange about when it ends")?;
+            if command.file.as_deref() == Some(Path::new("-")) {
+                return output::raw(answer.kubeconfig.as_bytes());
+            }
+            let path = match &command.file {
+                Some(path) => path.clone(),
+                None => usual()?,
+            };
+            let context = write(&path, &answer.kubeconfig, !command.keep_context)?;
+            let written = Written {
+                file: path.display().to_string(),
+                context,
+                expires: expires.to_string(),
+            };
+            if format != Format::Table {
+                return output::value(format, &written);
+            }
+            output::line(&format!(
+                "{}: context {}, until {}",
+                written.file,
+                written.context,
+                output::second(expires)
+            ))
+        })
+        .await
+}
+
+/// The file that kubectl reads; of several the first, which it writes to as well.
+fn usual() -> Result<PathBuf> {
+    let named = std::env::var_os("KUBECONFIG").filter(|it| !it.is_empty());
+    if let Some(first) = named
+        .as_deref()
+        .and_then(|it| std::env::split_paths(it).next())
+    {
+        return Ok(first);
+    }
+    let Some(home) = std::env::home_dir() else {
+        return Err(usage("there is no home folder; name a file".to_owned()));
+    };
+    Ok(home.join(".kube/config"))
+}
+
+/// Writes a kubeconfig, or merges it into the one that is there; gives the name of its context.
+fn write(path: &Path, text: &str, make_current: bool) -> Result<String> {
+    // Two at once would lose what one of them wrote.
+    let _lock = files::lock_folder(path)?;
+    let old = match std::fs::read_to_string(path) {
+        Ok(old) => old,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+    };
+    let merged = merge::merged(&old, text, make_current)
+        .with_context(|| format!("{} is left as it is", path.display()))?;
+    if merged.context.is_empty() {
+        bail!("the node sent a kubeconfig without a context; it may be newer than this osctl");
+    }
+    files::write_secret(path, &merged.text, Existing::Replace)?;
+    Ok(merged.context)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_else_is_in_the_file_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("new/config");
+        let own = "clusters: [{name: lab, cluster: {server: 'https://a'}}]\ncontexts: [{name: admin@lab, context: {}}]\nusers: []\ncurrent-context: admin@lab\n";
+        assert_eq!(write(&path, own, true).expect("written"), "admin@lab");
+        let mode = std::fs::metadata(&path)
+            .expect("there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        std::fs::write(&path, "clusters: 3\n").expect("written");
+        let refused = write(&path, own, true).expect_err("it is no kubeconfig");
+        assert!(
+            format!("{refused:#}").contains("left as it is"),
+            "{refused:#}"
+        );
+        assert_eq!(
+            std::fs::read_to_string(&path).expect("there"),
+            "clusters: 3\n"
+        );
+    }
+}
