@@ -4,10 +4,12 @@
 //! Kubernetes, its front proxy and etcd have an authority each, and none of them is the one of the node's API: who is somebody to one
 //! is nobody to the others. It is all pure but for randomness; which files hold what is the caller's.
 
+mod authorities;
 mod certificates;
 mod kubeconfig;
 mod shared;
 
+pub use authorities::{Authorities, AuthoritiesError, PairPem};
 pub use certificates::{
     ADMIN_LIFETIME, CertificateSpec, ControlPlane, KUBELET_ADMINS, LIFETIME, Plan, Purpose, Reason,
     Signer, admin, wanted,
