@@ -1,0 +1,46 @@
+//! What is generated from the .proto files.
+
+/// CRI's images.
+#[allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
+    clippy::wildcard_imports,
+    reason = "generated code, whose shape and comments are tonic's and the .proto files'"
+)]
+pub(crate) mod cri {
+    tonic::include_proto!("runtime.v1");
+}
+
+/// containerd's content.
+#[allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
+    clippy::wildcard_imports,
+    reason = "generated code, whose shape and comments are tonic's and the .proto files'"
+)]
+pub(crate) mod content {
+    tonic::include_proto!("containerd.services.content.v1");
+}
+
+/// containerd's snapshots.
+#[allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
+    clippy::wildcard_imports,
+    reason = "generated code, whose shape and comments are tonic's and the .proto files'"
+)]
+pub(crate) mod snapshots {
+    tonic::include_proto!("containerd.services.snapshots.v1");
+}
