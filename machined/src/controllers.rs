@@ -30,6 +30,9 @@ use crate::runtime::{
 /// The control groups of services: beside that of the system's own daemons, and like it not below any other's limits.
 const GROUPS: &str = "/sys/fs/cgroup/services";
 
+/// Where the root's containerd listens, as its settings have it.
+const CONTAINERD: &str = "/run/containerd/containerd.sock";
+
 /// What the controllers of this daemon are made of.
 #[expect(missing_debug_implementations, reason = "it holds keys")]
 pub struct Parts {
@@ -94,6 +97,8 @@ impl Effects {
             groups: GROUPS.into(),
             records: run.join("services"),
             logs: run.join("logs"),
+            roots: run.join("containers"),
+            containerd: CONTAINERD.into(),
         };
         let services = service::apply::Apply::new(places, orders);
         let params =

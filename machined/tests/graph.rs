@@ -54,6 +54,8 @@ fn graph() -> String {
         groups: folder.path().join("groups"),
         records: folder.path().join("services"),
         logs: folder.path().join("logs"),
+        roots: folder.path().join("containers"),
+        containerd: folder.path().join("containerd.sock"),
     };
     let services = service::apply::Apply::new(places, Orders::default());
     let (faults, told) = watch::channel(Faults::new());

@@ -15,6 +15,8 @@ use resources::runtime::{
 use thiserror::Error;
 use tokio::sync::watch;
 
+use super::container::pulls;
+use super::container::roots::{Mounted, Roots};
 use super::ends::{self, Ends};
 use super::groups::{Cgroups, Groups};
 use super::health;
@@ -51,6 +53,9 @@ pub struct Apply {
     ends: Ends,
     health: health::Known,
     checks: watch::Sender<health::Wanted>,
+    pulled: pulls::Known,
+    pulls: watch::Sender<pulls::Wanted>,
+    containerd: PathBuf,
     orders: Orders,
     empty: watch::Sender<bool>,
 }
@@ -76,6 +81,10 @@ pub struct Places {
     pub records: PathBuf,
     /// Logs, of which each service gets one.
     pub logs: PathBuf,
+    /// Roots of those that are started from images.
+    pub roots: PathBuf,
+    /// The socket of containerd, which pulls those.
+    pub containerd: PathBuf,
 }
 
 impl Apply {
@@ -85,24 +94,31 @@ impl Apply {
     /// A folder cannot be made.
     pub fn new(places: Places, orders: Orders) -> Result<Self, ServicesError> {
         let groups = Cgroups::new(places.groups.clone());
-        Self::with(Box::new(groups), places, orders)
+        let roots = Mounted::new(places.roots.clone());
+        Self::with(Box::new(groups), Box::new(roots), places, orders)
     }
 
-    /// The same in other groups than the kernel's.
+    /// The same in other groups and roots than the kernel's.
     pub(super) fn with(
         groups: Box<dyn Groups>,
+        roots: Box<dyn Roots>,
         places: Places,
         orders: Orders,
     ) -> Result<Self, ServicesError> {
         let records = Records::open(places.records.clone())
             .map_err(|error| ServicesError::Records(places.records, error))?;
         let ends = Ends::new().map_err(ServicesError::Ends)?;
-        let keeper = Keeper::new(records, places.logs, groups, ends.clone());
+        let pulled = pulls::Known::default();
+        let known = pulled.clone();
+        let keeper = Keeper::new(records, places.logs, groups, roots, ends.clone(), known);
         Ok(Self {
             keeper: Arc::new(Mutex::new(keeper)),
             ends,
             health: health::Known::default(),
             checks: watch::Sender::default(),
+            pulled,
+            pulls: watch::Sender::default(),
+            containerd: places.containerd,
             orders,
             empty: watch::Sender::new(false),
         })
@@ -199,6 +215,11 @@ impl Controller for Apply {
         vec![
             ends::source(self.ends.clone()),
             health::source(self.checks.subscribe(), self.health.clone()),
+            pulls::source(
+                self.pulls.subscribe(),
+                self.pulled.clone(),
+                self.containerd.clone(),
+            ),
             self.orders.source(),
         ]
     }
@@ -243,12 +264,8 @@ impl Apply {
         refused: Vec<(String, String)>,
         down: bool,
     ) {
-        let checks = looked.checks;
-        self.checks.send_if_modified(|before| {
-            let news = *before != checks;
-            *before = checks;
-            news
-        });
+        send(&self.checks, looked.checks);
+        send(&self.pulls, looked.pulls);
         let since: BTreeMap<String, (ServiceState, Timestamp)> = cx
             .mine::<ServiceStatus>()
             .into_iter()
@@ -280,4 +297,13 @@ impl Apply {
         }
         self.empty.send_replace(down && looked.empty);
     }
+}
+
+/// Tells what is wanted if that is something else than before.
+fn send<T: PartialEq>(to: &watch::Sender<T>, wanted: T) {
+    to.send_if_modified(|before| {
+        let news = *before != wanted;
+        *before = wanted;
+        news
+    });
 }

@@ -17,6 +17,8 @@ use nix::sys::signal::Signal;
 use resources::runtime::ServiceStatus;
 use sys::process::Process;
 
+use super::container::pulls;
+use super::container::roots::Roots;
 use super::ends::Ends;
 use super::groups::Groups;
 use super::health;
@@ -27,6 +29,9 @@ use super::record::{Mark, Record, Records};
 use super::rules::{Name, Rules, Service};
 use super::seen::{Exit, Life};
 use super::shared::Shared;
+
+mod images;
+mod start;
 
 /// Rounds of plan and operations in one look. Each brings a service on by a step; a chain of services that wait for each
 /// other is longer than this on no node, and would go on with the next look.
@@ -63,6 +68,8 @@ pub(super) struct Looked {
     pub(super) next: Option<Duration>,
     /// What is to be looked after.
     pub(super) checks: health::Wanted,
+    /// What is to be pulled.
+    pub(super) pulls: pulls::Wanted,
     /// Whether no service has a process.
     pub(super) empty: bool,
 }
@@ -73,7 +80,11 @@ pub(super) struct Keeper {
     records: Records,
     logs: PathBuf,
     groups: Box<dyn Groups>,
+    roots: Box<dyn Roots>,
     ends: Ends,
+    pulls: pulls::Known,
+    /// Pulls that were ordered.
+    pulled: u64,
     known: BTreeMap<Name, Known>,
     adopted: bool,
 }
@@ -83,13 +94,18 @@ impl Keeper {
         records: Records,
         logs: PathBuf,
         groups: Box<dyn Groups>,
+        roots: Box<dyn Roots>,
         ends: Ends,
+        pulls: pulls::Known,
     ) -> Self {
         Self {
             records,
             logs,
             groups,
+            roots,
             ends,
+            pulls,
+            pulled: 0,
             known: BTreeMap::new(),
             adopted: false,
         }
@@ -181,6 +197,7 @@ impl Keeper {
         now: Now,
     ) -> io::Result<Looked> {
         self.gather(health, now)?;
+        self.take_pulled(wanted, facts, now);
         self.limit(wanted);
         let rules: BTreeMap<Name, &Rules> = wanted
             .iter()
@@ -216,7 +233,12 @@ impl Keeper {
         } else {
             Some(now.boot)
         };
-        Ok(self.tell(&plan.told, wanted, &facts.shared, next, now))
+        for (name, known) in &mut self.known {
+            known.clear(name, &*self.roots);
+        }
+        let mut looked = self.tell(&plan.told, wanted, &facts.shared, next, now);
+        looked.pulls = self.wanted_pulls(wanted, facts);
+        Ok(looked)
     }
 
     /// Takes in who has ended.
@@ -263,30 +285,20 @@ impl Keeper {
         now: Now,
     ) -> io::Result<()> {
         if op == Op::Forget {
+            self.roots.clear(name)?;
             self.groups.remove(name)?;
             self.records.forget(name)?;
             self.known.remove(name);
             return Ok(());
         }
-        let lock = self.lock()?;
+        match (op, service) {
+            (Op::Start, Some(service)) => return self.start(name, service, shared, now),
+            (Op::Pull, Some(service)) => return self.pull(name, service),
+            _ => {}
+        }
+        let _lock = self.lock()?;
         let known = self.known.entry(name.clone()).or_default();
         match op {
-            Op::Start => {
-                let (Some(service), Some(_lock)) = (service, lock) else {
-                    return Ok(());
-                };
-                let started =
-                    known.start(name, service, shared, &self.logs, &*self.groups, &self.ends);
-                match started {
-                    Ok(true) => known.record.seen.started(&service.rules, now.boot),
-                    Ok(false) => known.record.seen.strangers_found(),
-                    Err(error) => {
-                        let seen = &mut known.record.seen;
-                        seen.not_started(&service.rules, error.to_string(), now.boot);
-                    }
-                }
-                known.keep(name, &self.records)
-            }
             Op::Stop => {
                 tracing::info!(service = %name, "asked to end");
                 known.record.seen.asked_to_end(now.boot);
@@ -305,7 +317,7 @@ impl Keeper {
                 }
                 known.keep(name, &self.records)
             }
-            Op::Forget => Ok(()),
+            Op::Start | Op::Pull | Op::Forget => Ok(()),
         }
     }
 

@@ -5,19 +5,29 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use nix::sys::signal::Signal;
 use resources::runtime::{Health, ServiceState, ServiceStatus};
 use sys::process::{Place, Process, User};
 
+use super::container::bundle::Bundle;
+use super::container::pulls::{self, Image, Order};
+use super::container::roots::{Roots, held};
 use super::ends::Ends;
 use super::groups::Groups;
 use super::plan::Told;
-use super::record::{Mark, Record, Records};
+use super::record::{Mark, Record, Records, Started};
 use super::rules::{Limits, Name, Service};
-use super::seen::{Exit, Life};
+use super::seen::{Exit, Life, Root};
 use super::shared::Shared;
+
+/// Where programs look for programs, unless somebody says otherwise.
+pub(super) const PATH: &str = "/usr/bin:/usr/sbin";
+
+/// How the container runtime ends when its container was killed: 128 and the number of the signal.
+const KILLED: i32 = 128 + Signal::SIGKILL as i32;
 
 /// One service as this process knows it.
 #[derive(Debug, Default)]
@@ -31,6 +41,20 @@ pub(super) struct Known {
     others: Vec<Process>,
     /// What its group is held to.
     pub(super) limits: Limits,
+    /// The number of the last pull that was ordered for it.
+    pull: u64,
+    /// What it is started from.
+    image: Option<Arc<Image>>,
+}
+
+/// By what services are started.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Means<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) logs: &'a Path,
+    pub(super) groups: &'a dyn Groups,
+    pub(super) roots: &'a dyn Roots,
+    pub(super) ends: &'a Ends,
 }
 
 impl Known {
@@ -65,15 +89,9 @@ impl Known {
         &mut self,
         name: &Name,
         service: &Service,
-        shared: &Shared,
-        logs: &Path,
-        groups: &dyn Groups,
-        ends: &Ends,
+        means: &Means<'_>,
     ) -> io::Result<bool> {
-        if let Some(container) = &service.container {
-            let why = format!("{}: no image can be run yet", container.image);
-            return Err(io::Error::other(why));
-        }
+        let groups = means.groups;
         if !groups.pids(name)?.is_empty() {
             return Ok(false);
         }
@@ -82,12 +100,18 @@ impl Known {
         self.record.starved = groups.starved(name);
         let mut options = OpenOptions::new();
         let log = options.append(true).create(true).mode(0o640);
-        let log = log.open(logs.join(format!("{name}.log")))?;
-        let pid = sys::process::start(&mut command(service, shared, log)?, place(service, group))?;
+        let log = log.open(means.logs.join(format!("{name}.log")))?;
+        let mut command = self.command(name, service, means)?;
+        command
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let pid = sys::process::start(&mut command, place(service, group))?;
         tracing::info!(service = %name, pid, "started");
         // It is a child of ours that nobody has taken leave of, so both find it.
         let opened = Process::open(pid).and_then(|process| {
-            ends.watch(&process)?;
+            means.ends.watch(&process)?;
             Ok(process)
         });
         match opened {
@@ -98,13 +122,110 @@ impl Known {
             }
         }
         self.record.main = Mark::of(pid);
-        self.record.variables = Some(shared.mark().to_owned());
+        self.record.variables = Some(means.shared.mark().to_owned());
         Ok(true)
+    }
+
+    /// What is run for it.
+    fn command(&self, name: &Name, service: &Service, means: &Means<'_>) -> io::Result<Command> {
+        let Some(container) = &service.container else {
+            return Ok(command(service, means.shared));
+        };
+        // None is started before it is there.
+        let image = self.image.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let bundle = Bundle::of(service, container, &image.run, means.shared, held()?);
+        let bundle = bundle.map_err(|error| {
+            let text = format!("{}: {error}", container.image);
+            io::Error::other(text)
+        })?;
+        let mut command = means.roots.make(name, &image.layers, &bundle)?;
+        command.env_clear().env("PATH", PATH);
+        Ok(command)
+    }
+
+    /// Has the image pulled; `number` is one that no other pull has.
+    pub(super) fn pull(&mut self, image: String, number: u64) {
+        (self.pull, self.image) = (number, None);
+        self.record.seen.root = Root::Pulls(image);
+    }
+
+    /// Takes what has become of its pull; `service` is absent when nobody waits for it any more.
+    pub(super) fn take_pulled(
+        &mut self,
+        name: &Name,
+        service: Option<&Service>,
+        pulls: &pulls::Known,
+        now: std::time::Duration,
+    ) {
+        let Root::Pulls(reference) = &self.record.seen.root else {
+            return;
+        };
+        let wants = |service: &&Service| service.rules.image.as_ref() == Some(reference);
+        let Some(service) = service.filter(wants) else {
+            self.record.seen.root = Root::Nothing;
+            return;
+        };
+        match pulls.of(name, self.pull) {
+            None => {}
+            Some(Ok(image)) => {
+                self.record.seen.root = Root::There(reference.clone());
+                self.image = Some(image);
+            }
+            Some(Err(why)) => {
+                tracing::warn!(service = %name, why, "its image is not there");
+                self.record.seen.root = Root::Nothing;
+                self.record.seen.not_started(&service.rules, why, now);
+            }
+        }
+    }
+
+    /// The pull that it waits for.
+    pub(super) fn ordered(&self) -> Option<Order> {
+        let Root::Pulls(reference) = &self.record.seen.root else {
+            return None;
+        };
+        Some(Order {
+            number: self.pull,
+            reference: reference.clone(),
+        })
+    }
+
+    /// Notes the image that it is about to be started from: its root is found by that and taken away, whatever comes
+    /// between.
+    pub(super) fn note_image(&mut self, service: &Service) {
+        let image = service.container.as_ref().zip(self.image.as_ref());
+        self.record.image = image.map(|(container, image)| Started {
+            reference: container.image.to_string(),
+            digest: image.digest.clone(),
+            key: image.key.clone(),
+        });
+    }
+
+    /// The views of images that it uses.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
+        let started = self.record.image.iter().map(|it| &it.key);
+        started.chain(self.image.iter().map(|it| &it.key))
+    }
+
+    /// Takes away the root of one that does not run.
+    pub(super) fn clear(&mut self, name: &Name, roots: &dyn Roots) {
+        if !self.record.seen.is_down() || self.record.image.is_none() {
+            return;
+        }
+        match roots.clear(name) {
+            Ok(()) => self.record.image = None,
+            Err(error) => tracing::warn!(service = %name, %error, "its root is still there"),
+        }
     }
 
     /// How its main process really ended: one that the kernel had no memory for looks like one that anybody killed.
     pub(super) fn explain(&self, exit: Exit, name: &Name, groups: &dyn Groups) -> Exit {
-        let killed = exit == Exit::Signal(Signal::SIGKILL as i32) || exit == Exit::Unknown;
+        let killed = match exit {
+            Exit::Signal(signal) => signal == Signal::SIGKILL as i32,
+            Exit::Code(code) => self.record.image.is_some() && code == KILLED,
+            Exit::Unknown => true,
+            Exit::Starved | Exit::NotStarted(_) => false,
+        };
         let by_us = self.record.seen.life.is_killed();
         if killed && !by_us && groups.starved(name) > self.record.starved {
             return Exit::Starved;
@@ -149,6 +270,8 @@ impl Known {
             _ if told.state == ServiceState::Failed => Health::Unhealthy,
             _ => Health::Unknown,
         };
+        let image = self.record.image.as_ref();
+        let image = image.filter(|_| self.record.main.is_some()).cloned();
         let last = seen
             .last
             .as_ref()
@@ -162,7 +285,11 @@ impl Known {
             since,
             last_exit: last.map(|last| last.exit.to_string()).unwrap_or_default(),
             waits_for: told.waits.clone(),
-            ..ServiceStatus::default()
+            image: image
+                .as_ref()
+                .map(|it| it.reference.clone())
+                .unwrap_or_default(),
+            image_digest: image.map(|it| it.digest).unwrap_or_default(),
         }
     }
 
@@ -182,27 +309,32 @@ impl Known {
     }
 }
 
-fn command(service: &Service, shared: &Shared, log: File) -> io::Result<Command> {
+fn command(service: &Service, shared: &Shared) -> Command {
     let mut command = Command::new(&service.program);
     command
         .args(&service.args)
         .env_clear()
-        .env("PATH", "/usr/bin:/usr/sbin")
+        .env("PATH", PATH)
         .envs(shared.pairs())
         .envs(
             service
                 .environment
                 .iter()
                 .map(|(name, value)| (name, value)),
-        )
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log);
-    Ok(command)
+        );
+    command
 }
 
 fn place(service: &Service, group: Option<File>) -> Place {
+    if service.container.is_some() {
+        // The container runtime needs all rights, and gives on those that its bundle says.
+        return Place {
+            group,
+            oom_score_adj: service.oom_score_adj,
+            user: None,
+            capabilities: None,
+        };
+    }
     Place {
         group,
         oom_score_adj: service.oom_score_adj,

@@ -9,7 +9,7 @@ use resources::runtime::ServiceState;
 
 use super::cycle::cycles;
 use super::rules::{Name, Rules};
-use super::seen::{Exit, Life, Seen};
+use super::seen::{Exit, Life, Root, Seen};
 
 /// How soon those are looked for again that were killed and are still there. Their ends are told; this is for one that the
 /// kernel cannot end now, as it waits for a disk.
@@ -35,6 +35,8 @@ pub(super) struct Input<'a> {
 /// Something to do about a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Op {
+    /// Have its image pulled.
+    Pull,
     /// Start it.
     Start,
     /// Ask its main process to end.
@@ -262,7 +264,17 @@ impl One<'_> {
             let why = last.map(|last| last.exit.to_string()).unwrap_or_default();
             return Step::say(ServiceState::Restarting, why).at(rested);
         }
-        Step::say(ServiceState::Starting, "").op(Op::Start)
+        let Some(image) = &rules.image else {
+            return Step::say(ServiceState::Starting, "").op(Op::Start);
+        };
+        let pulls = Step::say(ServiceState::Starting, format!("pulls {image}"));
+        match &self.seen.root {
+            Root::There(there) if there == image => {
+                Step::say(ServiceState::Starting, "").op(Op::Start)
+            }
+            Root::Pulls(pulled) if pulled == image => pulls,
+            _ => pulls.op(Op::Pull),
+        }
     }
 
     /// What it waits for before its start.

@@ -33,6 +33,17 @@ impl Mark {
     }
 }
 
+/// The image that a service was started from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Started {
+    /// As its spec has it.
+    pub(super) reference: String,
+    /// The digest by which its registry knows it.
+    pub(super) digest: String,
+    /// What containerd calls the view of it, which must stay as long as this.
+    pub(super) key: String,
+}
+
 /// What is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -47,6 +58,9 @@ pub(super) struct Record {
     /// How many processes of its group the kernel had killed for memory when it was started.
     #[serde(default)]
     pub(super) starved: u64,
+    /// The image whose root there is, or may be.
+    #[serde(default)]
+    pub(super) image: Option<Started>,
 }
 
 /// The folder of records, which only root reads.

@@ -130,6 +130,8 @@ pub(super) struct Rules {
     pub(super) needs: BTreeSet<Name>,
     /// Conditions that must be met before it.
     pub(super) conditions: BTreeSet<String>,
+    /// The image that it is started from.
+    pub(super) image: Option<String>,
     /// Whether somebody looks after its health.
     pub(super) checked: bool,
     /// What becomes of it when it ends by itself.
@@ -217,6 +219,7 @@ fn rules(spec: &ServiceSpec) -> Result<Rules, ServiceError> {
         after: names(&spec.after).map_err(ServiceError::Name)?,
         needs,
         conditions: spec.conditions.iter().cloned().collect(),
+        image: (!spec.image.is_empty()).then(|| spec.image.clone()),
         checked: spec.check.is_some(),
         restart: spec.restart,
         stop_after: spec

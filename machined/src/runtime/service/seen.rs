@@ -90,6 +90,18 @@ impl Life {
     }
 }
 
+/// What there is to start a service from that has an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Root {
+    /// Nothing. Leaves by a pull.
+    #[default]
+    Nothing,
+    /// This image is being pulled. Leaves when that is done, or failed.
+    Pulls(String),
+    /// This image is there.
+    There(String),
+}
+
 /// How the last life of a service ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ended {
@@ -123,6 +135,9 @@ pub(super) struct Seen {
     /// What the last look at its health said. Not kept: who adopts it looks anew.
     #[serde(skip)]
     pub(super) healthy: Option<bool>,
+    /// What it can be started from. Not kept: who adopts it asks anew.
+    #[serde(skip)]
+    pub(super) root: Root,
 }
 
 impl Seen {

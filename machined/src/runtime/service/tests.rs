@@ -1,6 +1,7 @@
 //! Real processes, kept by a daemon that dies at any moment.
 
 mod controller;
+mod images;
 mod memory;
 mod variables;
 
@@ -9,12 +10,16 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use resources::runtime::{ServiceRestart, ServiceSpec, ServiceState, ServiceStatus};
 use sys::process::Process;
 
+use super::container::bundle::Bundle;
+use super::container::pulls;
+use super::container::roots::Roots;
 use super::ends::Ends;
 use super::groups::{Cgroups, Groups};
 use super::health;
@@ -27,6 +32,9 @@ use crate::runtime::clock;
 /// The variable by which processes are found where there are no control groups: a program hands its environment on to
 /// those it starts.
 const VARIABLE: &str = "GARBOARD_TEST_GROUP";
+
+/// What services are called here.
+const NAMES: [&str; 3] = ["one", "two", "containerd"];
 
 /// Groups on a machine that has none to write to: the processes with a variable of their own.
 #[derive(Debug)]
@@ -81,10 +89,31 @@ impl Groups for Marked {
     }
 
     fn names(&self) -> io::Result<Vec<Name>> {
-        Ok(["one", "two"]
-            .iter()
-            .map(|it| it.parse().expect("a name"))
-            .collect())
+        Ok(NAMES.iter().map(|it| it.parse().expect("a name")).collect())
+    }
+}
+
+/// Roots without mounts, on a machine without a container runtime: a file each, and a shell in place of what would be run.
+#[derive(Debug)]
+struct Files(PathBuf);
+
+impl Roots for Files {
+    fn make(&self, name: &Name, layers: &[PathBuf], bundle: &Bundle) -> io::Result<Command> {
+        let bundle = serde_json::to_value(bundle)?;
+        let text = format!("{layers:?} {}", bundle["process"]["args"]);
+        fs::write(self.0.join(format!("{name}.root")), text)?;
+        let mark = Marked(self.0.clone()).value(name);
+        let mut command = Command::new("/usr/bin/env");
+        let folder = format!("DIR={}", self.0.display());
+        command.args([&mark, &folder, "/bin/sh", "-c", STAYS]);
+        Ok(command)
+    }
+
+    fn clear(&self, name: &Name) -> io::Result<()> {
+        match fs::remove_file(self.0.join(format!("{name}.root"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -107,6 +136,7 @@ struct Node {
     specs: BTreeMap<Name, ServiceSpec>,
     facts: Facts,
     health: health::Known,
+    pulls: pulls::Known,
 }
 
 impl Node {
@@ -126,6 +156,7 @@ impl Node {
                 shared: Shared::default(),
             },
             health: health::Known::default(),
+            pulls: pulls::Known::default(),
             folder,
         }
     }
@@ -137,13 +168,18 @@ impl Node {
         }
     }
 
+    fn roots(&self) -> Box<dyn Roots> {
+        Box::new(Files(self.folder.path().to_owned()))
+    }
+
     /// A life of the daemon that keeps them; dropping it is its death.
     fn life(&self) -> Life<'_> {
         let ends = Ends::new().expect("a descriptor");
         let records = Records::open(self.folder.path().join("services")).expect("a folder");
         let logs = self.folder.path().join("logs");
+        let (groups, roots) = (self.groups(), self.roots());
         Life {
-            keeper: Keeper::new(records, logs, self.groups(), ends),
+            keeper: Keeper::new(records, logs, groups, roots, ends, self.pulls.clone()),
             node: self,
         }
     }
@@ -171,7 +207,7 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         let groups = self.groups();
-        for service in ["one", "two"].map(name) {
+        for service in NAMES.map(name) {
             for pid in groups.pids(&service).expect("the processes") {
                 drop(Process::open(pid).map(|it| it.signal(Signal::SIGKILL)));
             }

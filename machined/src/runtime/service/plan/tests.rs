@@ -16,6 +16,7 @@ fn rules(after: &[usize], needs: &[usize]) -> Rules {
         after: after.iter().map(|it| name(*it)).collect(),
         needs: needs.iter().map(|it| name(*it)).collect(),
         conditions: BTreeSet::new(),
+        image: None,
         checked: false,
         restart: ServiceRestart::Always,
         stop_after: Duration::from_secs(10),
@@ -89,6 +90,11 @@ impl World {
                         "{name} before {needed}"
                     );
                 }
+            }
+            Op::Pull => {
+                assert_eq!(before.life, Life::Down, "{name} is pulled while it runs");
+                let image = self.wanted[name].image.clone();
+                seen.root = Root::Pulls(image.expect("one to pull"));
             }
             Op::Stop => {
                 assert!(matches!(before.life, Life::Up { .. }), "{name}: {before:?}");
@@ -312,6 +318,57 @@ fn who_does_not_end_is_killed_with_all_it_left() {
     world.pass(1);
     let ops = [Op::Start, Op::Stop, Op::Kill, Op::Forget].map(|op| (name(0), op));
     assert_eq!(world.done, ops);
+}
+
+#[test]
+fn one_from_an_image_is_started_when_that_is_there() {
+    let image = "registry.lab/etcd:1".to_owned();
+    let mut from_image = rules(&[], &[1]);
+    from_image.image = Some(image.clone());
+    let mut world = World::of([from_image.clone(), rules(&[], &[])]);
+    world.wanted.get_mut(&name(1)).expect("wanted").checked = true;
+    world.settle();
+    assert_eq!(world.state(0).1, "waits for service s1");
+    world.seen.get_mut(&name(1)).expect("up").healthy = Some(true);
+    world.settle();
+    let pulls = (ServiceState::Starting, format!("pulls {image}"));
+    assert_eq!(world.state(0), pulls);
+
+    // It fails, is left alone for a while and tried again.
+    let now = world.now;
+    let seen = world.seen.get_mut(&name(0)).expect("seen");
+    seen.root = Root::Nothing;
+    seen.not_started(&from_image, "no such image".to_owned(), now);
+    let next = world.settle().next;
+    assert_eq!(next, Some(now + BACKOFF_FIRST));
+    let why = "could not be started: no such image".to_owned();
+    assert_eq!(world.state(0), (ServiceState::Restarting, why));
+    world.now += BACKOFF_FIRST;
+    world.settle();
+    assert_eq!(world.state(0), pulls);
+
+    world.seen.get_mut(&name(0)).expect("seen").root = Root::There(image.clone());
+    world.settle();
+    // What pulled it may go under it.
+    world.seen.get_mut(&name(1)).expect("up").healthy = Some(false);
+    world.ends(1, Exit::Code(1));
+    world.settle();
+    assert_eq!(world.state(0).0, ServiceState::Running);
+    // Another image is pulled before it is started from that.
+    world.seen.get_mut(&name(1)).expect("down").healthy = None;
+    let other = world.wanted.get_mut(&name(0)).expect("wanted");
+    (other.image, other.identity) = (Some("registry.lab/etcd:2".to_owned()), "two".to_owned());
+    world.wanted.get_mut(&name(1)).expect("wanted").checked = false;
+    world.done.clear();
+    world.pass(3);
+    let ops: Vec<_> = world
+        .done
+        .iter()
+        .filter(|it| it.0 == name(0))
+        .map(|it| it.1)
+        .collect();
+    assert_eq!(ops, [Op::Stop, Op::Pull]);
+    assert_eq!(world.state(0).1, "pulls registry.lab/etcd:2");
 }
 
 #[test]

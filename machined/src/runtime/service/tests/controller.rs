@@ -87,8 +87,11 @@ async fn a_service_lives_as_its_spec_its_check_and_orders_have_it() {
         groups: node.folder.path().join("groups"),
         records: node.folder.path().join("services"),
         logs: node.folder.path().join("logs"),
+        roots: node.folder.path().join("containers"),
+        containerd: node.folder.path().join("containerd.sock"),
     };
-    let apply = Apply::with(node.groups(), places, orders.clone()).expect("a folder");
+    let apply = Apply::with(node.groups(), node.roots(), places, orders.clone());
+    let apply = apply.expect("a folder");
     let mut empty = apply.empty();
     let mut runtime = Runtime::new("machined", store.clone());
     runtime.register(apply).expect("alone");
