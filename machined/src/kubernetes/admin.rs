@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use pki::kubernetes::{Kubeconfig, KubeconfigError, Part, admin};
+use pki::kubernetes::{ADMIN_LIFETIME, Kubeconfig, KubeconfigError, Part, admin};
 use pki::{Authority, IssueError};
 use resources::config::{ACTIVE, MachineConfig};
 use resources::runtime::{CLUSTER, ClusterInfo};
 use store::{Spec as _, Store};
 use thiserror::Error;
 
-/// How long it holds unless somebody says otherwise, and at most.
-const USUAL: SignedDuration = SignedDuration::from_hours(12);
+/// How long it holds at most.
 const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Who the holder is to Kubernetes, before the name by which the node knows the caller.
@@ -58,7 +57,7 @@ pub fn kubeconfig(
     now: Timestamp,
 ) -> Result<Given, AdminError> {
     let lifetime = match lifetime {
-        None => USUAL,
+        None => ADMIN_LIFETIME,
         Some(asked) => SignedDuration::try_from(asked).map_err(|_| AdminError::TooLong)?,
     };
     if lifetime > LONGEST {

@@ -23,6 +23,12 @@ use crate::output;
 use crate::progress::Progress;
 use crate::secrets::{NodePlan, Secrets};
 
+/// Where the API server of Kubernetes listens, for kubectl on this computer.
+const KUBERNETES_PORT: u16 = 6443;
+
+/// How many a node of Kubernetes has: with one, its parts wait for each other all the time.
+const PROCESSORS: u32 = 2;
+
 /// The client certificate of a local cluster holds as long as a person may want to play with it.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
 
@@ -225,7 +231,7 @@ impl Create {
 
     fn spec(&self, roles: &[(Hostname, Role)]) -> Result<ClusterSpec> {
         let bundle = self.bundle.file(&self.image)?;
-        let vm = |(hostname, _): &(Hostname, Role)| {
+        let vm = |(hostname, role): &(Hostname, Role)| {
             let name: Name = hostname
                 .as_str()
                 .parse()
@@ -238,6 +244,11 @@ impl Create {
             }
             vm.disks.extend(self.disk().bytes().map(Disk::system));
             vm.disks.extend(bundle.as_ref().map(Disk::bundle));
+            if self.runs_kubernetes() {
+                vm.cpus = PROCESSORS;
+                let forwarded = (*role == Role::ControlPlane).then_some(KUBERNETES_PORT);
+                vm.ports.extend(forwarded);
+            }
             Ok(vm)
         };
         let tftp = (self.boot == Medium::Pxe)

@@ -18,8 +18,8 @@ use crate::{Authority, Certificate, Identity, IssueError, Names, Usage};
 /// How long the certificates of a control plane hold; they are renewed at half of it.
 pub const LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
 
-/// How long the certificate of an administrator holds when nobody asks for more: long enough for one piece of work.
-pub const ADMIN_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+/// How long the certificate of an administrator holds when nobody asks for more: a day of work, and none after it.
+pub const ADMIN_LIFETIME: SignedDuration = SignedDuration::from_hours(12);
 
 /// The group of the API server as a client of kubelets: `kubectl logs`, `exec` and `port-forward` go through it.
 ///

@@ -6,18 +6,18 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ::config::{ControlPlaneTrust, Documents, KubernetesConfig, KubernetesTrustConfig};
+use ::config::{ControlPlaneTrust, Documents, KeyPair, KubernetesConfig, KubernetesTrustConfig};
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use jiff::Timestamp;
-use pki::kubernetes::{ControlPlane, wanted};
-use pki::{Authority, IssueError, Names};
+use pki::Names;
+use pki::kubernetes::{Authorities, AuthoritiesError, ControlPlane, PairPem, wanted};
 use resources::config::MachineConfig;
 use resources::kubernetes::{CertificateStatus, KUBELET, KUBERNETES, KubeletSpec, KubernetesSpec};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use resources::runtime::Condition;
 
 use super::FILES;
-use super::certificates::{Authorities, Held, held, place};
+use super::certificates::{Held, held, place};
 use super::texts::{self, Files};
 use crate::block::volume::apply::EPHEMERAL;
 use crate::kubernetes::component::Component;
@@ -71,7 +71,7 @@ impl Apply {
         plane: &ControlPlane<'_>,
         now: Timestamp,
     ) -> Result<Done, Error> {
-        let authorities = authorities(facts.plane)?;
+        let authorities = authorities(facts.trust, facts.plane)?;
         let mut files: Files = texts::files(facts)?;
         let mut done = Done {
             statuses: Vec::new(),
@@ -113,15 +113,23 @@ impl Apply {
 }
 
 /// The authorities of the config.
-fn authorities(trust: &ControlPlaneTrust) -> Result<Authorities, IssueError> {
-    let of = |pair: &::config::KeyPair| {
-        Authority::from_pem(pair.certificate.as_pem(), pair.key.as_pem())
-    };
-    Ok(Authorities {
-        kubernetes: of(&trust.issuer)?,
-        aggregator: of(&trust.aggregator)?,
-        etcd: of(&trust.etcd)?,
-    })
+pub(super) fn authorities(
+    trust: &KubernetesTrustConfig,
+    plane: &ControlPlaneTrust,
+) -> Result<Authorities, AuthoritiesError> {
+    Authorities::from_pem(
+        trust.ca.as_pem(),
+        pem(&plane.issuer),
+        pem(&plane.aggregator),
+        pem(&plane.etcd),
+    )
+}
+
+fn pem(pair: &KeyPair) -> PairPem<'_> {
+    PairPem {
+        certificate: pair.certificate.as_pem(),
+        key: pair.key.as_pem(),
+    }
 }
 
 /// What the config has to say for a node of a control plane.

@@ -1,8 +1,8 @@
 //! The certificates of this node's parts: where each lies, and which are issued anew.
 
 use jiff::Timestamp;
-use pki::kubernetes::{CertificateSpec, Plan, Purpose, Signer};
-use pki::{Authority, Certificate, Identity, IssueError};
+use pki::kubernetes::{Authorities, CertificateSpec, Plan, Purpose};
+use pki::{Certificate, Identity, IssueError};
 
 use crate::kubernetes::component::Component;
 
@@ -24,23 +24,6 @@ pub(super) fn place(purpose: Purpose) -> Option<(Component, &'static str)> {
     })
 }
 
-/// The authorities of a control plane.
-pub(super) struct Authorities {
-    pub(super) kubernetes: Authority,
-    pub(super) aggregator: Authority,
-    pub(super) etcd: Authority,
-}
-
-impl Authorities {
-    fn of(&self, signer: Signer) -> &Authority {
-        match signer {
-            Signer::Kubernetes => &self.kubernetes,
-            Signer::Aggregator => &self.aggregator,
-            Signer::Etcd => &self.etcd,
-        }
-    }
-}
-
 /// A certificate and its key as a file has them, and when it is due for another one.
 pub(super) struct Held {
     pub(super) text: String,
@@ -58,13 +41,11 @@ pub(super) fn held(
     authorities: &Authorities,
     now: Timestamp,
 ) -> Result<Held, IssueError> {
-    let authority = authorities.of(spec.signer);
-    let signer = authority.identity().certificate();
     // Whatever is wrong with what is there, another one mends it.
     let current = file.and_then(|text| Some((text, Identity::from_pem(text, text).ok()?)));
     if let Some((text, identity)) = current {
         let certificate = identity.certificate();
-        if let Plan::Keep { until } = spec.plan(Some(certificate), signer, now) {
+        if let Plan::Keep { until } = authorities.plan(spec, Some(certificate), now) {
             return Ok(Held {
                 text: text.to_owned(),
                 certificate: certificate.clone(),
@@ -72,7 +53,7 @@ pub(super) fn held(
             });
         }
     }
-    let identity = authority.issue(spec, now)?;
+    let identity = authorities.issue(spec, now)?;
     let certificate = identity.certificate().clone();
     Ok(Held {
         text: format!(

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::config::{Documents, KeyPair};
+use ::config::Documents;
 use jiff::{SignedDuration, Timestamp};
-use pki::kubernetes::{ControlPlane, Purpose, ServiceAccountKey, encryption_key, wanted};
+use pki::kubernetes::{
+    Authorities, ControlPlane, Purpose, ServiceAccountKey, encryption_key, wanted,
+};
 use pki::{Authority, Names};
 use resources::kubernetes::{ImageSource, KubeletSpec, KubernetesSpec};
 
-use super::certificates::{Authorities, held, place};
+use super::certificates::{held, place};
 use super::texts::{Facts, files};
 use crate::kubernetes::component::Component;
 use crate::kubernetes::{etcd, kubelet, static_pod};
@@ -46,19 +48,8 @@ fn documents(now: Timestamp) -> Documents {
 }
 
 fn authorities(documents: &Documents) -> Authorities {
-    let plane = documents
-        .kubernetes_trust()
-        .unwrap()
-        .control_plane
-        .as_ref()
-        .unwrap();
-    let of =
-        |pair: &KeyPair| Authority::from_pem(pair.certificate.as_pem(), pair.key.as_pem()).unwrap();
-    Authorities {
-        kubernetes: of(&plane.issuer),
-        aggregator: of(&plane.aggregator),
-        etcd: of(&plane.etcd),
-    }
+    let trust = documents.kubernetes_trust().unwrap();
+    super::apply::authorities(trust, trust.control_plane.as_ref().unwrap()).unwrap()
 }
 
 /// The words of all programs that name a file of ours.
