@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use cosi::Runtime;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use resources::images::BUNDLE_LABEL;
 use store::Store;
 use sys::squashfs::label_block;
@@ -59,15 +61,21 @@ fn start(node: &Node, faults: watch::Sender<Faults>) -> (Store, Runtime) {
 }
 
 #[tokio::test]
-async fn a_bundle_that_cannot_be_mounted_is_told_and_nothing_else_is() {
+async fn a_bundle_that_cannot_be_mounted_is_told_whatever_the_other_devices_do() {
     let node = Node(tempfile::tempdir().unwrap());
     node.disk("vda", 1, &vec![7; 65536]);
     node.disk("vdb", 2, &false_bundle());
     node.disk("sr0", 3, &[]);
-    // A drive that fails to read, as a folder does.
-    node.disk("sdc", 4, &[0; 4096]);
-    fs::remove_file(node.path("dev/sdc")).unwrap();
+    // A drive that fails to read, as a folder does, and ones that never answer, as pipes into which nobody writes: more of
+    // them than there are threads for what blocks.
+    for name in ["sdc", "sdd", "sde", "sdf", "sdg"] {
+        node.disk(name, 4, &[0; 4096]);
+        fs::remove_file(node.path("dev").join(name)).unwrap();
+    }
     fs::create_dir(node.path("dev/sdc")).unwrap();
+    for name in ["sdd", "sde", "sdf", "sdg"] {
+        mkfifo(&node.path("dev").join(name), Mode::S_IRWXU).unwrap();
+    }
 
     let (faults, told) = watch::channel(Faults::new());
     let (_, runtime) = start(&node, faults);
