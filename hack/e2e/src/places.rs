@@ -28,6 +28,12 @@ const CRICTL: &str = "GARBOARD_CRICTL";
 /// The bundle with our own images.
 const BUNDLE: &str = "GARBOARD_BUNDLE";
 
+/// The bundle with all images.
+const KUBERNETES_BUNDLE: &str = "GARBOARD_KUBERNETES_BUNDLE";
+
+/// The client of Kubernetes.
+const KUBECTL: &str = "GARBOARD_KUBECTL";
+
 /// The file that gets a line for each campaign of power cuts; only a long run has one.
 const POWER_CUTS: &str = "GARBOARD_POWER_CUTS";
 
@@ -59,6 +65,22 @@ pub fn crictl() -> Result<PathBuf> {
 /// When nobody said where it is.
 pub fn bundle() -> Result<PathBuf> {
     place(BUNDLE)
+}
+
+/// A bundle with the images of Kubernetes.
+///
+/// # Errors
+/// When nobody said where it is.
+pub fn kubernetes_bundle() -> Result<PathBuf> {
+    place(KUBERNETES_BUNDLE)
+}
+
+/// `kubectl`.
+///
+/// # Errors
+/// When nobody said where it is.
+pub fn kubectl() -> Result<PathBuf> {
+    place(KUBECTL)
 }
 
 /// `osctl`.

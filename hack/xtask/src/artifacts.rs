@@ -123,6 +123,11 @@ pub(crate) fn small_bundle() -> Result<PathBuf> {
     Ok(folder.join(BUNDLE_FILE))
 }
 
+/// Builds the bundle with all images; gives its file.
+pub(crate) fn whole_bundle() -> Result<PathBuf> {
+    Ok(bundle(&[])?.join(BUNDLE_FILE))
+}
+
 fn bundle_in<'a>(out: &Path, only: impl IntoIterator<Item = &'a str>) -> Result<PathBuf> {
     let source = Source::read()?;
     let programs = programs(&source, "containers", BUNDLE)?;
@@ -209,10 +214,10 @@ pub(crate) fn agent() -> Result<PathBuf> {
     Ok(target_folder().join(TARGET).join("debug/agent"))
 }
 
-/// Builds the program by which the VM suite asks a container runtime for pods; gives its path.
-pub(crate) fn crictl() -> Result<PathBuf> {
-    let folder = read(image().args(["go", "build", "cri-tools"]))?;
-    Ok(PathBuf::from(folder).join("crictl"))
+/// Builds a Go program that the VM suite uses as people do; gives its path.
+pub(crate) fn client(module: &str, program: &str) -> Result<PathBuf> {
+    let folder = read(image().args(["go", "build", module]))?;
+    Ok(PathBuf::from(folder).join(program))
 }
 
 /// The environment that links against the locked libc and keeps this machine's paths out, from the image builder.

@@ -86,8 +86,13 @@ pub(crate) fn e2e(filter: Option<&str>) -> Result<()> {
     host::prepare_tests()?;
     let mut places = places()?;
     places.extend([
-        ("GARBOARD_CRICTL", artifacts::crictl()?),
+        ("GARBOARD_CRICTL", artifacts::client("cri-tools", "crictl")?),
+        (
+            "GARBOARD_KUBECTL",
+            artifacts::client("kubernetes/1.37", "kubectl")?,
+        ),
         ("GARBOARD_BUNDLE", artifacts::small_bundle()?),
+        ("GARBOARD_KUBERNETES_BUNDLE", artifacts::whole_bundle()?),
     ]);
     // Each VM keeps a core busy while it boots: two at once is what the smallest machine bears.
     run(cargo()
