@@ -31,7 +31,7 @@ use crate::kubernetes::etcd::data;
 use crate::metrics::{Calls, Metrics};
 use crate::network;
 use crate::network::time_server::config::Lookup;
-use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Order};
+use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Order, Takers};
 use crate::runtime::clock::{self, Clock};
 use crate::runtime::console::Consoles;
 use crate::runtime::console::apply::{ConsoleController, Fixed};
@@ -138,16 +138,14 @@ impl Machined {
         let events = Arc::new(Events::of(&logs));
         let mut controllers = cosi::Runtime::new("machined", store.clone());
         let (calls, ordered) = (Calls::default(), Orders::default());
-        let bootstrap = Bootstrap::new(data::FOLDER.into(), Component::Etcd.uid());
         let (node, orders) = LocalNode::new(
             store.clone(),
             machine.clone(),
             Arc::clone(&events),
             logs.clone(),
             Metrics::new(store.clone(), controllers.counters(), calls.clone()),
-            ordered.clone(),
+            takers(ordered.clone()),
             journal.clone(),
-            bootstrap,
         );
         let sources = sources(&beginning, &machine, run, &node);
         let (looks, images, disks) = images(run, keeps)?;
@@ -252,6 +250,14 @@ fn sources(
 ) -> Option<(Sources, mpsc::Sender<Order>)> {
     let usual = *beginning == Beginning::Usual;
     usual.then(|| (Sources::of(&machine.command_line, run), node.orders()))
+}
+
+/// Who is told what callers order.
+fn takers(services: Orders) -> Takers {
+    Takers {
+        services,
+        bootstrap: Bootstrap::new(data::FOLDER.into(), Component::Etcd.uid()),
+    }
 }
 
 /// The logs of this machine on disk, once there is one.

@@ -40,6 +40,10 @@ pub(crate) struct Kubeconfig {
     /// For how many hours it holds, a week at most
     #[arg(long, value_name = "HOURS", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=168))]
     hours: u64,
+    /// Where kubectl finds the API server, when that is not the cluster's own endpoint: a forwarded port, such as
+    /// https://127.0.0.1:6443
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
     /// Leave the current context of the file as it is
     #[arg(long)]
     keep_context: bool,
@@ -72,14 +76,18 @@ async fn kubeconfig(session: &Session, command: &Kubeconfig, format: Format) -> 
             let expires = answer.expires.unwrap_or_default();
             let expires = jiff::Timestamp::new(expires.seconds, 0)
                 .context("the node says something strange about when it ends")?;
+            let kubeconfig = match &command.server {
+                Some(server) => merge::led_to(&answer.kubeconfig, server)?,
+                None => answer.kubeconfig,
+            };
             if command.file.as_deref() == Some(Path::new("-")) {
-                return output::raw(answer.kubeconfig.as_bytes());
+                return output::raw(kubeconfig.as_bytes());
             }
             let path = match &command.file {
                 Some(path) => path.clone(),
                 None => usual()?,
             };
-            let context = write(&path, &answer.kubeconfig, !command.keep_context)?;
+            let context = write(&path, &kubeconfig, !command.keep_context)?;
             let written = Written {
                 file: path.display().to_string(),
                 context,

@@ -166,7 +166,11 @@ impl Client {
         Err(ClientError::Refused {
             path: path.to_owned(),
             status,
-            message: said["message"].as_str().unwrap_or("no reason").to_owned(),
+            message: said
+                .get("message")
+                .and_then(Value::as_str)
+                .unwrap_or("no reason")
+                .to_owned(),
         })
     }
 }

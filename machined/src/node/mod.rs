@@ -127,6 +127,15 @@ pub enum End {
     Daemon,
 }
 
+/// Who is told what callers order, beside the one task of the node's own.
+#[derive(Clone, Debug)]
+pub struct Takers {
+    /// Of orders about services.
+    pub services: service::Orders,
+    /// Of the order that a Kubernetes cluster begins.
+    pub bootstrap: Bootstrap,
+}
+
 /// What the node answers from.
 #[derive(Debug)]
 pub struct LocalNode {
@@ -136,9 +145,8 @@ pub struct LocalNode {
     logs: Logs,
     metrics: Metrics,
     orders: mpsc::Sender<Order>,
-    services: service::Orders,
+    takers: Takers,
     journal: Journal,
-    bootstrap: Bootstrap,
 }
 
 impl LocalNode {
@@ -150,9 +158,8 @@ impl LocalNode {
         events: Arc<Events>,
         logs: Logs,
         metrics: Metrics,
-        services: service::Orders,
+        takers: Takers,
         journal: Journal,
-        bootstrap: Bootstrap,
     ) -> (Self, mpsc::Receiver<Order>) {
         let (orders, received) = mpsc::channel(ORDERS);
         (
@@ -163,9 +170,8 @@ impl LocalNode {
                 logs,
                 metrics,
                 orders,
-                services,
+                takers,
                 journal,
-                bootstrap,
             },
             received,
         )
@@ -180,7 +186,7 @@ impl LocalNode {
     /// Who orders a Kubernetes cluster to begin here.
     #[must_use]
     pub fn bootstrap(&self) -> Bootstrap {
-        self.bootstrap.clone()
+        self.takers.bootstrap.clone()
     }
 
     fn spec<S: Spec>(&self, id: &str) -> Option<Arc<S>> {
@@ -283,7 +289,7 @@ impl Node for LocalNode {
     }
 
     async fn bootstrap(&self) -> Result<v1::BootstrapResponse, Failure> {
-        match self.bootstrap.begin(&self.store) {
+        match self.takers.bootstrap.begin(&self.store) {
             Ok(beginning) => Ok(v1::BootstrapResponse {
                 before: beginning == etcd::Beginning::Before,
             }),
@@ -326,7 +332,7 @@ impl Node for LocalNode {
             v1::ServiceOrder::Stop => ServiceOrder::Stop,
             v1::ServiceOrder::Restart => ServiceOrder::Restart,
         };
-        let taken = self.services.give(&request.service, order).await;
+        let taken = self.takers.services.give(&request.service, order).await;
         taken.map_err(|error| {
             let text = cosi::report(&error);
             match error {

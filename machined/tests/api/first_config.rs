@@ -13,7 +13,7 @@ use machined::block::volume::Volumes;
 use machined::config::{Configs, Disk, Generations, Storage};
 use machined::kubernetes::etcd::bootstrap::Bootstrap;
 use machined::metrics::{Calls, Metrics};
-use machined::node::{Beginning, Head, LocalNode};
+use machined::node::{Beginning, Head, LocalNode, Takers};
 use machined::runtime::clock::Clock;
 use machined::runtime::cluster;
 use machined::runtime::console::Consoles;
@@ -115,9 +115,11 @@ async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
         Arc::new(Events::default()),
         Logs::new(folder.join("logs")),
         Metrics::new(store.clone(), counters, Calls::default()),
-        Orders::default(),
+        Takers {
+            services: Orders::default(),
+            bootstrap: Bootstrap::new(folder.join("etcd"), 0),
+        },
         Journal::new(Boot::default(), folder),
-        Bootstrap::new(folder.join("etcd"), 0),
     );
 
     let own = pki::maintenance_identity().unwrap();

@@ -61,6 +61,21 @@ pub(super) fn merged(old: &str, new: &str, make_current: bool) -> Result<Merged>
     })
 }
 
+/// The same kubeconfig with its servers at another place.
+///
+/// # Errors
+/// It is no kubeconfig.
+pub(super) fn led_to(text: &str, server: &str) -> Result<String> {
+    let mut config = parse(text).context("what the node sent")?;
+    let mut clusters = entries(&config, "clusters")?;
+    for cluster in &mut clusters {
+        let place = cluster.pointer_mut("/cluster/server");
+        *place.context("it is no kubeconfig: a cluster has no server")? = server.into();
+    }
+    config.insert("clusters".to_owned(), Value::Array(clusters));
+    Ok(serde_yaml::to_string(&config)?)
+}
+
 fn parse(text: &str) -> Result<Map<String, Value>> {
     match serde_yaml::from_str(text)? {
         Value::Object(map) => Ok(map),
@@ -103,6 +118,17 @@ mod tests {
         assert_eq!(text["users"][0]["name"], "admin@lab");
         let again = super::merged(&merged.text, NEW, true).expect("as before");
         assert_eq!(value(&again.text), text);
+    }
+
+    #[test]
+    fn it_leads_to_a_forwarded_port() {
+        let led = led_to(NEW, "https://127.0.0.1:40001").expect("a kubeconfig");
+        let led = value(&led);
+        assert_eq!(
+            led["clusters"][0]["cluster"]["server"],
+            "https://127.0.0.1:40001"
+        );
+        assert_eq!(led["current-context"], "admin@lab");
     }
 
     #[test]

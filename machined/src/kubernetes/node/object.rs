@@ -7,14 +7,14 @@ use serde_json::Value;
 /// What an object says.
 #[must_use]
 pub fn read(object: &Value) -> NodeStatus {
-    let ranges = object["spec"]["podCIDRs"].as_array();
+    let list = |pointer: &str| object.pointer(pointer).and_then(Value::as_array);
+    let ranges = list("/spec/podCIDRs");
     let ranges = ranges.into_iter().flatten().filter_map(Value::as_str);
     let pod_ranges: Vec<Cidr> = ranges.filter_map(|it| it.parse().ok()).collect();
-    let conditions = object["status"]["conditions"].as_array();
-    let ready = conditions
-        .into_iter()
-        .flatten()
-        .find(|it| it["type"] == "Ready");
+    let text =
+        |value: &'_ Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let mut conditions = list("/status/conditions").into_iter().flatten();
+    let ready = conditions.find(|it| text(it, "type").as_deref() == Some("Ready"));
     let Some(ready) = ready else {
         return NodeStatus {
             ready: false,
@@ -22,15 +22,11 @@ pub fn read(object: &Value) -> NodeStatus {
             pod_ranges,
         };
     };
-    let is = ready["status"] == "True";
-    let message = ready["message"].as_str().unwrap_or("no reason is given");
+    let is = text(ready, "status").as_deref() == Some("True");
+    let message = text(ready, "message").unwrap_or_else(|| "no reason is given".to_owned());
     NodeStatus {
         ready: is,
-        reason: if is {
-            String::new()
-        } else {
-            message.to_owned()
-        },
+        reason: if is { String::new() } else { message },
         pod_ranges,
     }
 }
