@@ -21,10 +21,10 @@ pub const ETCD: &str = "3.7.3";
 pub fn reference(component: Component, kubernetes: &str, source: ImageSource) -> String {
     let name = component.name();
     match (component, source) {
-        (Component::Etcd, ImageSource::Bundle) => format!("{BUNDLE}/{name}:{ETCD}"),
+        (Component::Etcd, ImageSource::Bundle) => format!("{BUNDLE}/{name}:v{ETCD}"),
         (Component::Etcd, ImageSource::Upstream) => format!("{UPSTREAM_ETCD}/{name}:v{ETCD}"),
         (Component::Kubelet, _) | (_, ImageSource::Bundle) => {
-            format!("{BUNDLE}/{name}:{kubernetes}")
+            format!("{BUNDLE}/{name}:v{kubernetes}")
         }
         (_, ImageSource::Upstream) => format!("{UPSTREAM}/{name}:v{kubernetes}"),
     }
@@ -43,13 +43,13 @@ mod tests {
         let upstream = |it| reference(it, "1.37.1", ImageSource::Upstream);
         assert_eq!(
             bundle(Component::ApiServer),
-            "garboard.internal/kube-apiserver:1.37.1"
+            "garboard.internal/kube-apiserver:v1.37.1"
         );
         assert_eq!(
             upstream(Component::ApiServer),
             "registry.k8s.io/kube-apiserver:v1.37.1"
         );
-        assert_eq!(bundle(Component::Etcd), "garboard.internal/etcd:3.7.3");
+        assert_eq!(bundle(Component::Etcd), "garboard.internal/etcd:v3.7.3");
         assert_eq!(
             upstream(Component::Etcd),
             "gcr.io/etcd-development/etcd:v3.7.3"

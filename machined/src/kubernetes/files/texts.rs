@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use ::config::{ControlPlaneTrust, KeyPair, KubernetesTrustConfig};
-use pki::kubernetes::{Kubeconfig, KubeconfigError, Part};
+use pki::kubernetes::{Kubeconfig, KubeconfigError, Part, ServiceAccountKey, SharedKeyError};
 use resources::kubernetes::{KubeletSpec, KubernetesSpec};
+use thiserror::Error;
 
 use crate::kubernetes::component::Component;
 use crate::kubernetes::kubelet;
@@ -13,6 +14,15 @@ use crate::kubernetes::static_pod::API_PORT;
 
 /// Files by the part that reads them, and their names.
 pub(super) type Files = BTreeMap<Component, BTreeMap<String, String>>;
+
+/// Why a file cannot be written.
+#[derive(Debug, Error)]
+pub(super) enum TextError {
+    #[error("the key of service accounts")]
+    Accounts(#[from] SharedKeyError),
+    #[error(transparent)]
+    Kubeconfig(#[from] KubeconfigError),
+}
 
 /// What the files follow from.
 #[derive(Clone, Copy)]
@@ -27,15 +37,17 @@ pub(super) struct Facts<'a> {
 /// The files of a node of a control plane.
 ///
 /// # Errors
-/// A kubeconfig cannot be written.
-pub(super) fn files(facts: &Facts<'_>) -> Result<Files, KubeconfigError> {
+/// The key of service accounts is none, or a kubeconfig cannot be written.
+pub(super) fn files(facts: &Facts<'_>) -> Result<Files, TextError> {
     let Facts { trust, plane, .. } = *facts;
     let ca = ("ca.crt", trust.ca.as_pem().to_owned());
     let accounts = (
         "service-account.key",
         plane.service_account_key.as_pem().to_owned(),
     );
-    let own = |component, user: &str| Ok(("kubeconfig", kubeconfig(component, user, facts)?));
+    let accounts_key = ServiceAccountKey::from_pem(plane.service_account_key.as_pem())?;
+    let own =
+        |component, user: &str| kubeconfig(component, user, facts).map(|text| ("kubeconfig", text));
     let encryption = settings::encryption(plane.encryption_key.as_base64());
     let kubelet = kubelet::settings::config(facts.cluster, facts.node);
     Ok(BTreeMap::from([
@@ -48,6 +60,7 @@ pub(super) fn files(facts: &Facts<'_>) -> Result<Files, KubeconfigError> {
             named([
                 ca.clone(),
                 accounts.clone(),
+                ("service-account.pub", accounts_key.public_pem()),
                 ("etcd-ca.crt", plane.etcd.certificate.as_pem().to_owned()),
                 (
                     "front-proxy-ca.crt",

@@ -137,7 +137,7 @@ mod tests {
             "{:?}",
             spec.args
         );
-        assert_eq!(spec.image, "garboard.internal/kubelet:1.37.1");
+        assert_eq!(spec.image, "garboard.internal/kubelet:v1.37.1");
     }
 
     #[test]

@@ -117,8 +117,7 @@ fn kubelets() -> Vec<Flag> {
 fn service_accounts(facts: &Facts<'_>) -> Vec<Flag> {
     vec![
         ("service-account-issuer", facts.cluster.endpoint.clone()),
-        // The public part of it is all that this one needs.
-        ("service-account-key-file", file("service-account.key")),
+        ("service-account-key-file", file("service-account.pub")),
         (
             "service-account-signing-key-file",
             file("service-account.key"),

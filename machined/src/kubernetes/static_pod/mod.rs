@@ -190,7 +190,7 @@ mod tests {
         };
         assert_eq!(
             image(&rendered(&cluster, "")),
-            "garboard.internal/kube-scheduler:1.37.1"
+            "garboard.internal/kube-scheduler:v1.37.1"
         );
         cluster.images = ImageSource::Upstream;
         assert_eq!(
