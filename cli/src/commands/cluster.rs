@@ -5,6 +5,7 @@
 
 mod bundle;
 mod create;
+mod kubernetes;
 mod ready;
 mod size;
 

@@ -170,7 +170,7 @@ fn what_the_node_says_is_true(lab: &Lab) -> Result<()> {
         it.contains("\"ready\": true")
     })?;
     ensure!(node.contains("10.244."), "{node}");
-    let certificates = lab.osctl("get certificates")?.fine()?;
+    let certificates = lab.osctl("get certificates -o yaml")?.fine()?;
     ensure!(
         certificates.contains("system:kube-scheduler"),
         "{certificates}"

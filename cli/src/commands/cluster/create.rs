@@ -1,18 +1,18 @@
 //! Creating a cluster, step by step as a person would.
 
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
-use config::{DiskSelector, Hostname, KubernetesEndpoint, Role};
+use config::{DiskSelector, Hostname, Role};
 use jiff::{SignedDuration, Timestamp};
 use pki::pairing::PairingString;
 use provision::spec::{API_PORT, Boot, Bus, ClusterSpec, Disk, SYSTEM, VmSpec};
 use provision::{Cluster, Clusters, Deadline, Host, Name};
 
 use super::bundle::Bundle;
+use super::kubernetes::Kubernetes;
 use super::ready;
 use super::size::Size;
 use crate::commands::config::{give, request};
@@ -22,12 +22,6 @@ use crate::files::{self, Existing};
 use crate::output;
 use crate::progress::Progress;
 use crate::secrets::{NodePlan, Secrets};
-
-/// Where the API server of Kubernetes listens, for kubectl on this computer.
-const KUBERNETES_PORT: u16 = 6443;
-
-/// How many a node of Kubernetes has: with one, its parts wait for each other all the time.
-const PROCESSORS: u32 = 2;
 
 /// The client certificate of a local cluster holds as long as a person may want to play with it.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
@@ -64,21 +58,17 @@ pub(crate) struct Create {
     /// How many workers, up to 50
     #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=50))]
     workers: u8,
-    /// Memory of each machine in MiB, 128 or more
-    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(128..=1_048_576))]
-    memory: u32,
+    /// Memory of each machine in MiB, 128 or more [default: 1024, with --kubernetes 2048]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(128..=1_048_576))]
+    memory: Option<u32>,
     /// The disk of each machine, such as 4GiB or 100GiB; the host keeps only what is written of it. 0 for none
     #[arg(long, value_name = "SIZE", default_value_t = Size::gib(10))]
     disk: Size,
     /// Machines without a disk, as --disk 0
     #[arg(long, conflicts_with = "disk")]
     no_disk: bool,
-    /// Nodes of Kubernetes, with its API on the first control plane
-    #[arg(long, hide = true, overrides_with = "no_kubernetes")]
-    kubernetes: bool,
-    /// Nodes without Kubernetes, as they are for now in any case
-    #[arg(long, overrides_with = "kubernetes")]
-    no_kubernetes: bool,
+    #[command(flatten)]
+    kubernetes: Kubernetes,
     #[command(flatten)]
     bundle: Bundle,
     /// Leave the machines in maintenance mode, to try pairing by hand
@@ -104,6 +94,9 @@ impl Create {
 
     pub(super) fn run(&self, clusters: &Clusters, file: &ContextFile) -> Result<()> {
         self.check_context(file)?;
+        let disk = self.disk() != Size::NONE;
+        self.kubernetes
+            .check(self.control_planes, self.workers, self.memory(), disk)?;
         let roles = self.roles()?;
         let spec = self.spec(&roles)?;
         let host = Host::detect()?;
@@ -192,6 +185,9 @@ impl Create {
             "cluster {} is the current context; try: osctl version",
             self.name
         ));
+        if let Some(next) = self.kubernetes.next(cluster) {
+            progress.done(&next);
+        }
         Ok(())
     }
 
@@ -199,7 +195,7 @@ impl Create {
     fn secrets(&self, cluster: &Cluster, now: Timestamp) -> Result<Secrets> {
         let mut secrets = Secrets::generate(self.name.as_str().parse()?, now)?;
         let lease = cluster.vms().first().and_then(|vm| vm.lease);
-        if let Some(endpoint) = self.endpoint(lease)? {
+        if let Some(endpoint) = self.kubernetes.endpoint(lease)? {
             secrets.set_endpoint(endpoint);
         }
         files::write_secret(
@@ -236,7 +232,7 @@ impl Create {
                 .as_str()
                 .parse()
                 .with_context(|| self.too_long(hostname.as_str()))?;
-            let mut vm = VmSpec::new(name, self.memory, self.boot()?);
+            let mut vm = VmSpec::new(name, self.memory(), self.boot()?);
             vm.uefi = self.uefi;
             if self.boot == Medium::Direct {
                 let root = self.part("rootfs.img")?;
@@ -244,11 +240,7 @@ impl Create {
             }
             vm.disks.extend(self.disk().bytes().map(Disk::system));
             vm.disks.extend(bundle.as_ref().map(Disk::bundle));
-            if self.runs_kubernetes() {
-                vm.cpus = PROCESSORS;
-                let forwarded = (*role == Role::ControlPlane).then_some(KUBERNETES_PORT);
-                vm.ports.extend(forwarded);
-            }
+            self.kubernetes.equip(&mut vm, *role);
             Ok(vm)
         };
         let tftp = (self.boot == Medium::Pxe)
@@ -262,25 +254,8 @@ impl Create {
         })
     }
 
-    /// Where the API of Kubernetes is, when there is to be one: the first machine is a control plane, and all reach it by the
-    /// address that it is leased.
-    fn endpoint(&self, lease: Option<Ipv4Addr>) -> Result<Option<KubernetesEndpoint>> {
-        if !self.runs_kubernetes() {
-            return Ok(None);
-        }
-        let lease = lease.context("the first control plane has no address yet")?;
-        let endpoint = KubernetesEndpoint::from_host(&lease.to_string());
-        endpoint.map(Some).context("the endpoint of Kubernetes")
-    }
-
-    /// The one place that decides it where nobody says.
-    fn runs_kubernetes(&self) -> bool {
-        const BY_DEFAULT: bool = false;
-        match (self.kubernetes, self.no_kubernetes) {
-            (true, _) => true,
-            (_, true) => false,
-            (false, false) => BY_DEFAULT,
-        }
+    fn memory(&self) -> u32 {
+        self.memory.unwrap_or_else(|| self.kubernetes.memory())
     }
 
     fn disk(&self) -> Size {
@@ -416,26 +391,5 @@ mod tests {
         assert_eq!(selector("create --disk 512MiB"), own);
         assert_eq!(selector("create --disk 0"), None);
         assert_eq!(selector("create --no-disk"), None);
-    }
-
-    #[test]
-    fn the_first_control_plane_has_the_api_of_kubernetes() {
-        let endpoint = |line: &str, lease: Option<[u8; 4]>| {
-            let line = Line::try_parse_from(line.split(' ')).expect("a command line");
-            let endpoint = line.create.endpoint(lease.map(Ipv4Addr::from));
-            endpoint.map(|it| it.map(|it| it.to_string()))
-        };
-        let lease = Some([10, 0, 2, 15]);
-        let here = Some("https://10.0.2.15:6443".to_owned());
-        let on = endpoint("create --kubernetes", lease);
-        assert_eq!(on.expect("an endpoint"), here);
-        assert!(endpoint("create --kubernetes", None).is_err());
-        for without in [
-            "create",
-            "create --no-kubernetes",
-            "create --kubernetes --no-kubernetes",
-        ] {
-            assert_eq!(endpoint(without, lease).expect("none"), None, "{without}");
-        }
     }
 }

@@ -12,10 +12,7 @@ use store::Spec;
     type = "CertificateStatuses.kubernetes.garboard",
     namespace = "kubernetes",
     aliases("certificate", "certificates"),
-    columns(
-        ("HOLDER", "holder"),
-        ("EXPIRES", "expiresSeconds"),
-    )
+    columns(("EXPIRES", "expires"))
 )]
 pub struct CertificateStatus {
     /// Who holds it: its common name.
@@ -27,9 +24,9 @@ pub struct CertificateStatus {
     /// The names and addresses that it answers for.
     #[field(3)]
     pub names: Vec<String>,
-    /// When it ends, in seconds since 1970.
+    /// When it ends.
     #[field(4)]
-    pub expires_seconds: i64,
+    pub expires: String,
     /// The file that it is in.
     #[field(5)]
     pub file: String,

@@ -14,7 +14,7 @@ pub const KUBELET: &str = "kubelet";
 #[spec(
     type = "KubeletSpecs.kubernetes.garboard",
     namespace = "kubernetes",
-    columns(("LABELS", "labels"), ("TAINTS", "taints"), ("MAX-PODS", "maxPods"))
+    columns(("TAINTS", "taints"))
 )]
 pub struct KubeletSpec {
     /// Labels of the node, each `KEY=VALUE`.

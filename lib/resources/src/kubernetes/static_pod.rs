@@ -8,11 +8,7 @@ use store::Spec;
 /// One pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase", default)]
-#[spec(
-    type = "StaticPods.kubernetes.garboard",
-    namespace = "kubernetes",
-    columns(("IMAGE", "image"))
-)]
+#[spec(type = "StaticPods.kubernetes.garboard", namespace = "kubernetes")]
 pub struct StaticPod {
     /// The image of its container.
     #[field(1)]

@@ -98,7 +98,7 @@ impl Apply {
                 holder: certificate.subject,
                 groups: certificate.organizations,
                 names: names.chain(addresses).collect(),
-                expires_seconds: certificate.not_after.as_second(),
+                expires: certificate.not_after.to_string(),
                 file: component.file(name),
             };
             done.statuses.push((spec.purpose.name().to_owned(), status));
