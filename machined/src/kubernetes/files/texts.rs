@@ -39,68 +39,72 @@ pub(super) struct Facts<'a> {
 /// # Errors
 /// The key of service accounts is none, or a kubeconfig cannot be written.
 pub(super) fn files(facts: &Facts<'_>) -> Result<Files, TextError> {
-    let Facts { trust, plane, .. } = *facts;
-    let ca = ("ca.crt", trust.ca.as_pem().to_owned());
-    let accounts = (
-        "service-account.key",
-        plane.service_account_key.as_pem().to_owned(),
-    );
-    let accounts_key = ServiceAccountKey::from_pem(plane.service_account_key.as_pem())?;
-    let own =
-        |component, user: &str| kubeconfig(component, user, facts).map(|text| ("kubeconfig", text));
-    let encryption = settings::encryption(plane.encryption_key.as_base64());
-    let kubelet = kubelet::settings::config(facts.cluster, facts.node);
+    let etcd = facts.plane.etcd.certificate.as_pem();
     Ok(BTreeMap::from([
+        (Component::Etcd, named([("ca.crt", etcd.to_owned())])),
+        (Component::ApiServer, api_server(facts)?),
+        (Component::ControllerManager, controller_manager(facts)?),
+        (Component::Scheduler, scheduler(facts)?),
+        (Component::Kubelet, kubelet(facts)?),
+    ]))
+}
+
+fn api_server(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, TextError> {
+    let Facts { trust, plane, .. } = *facts;
+    let accounts = plane.service_account_key.as_pem();
+    let public = ServiceAccountKey::from_pem(accounts)?.public_pem();
+    let encryption = settings::encryption(plane.encryption_key.as_base64());
+    Ok(named([
+        ("ca.crt", trust.ca.as_pem().to_owned()),
+        ("service-account.key", accounts.to_owned()),
+        ("service-account.pub", public),
+        ("etcd-ca.crt", plane.etcd.certificate.as_pem().to_owned()),
         (
-            Component::Etcd,
-            named([("ca.crt", plane.etcd.certificate.as_pem().to_owned())]),
+            "front-proxy-ca.crt",
+            plane.aggregator.certificate.as_pem().to_owned(),
         ),
+        ("encryption.json", encryption.to_string()),
         (
-            Component::ApiServer,
-            named([
-                ca.clone(),
-                accounts.clone(),
-                ("service-account.pub", accounts_key.public_pem()),
-                ("etcd-ca.crt", plane.etcd.certificate.as_pem().to_owned()),
-                (
-                    "front-proxy-ca.crt",
-                    plane.aggregator.certificate.as_pem().to_owned(),
-                ),
-                ("encryption.json", encryption.to_string()),
-                (
-                    "authentication.json",
-                    settings::authentication().to_string(),
-                ),
-                ("audit-policy.json", settings::audit_policy().to_string()),
-            ]),
+            "authentication.json",
+            settings::authentication().to_string(),
         ),
+        ("audit-policy.json", settings::audit_policy().to_string()),
+    ]))
+}
+
+fn controller_manager(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, TextError> {
+    let Facts { trust, plane, .. } = *facts;
+    let own = kubeconfig(
+        Component::ControllerManager,
+        "system:kube-controller-manager",
+        facts,
+    )?;
+    Ok(named([
+        ("ca.crt", trust.ca.as_pem().to_owned()),
         (
-            Component::ControllerManager,
-            named([
-                ca.clone(),
-                accounts,
-                ("issuer.pem", pair(&plane.issuer)),
-                own(
-                    Component::ControllerManager,
-                    "system:kube-controller-manager",
-                )?,
-            ]),
+            "service-account.key",
+            plane.service_account_key.as_pem().to_owned(),
         ),
-        (
-            Component::Scheduler,
-            named([
-                ca.clone(),
-                own(Component::Scheduler, "system:kube-scheduler")?,
-            ]),
-        ),
-        (
-            Component::Kubelet,
-            named([
-                ca,
-                ("config.json", kubelet.to_string()),
-                own(Component::Kubelet, &format!("system:node:{}", facts.name))?,
-            ]),
-        ),
+        ("issuer.pem", pair(&plane.issuer)),
+        ("kubeconfig", own),
+    ]))
+}
+
+fn scheduler(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, TextError> {
+    let own = kubeconfig(Component::Scheduler, "system:kube-scheduler", facts)?;
+    Ok(named([
+        ("ca.crt", facts.trust.ca.as_pem().to_owned()),
+        ("kubeconfig", own),
+    ]))
+}
+
+fn kubelet(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, TextError> {
+    let user = format!("system:node:{}", facts.name);
+    let config = kubelet::settings::config(facts.cluster, facts.node);
+    Ok(named([
+        ("ca.crt", facts.trust.ca.as_pem().to_owned()),
+        ("config.json", config.to_string()),
+        ("kubeconfig", kubeconfig(Component::Kubelet, &user, facts)?),
     ]))
 }
 
