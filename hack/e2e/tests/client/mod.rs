@@ -2,7 +2,6 @@
 
 #![allow(dead_code, reason = "every test file takes its own part of this")]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use pki::pairing::PairingString;
 use pki::{Authority, Role, Roles, Trust, tls};
 use rustls::ClientConfig;
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::Status;
@@ -48,14 +48,12 @@ impl Secrets {
     /// The secrets of a lab's node.
     pub(crate) fn read(lab: &Lab) -> Result<Self> {
         let text = fs::read_to_string(lab.home().join("secrets.yaml"))?;
-        let parts: BTreeMap<String, BTreeMap<String, String>> = serde_yaml::from_str(&text)?;
+        let secrets: Value = serde_yaml::from_str(&text)?;
         let part = |name| {
-            parts
-                .get("api")
-                .and_then(|api| api.get(name))
-                .context("a part of the secrets")
+            let part = secrets.pointer(name).and_then(Value::as_str);
+            part.with_context(|| format!("{name} of the secrets"))
         };
-        let (certificate, key) = (part("certificate")?, part("key")?);
+        let (certificate, key) = (part("/api/certificate")?, part("/api/key")?);
         Ok(Self {
             authority: Authority::from_pem(certificate, key)?,
             nodes: Trust::from_pem(certificate)?,
