@@ -44,6 +44,9 @@ pub(crate) struct Kubeconfig {
     /// https://127.0.0.1:6443
     #[arg(long, value_name = "URL")]
     server: Option<String>,
+    /// Replace another cluster of the same name in the file
+    #[arg(long)]
+    force: bool,
     /// Leave the current context of the file as it is
     #[arg(long)]
     keep_context: bool,
@@ -87,7 +90,7 @@ async fn kubeconfig(session: &Session, command: &Kubeconfig, format: Format) -> 
                 Some(path) => path.clone(),
                 None => usual()?,
             };
-            let context = write(&path, &kubeconfig, !command.keep_context)?;
+            let context = write(&path, &kubeconfig, command)?;
             let written = Written {
                 file: path.display().to_string(),
                 context,
@@ -109,10 +112,8 @@ async fn kubeconfig(session: &Session, command: &Kubeconfig, format: Format) -> 
 /// The file that kubectl reads; of several the first, which it writes to as well.
 fn usual() -> Result<PathBuf> {
     let named = std::env::var_os("KUBECONFIG").filter(|it| !it.is_empty());
-    if let Some(first) = named
-        .as_deref()
-        .and_then(|it| std::env::split_paths(it).next())
-    {
+    let mut named = named.iter().flat_map(std::env::split_paths);
+    if let Some(first) = named.find(|it| !it.as_os_str().is_empty()) {
         return Ok(first);
     }
     let Some(home) = std::env::home_dir() else {
@@ -122,7 +123,12 @@ fn usual() -> Result<PathBuf> {
 }
 
 /// Writes a kubeconfig, or merges it into the one that is there; gives the name of its context.
-fn write(path: &Path, text: &str, make_current: bool) -> Result<String> {
+fn write(path: &Path, text: &str, command: &Kubeconfig) -> Result<String> {
+    // What a link leads to is written, and the link stays.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if path.metadata().is_ok_and(|it| !it.is_file()) {
+        bail!("{} is no file; `-` is standard output", path.display());
+    }
     // Two at once would lose what one of them wrote.
     let _lock = files::lock_folder(path)?;
     let old = match std::fs::read_to_string(path) {
@@ -130,7 +136,7 @@ fn write(path: &Path, text: &str, make_current: bool) -> Result<String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
-    let merged = merge::merged(&old, text, make_current)
+    let merged = merge::merged(&old, text, !command.keep_context, command.force)
         .with_context(|| format!("{} is left as it is", path.display()))?;
     if merged.context.is_empty() {
         bail!("the node sent a kubeconfig without a context; it may be newer than this osctl");
@@ -150,14 +156,21 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("new/config");
         let own = "clusters: [{name: lab, cluster: {server: 'https://a'}}]\ncontexts: [{name: admin@lab, context: {}}]\nusers: []\ncurrent-context: admin@lab\n";
-        assert_eq!(write(&path, own, true).expect("written"), "admin@lab");
+        let command = Kubeconfig {
+            file: None,
+            hours: 1,
+            server: None,
+            force: false,
+            keep_context: false,
+        };
+        assert_eq!(write(&path, own, &command).expect("written"), "admin@lab");
         let mode = std::fs::metadata(&path)
             .expect("there")
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
         std::fs::write(&path, "clusters: 3\n").expect("written");
-        let refused = write(&path, own, true).expect_err("it is no kubeconfig");
+        let refused = write(&path, own, &command).expect_err("it is no kubeconfig");
         assert!(
             format!("{refused:#}").contains("left as it is"),
             "{refused:#}"
@@ -166,5 +179,27 @@ mod tests {
             std::fs::read_to_string(&path).expect("there"),
             "clusters: 3\n"
         );
+    }
+
+    #[test]
+    fn a_link_stays_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, link) = (folder.path().join("dotfile"), folder.path().join("config"));
+        std::fs::write(&file, "").expect("written");
+        std::os::unix::fs::symlink(&file, &link).expect("a link");
+        let command = Kubeconfig {
+            file: None,
+            hours: 1,
+            server: None,
+            force: false,
+            keep_context: false,
+        };
+        let own = "clusters: []\ncontexts: []\nusers: []\ncurrent-context: a\n";
+        write(&link, own, &command).expect("written");
+        assert!(link.is_symlink());
+        let text = std::fs::read_to_string(&file).expect("there");
+        assert!(text.contains("current-context: a"), "{text}");
+        let refused = write(folder.path(), own, &command).expect_err("a folder");
+        assert!(refused.to_string().contains("is no file"), "{refused}");
     }
 }

@@ -54,6 +54,20 @@ pub fn fill(folder: &Path, uid: u32, files: &BTreeMap<String, String>) -> Result
     Ok(())
 }
 
+/// Takes a folder away with all that is in it, if it is there.
+///
+/// # Errors
+/// It stays, or a part of it.
+pub fn remove(folder: &Path) -> Result<(), FolderError> {
+    match fs::remove_dir_all(folder) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FolderError {
+            path: folder.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn replace(path: &Path, uid: u32, text: &str) -> io::Result<()> {
     if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
         return Ok(());

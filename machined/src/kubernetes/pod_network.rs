@@ -35,7 +35,9 @@ pub fn config(ranges: &[Cidr]) -> Value {
             "isGateway": true,
             // A pod may reach itself by its service.
             "hairpinMode": true,
-            // What leaves is masqueraded elsewhere, where all ranges of pods are known.
+            // The bridge of a range that the node had before gets the address of the one it has now.
+            "forceAddress": true,
+            // The plugin would do it by programs that are not there: pods reach other networks only where those know the way back.
             "ipMasq": false,
             "ipam": {
                 "type": "host-local",

@@ -24,6 +24,7 @@ use resources::net::{HOSTNAME, HostnameSpec};
 use resources::runtime::{CLUSTER, ClusterInfo, MACHINED, StageStatus};
 use store::{Spec, Store};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
 
 use crate::api::{Answers, Caller, Failure, Node};
 use crate::kubernetes::admin::{self, AdminError};
@@ -289,7 +290,10 @@ impl Node for LocalNode {
     }
 
     async fn bootstrap(&self) -> Result<v1::BootstrapResponse, Failure> {
-        match self.takers.bootstrap.begin(&self.store) {
+        let (bootstrap, store) = (self.takers.bootstrap.clone(), self.store.clone());
+        // It waits for the disk, and nothing else shall.
+        let begun = spawn_blocking(move || bootstrap.begin(&store)).await;
+        match begun.map_err(|error| Failure::internal(error.to_string()))? {
             Ok(beginning) => Ok(v1::BootstrapResponse {
                 before: beginning == etcd::Beginning::Before,
             }),

@@ -227,6 +227,8 @@ impl Create {
 
     fn spec(&self, roles: &[(Hostname, Role)]) -> Result<ClusterSpec> {
         let bundle = self.bundle.file(&self.image)?;
+        let images = bundle.is_some() || self.boot == Medium::Iso;
+        self.kubernetes.check_parts(images, !self.no_config)?;
         let vm = |(hostname, role): &(Hostname, Role)| {
             let name: Name = hostname
                 .as_str()

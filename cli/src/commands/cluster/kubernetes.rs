@@ -43,6 +43,21 @@ impl Kubernetes {
         }
     }
 
+    /// Refuses what cannot begin: machines without images, which are in a bundle or on the medium, or without a config.
+    pub(super) fn check_parts(&self, images: bool, config: bool) -> Result<()> {
+        let refusal = match (images, config) {
+            _ if !self.kubernetes => return Ok(()),
+            (true, true) => return Ok(()),
+            (false, _) => {
+                "Kubernetes' images come in a bundle: build it with `cargo xtask bundle`, or name one with --bundle"
+            }
+            (true, false) => {
+                "what runs Kubernetes is in a config: leave out --no-config or --kubernetes"
+            }
+        };
+        Err(usage(refusal.to_owned()))
+    }
+
     /// Refuses what would not work: so many control planes and workers, of so much memory, with or without a disk.
     pub(super) fn check(&self, planes: u8, workers: u8, memory: u32, disk: bool) -> Result<()> {
         if !self.kubernetes {
@@ -145,5 +160,11 @@ mod tests {
             assert!(refused.to_string().contains(why), "{refused}");
         }
         assert!(of("create").check(3, 2, 128, false).is_ok());
+        assert!(on.check_parts(true, true).is_ok());
+        for (images, config, why) in [(false, true, "--bundle"), (true, false, "--no-config")] {
+            let refused = on.check_parts(images, config).expect_err(why);
+            assert!(refused.to_string().contains(why), "{refused}");
+        }
+        assert!(of("create").check_parts(false, false).is_ok());
     }
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use store::{Registry, Spec};
 use tonic::transport::Channel;
 
+use crate::explain::sentence;
 use crate::fleet::Session;
 use crate::output::{self, Format};
 use crate::progress::Progress;
@@ -59,7 +60,7 @@ pub(super) async fn run(session: &Session, command: &Bootstrap, format: Format) 
         (_, false) => {
             wait(session, &node).await?;
             if before {
-                "the cluster had begun before, and answers"
+                "the cluster had begun before"
             } else {
                 "the cluster has begun"
             }
@@ -85,8 +86,11 @@ async fn wait(session: &Session, node: &str) -> Result<()> {
             }
             None
         }
-        // Nodes under load answer late.
-        Err(_) => None,
+        // Nodes under load answer late; what is wrong is told if it stays so.
+        Err(error) => {
+            last = sentence(&error);
+            None
+        }
     });
     let known = tokio::time::timeout(BEGIN, known).await;
     known.map_err(|_| {

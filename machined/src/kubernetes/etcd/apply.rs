@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
+use resources::config::MachineConfig;
 use resources::kubernetes::{KUBERNETES, KubernetesSpec};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use resources::runtime::{Condition, ServiceSpec};
@@ -13,8 +14,8 @@ use super::bootstrap::changes;
 use super::data::{self, Data};
 use super::service::{self, CONDITION, Facts};
 use crate::block::volume::apply::EPHEMERAL;
-use crate::kubernetes::address;
 use crate::kubernetes::component::Component;
+use crate::kubernetes::{address, inputs};
 
 /// The controller.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub struct Apply {
 
 cosi::declare! {
     Apply as "kubernetes.etcd.apply" {
+        reads MachineConfig;
         reads KubernetesSpec;
         reads NodeAddress;
         reads HostnameSpec;
@@ -81,10 +83,15 @@ impl Controller for Apply {
         let Some(&address) = address::of(&cluster.spec, &addresses.spec).first() else {
             return Ok(Outcome::WaitingOn("an address of the node".to_owned()));
         };
+        let documents = crate::config::documents(cx.parts().0)?;
+        let trust = documents.kubernetes_trust();
+        let plane = trust.and_then(|it| it.control_plane.as_ref());
+        let authority = plane.map(|it| it.etcd.certificate.as_pem());
         let facts = Facts {
             node: &hostname.spec.hostname,
             address,
             images: cluster.spec.images,
+            inputs: &inputs::of(authority),
         };
         cx.put(Component::Etcd.name(), service::spec(&facts));
         let mounted = cx.get::<Condition>(EPHEMERAL);

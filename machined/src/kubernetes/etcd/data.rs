@@ -4,7 +4,7 @@
 //! cluster goes on elsewhere, and a second cluster in its place would lose all that the first one knows. So somebody says
 //! once, on one node, that a cluster begins: that is kept beside the data, on the same disk, so that it is lost with it.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::path::Path;
@@ -29,13 +29,18 @@ pub enum Data {
     None,
 }
 
-/// Looks at a folder of data.
+/// Looks at a folder of data. An order that was carried out is taken away.
 ///
 /// # Errors
 /// It cannot be read.
 pub fn look(folder: &Path) -> io::Result<Data> {
     // Not the folder alone: one that a life before made and did not fill is no data.
     if folder.join(MEMBER).join("wal").try_exists()? {
+        // It has begun: who loses this data later loses the order with it.
+        if folder.join(BEGIN).try_exists()? {
+            fs::remove_file(folder.join(BEGIN))?;
+            File::open(folder)?.sync_all()?;
+        }
         return Ok(Data::Member);
     }
     Ok(match folder.join(BEGIN).try_exists()? {
@@ -71,8 +76,6 @@ pub fn begin(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -91,5 +94,8 @@ mod tests {
         assert_eq!(look(&folder).unwrap(), Data::Begins);
         fs::create_dir(folder.join(MEMBER).join("wal")).unwrap();
         assert_eq!(look(&folder).unwrap(), Data::Member);
+        // The data is lost, and nobody says again that a cluster begins.
+        fs::remove_dir_all(folder.join(MEMBER)).unwrap();
+        assert_eq!(look(&folder).unwrap(), Data::None);
     }
 }

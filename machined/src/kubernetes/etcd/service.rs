@@ -30,6 +30,16 @@ pub struct Facts<'a> {
     pub address: IpAddr,
     /// Whose image is run.
     pub images: ImageSource,
+    /// What stands for the content of the files that it reads once.
+    pub inputs: &'a str,
+}
+
+/// Where the program is in an image; that of the project has no entrypoint.
+fn program(images: ImageSource) -> &'static str {
+    match images {
+        ImageSource::Bundle => "/usr/bin/etcd",
+        ImageSource::Upstream => "/usr/local/bin/etcd",
+    }
 }
 
 /// The service. What it is told about other members counts only while it has no data of its own.
@@ -73,7 +83,9 @@ pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
     let uid = Component::Etcd.uid();
     ServiceSpec {
         image: image::reference(Component::Etcd, "", facts.images),
-        program: "/usr/bin/etcd".to_owned(),
+        program: program(facts.images).to_owned(),
+        // It reads whom it believes once: it is another one when that has changed, so that it is started again.
+        environment: vec![format!("GARBOARD_INPUTS={}", facts.inputs)],
         args: flags
             .map(|(flag, value)| format!("--{flag}={value}"))
             .into(),
@@ -108,6 +120,7 @@ mod tests {
             node: "cp-1",
             address: "fd00::2".parse().unwrap(),
             images: ImageSource::Bundle,
+            inputs: "",
         });
         let has = |flag: &str| {
             assert!(

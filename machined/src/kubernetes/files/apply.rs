@@ -64,6 +64,17 @@ impl Apply {
         }
     }
 
+    /// Takes away what no part of the node is to have any more, once that is certain: keys of a cluster it was of.
+    fn clear(&self, cx: &mut Cx<'_, Self>) -> Result<Outcome, Error> {
+        cx.replace::<CertificateStatus>();
+        if cx.deletions_allowed() {
+            for component in Component::ALL {
+                folder::remove(&self.folder.join(component.name()))?;
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
     /// Puts everything in its place.
     fn fill(
         &self,
@@ -160,6 +171,13 @@ fn endpoint(config: &KubernetesConfig) -> Names {
     names
 }
 
+fn met() -> Condition {
+    Condition {
+        met: true,
+        message: "its certificates and settings are there".to_owned(),
+    }
+}
+
 fn unmet(message: &str) -> Condition {
     Condition {
         met: false,
@@ -173,14 +191,13 @@ impl Controller for Apply {
             cx.get::<KubernetesSpec>(KUBERNETES),
             cx.get::<KubeletSpec>(KUBELET),
         ) else {
-            cx.replace::<CertificateStatus>();
             cx.remove::<Condition>(FILES);
-            return Ok(Outcome::Done);
+            return self.clear(cx);
         };
         let documents = crate::config::documents(cx.parts().0)?;
         let Some((config, trust, plane)) = secrets(&documents) else {
             cx.put(FILES, unmet("a worker cannot join a cluster yet: only nodes of a control plane run Kubernetes"));
-            return Ok(Outcome::Done);
+            return self.clear(cx);
         };
         let mounted = cx.get::<Condition>(EPHEMERAL).is_some_and(|it| it.spec.met);
         let (Some(known), Some(hostname), true) = (
@@ -211,18 +228,19 @@ impl Controller for Apply {
             plane,
         };
         let now = cx.now();
-        let Done { statuses, until } = self.fill(&facts, &identity, now)?;
+        let Done { statuses, until } = match self.fill(&facts, &identity, now) {
+            Ok(done) => done,
+            Err(error) => {
+                // What is there from before does, and what is wrong is told.
+                cx.put(FILES, unmet(&cosi::report(error.inner())));
+                return Ok(Outcome::Partial(error));
+            }
+        };
         cx.replace::<CertificateStatus>();
         for (id, status) in statuses {
             cx.put(id, status);
         }
-        cx.put(
-            FILES,
-            Condition {
-                met: true,
-                message: "its certificates and settings are there".to_owned(),
-            },
-        );
+        cx.put(FILES, met());
         let due = until.and_then(|it| Duration::try_from(it.duration_since(now)).ok());
         Ok(Outcome::Requeue(due.unwrap_or(AGAIN).min(AGAIN)))
     }

@@ -64,6 +64,7 @@ fn told(cluster: &KubernetesSpec, node: &KubeletSpec) -> BTreeSet<String> {
         node: "cp-1",
         address,
         images: ImageSource::Bundle,
+        inputs: "",
     });
     let facts = kubelet::service::Facts {
         cluster,

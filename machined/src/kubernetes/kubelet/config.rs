@@ -1,6 +1,6 @@
 //! Has the kubelet run on every node of a cluster.
 
-use cosi::{Error, Outcome, Outputs, Transform, View};
+use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use resources::kubernetes::{KUBELET, KUBERNETES, KubeletSpec, KubernetesSpec};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use resources::runtime::ServiceSpec;
@@ -25,17 +25,19 @@ cosi::declare! {
     }
 }
 
-impl Transform for Config {
-    fn transform(&self, view: &View<Self>, out: &mut Outputs<Self>) -> Result<Outcome, Error> {
+impl Controller for Config {
+    async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
         let (Some(cluster), Some(node)) = (
-            view.get::<KubernetesSpec>(KUBERNETES),
-            view.get::<KubeletSpec>(KUBELET),
+            cx.get::<KubernetesSpec>(KUBERNETES),
+            cx.get::<KubeletSpec>(KUBELET),
         ) else {
+            cx.replace::<ServiceSpec>();
             return Ok(Outcome::Done);
         };
+        // A node that has lost its name or address for a moment keeps its pods.
         let (Some(known), Some(hostname)) = (
-            view.get::<NodeAddress>(CURRENT),
-            view.get::<HostnameSpec>(HOSTNAME),
+            cx.get::<NodeAddress>(CURRENT),
+            cx.get::<HostnameSpec>(HOSTNAME),
         ) else {
             return Ok(Outcome::WaitingOn(
                 "the node's name and addresses".to_owned(),
@@ -53,7 +55,7 @@ impl Transform for Config {
             addresses: &addresses,
             inputs: &inputs::of([read.as_str()]),
         };
-        out.put(Component::Kubelet.name(), service::spec(&facts));
+        cx.put(Component::Kubelet.name(), service::spec(&facts));
         Ok(Outcome::Done)
     }
 }

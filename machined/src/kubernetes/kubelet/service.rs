@@ -57,7 +57,7 @@ pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
         ("node-ip", addresses.join(",")),
         ("root-dir", FOLDER.to_owned()),
     ];
-    // Both count only when the node is new to the cluster; later changes go through the API server.
+    // Both count only when the node is new to the cluster. Labels are put on it later too, by `node::status`.
     for (flag, values) in [
         ("node-labels", &facts.node.labels),
         ("register-with-taints", &facts.node.taints),

@@ -33,6 +33,9 @@ impl Network {
 impl Controller for Network {
     async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
         let Some(cluster) = cx.get::<KubernetesSpec>(KUBERNETES) else {
+            if cx.deletions_allowed() && self.file.exists() {
+                fs::remove_file(&self.file)?;
+            }
             return Ok(Outcome::Done);
         };
         if cluster.spec.network == PodNetwork::None {

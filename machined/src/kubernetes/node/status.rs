@@ -1,12 +1,13 @@
-//! Asks the cluster what it says of this node.
+//! Asks the cluster what it says of this node, and puts the config's labels and annotations on it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
+use http::Method;
 use pki::{Identity, Trust};
-use resources::kubernetes::{KUBERNETES, KubernetesSpec, NodeStatus};
+use resources::kubernetes::{KUBELET, KUBERNETES, KubeletSpec, KubernetesSpec, NodeStatus};
 use resources::net::{HOSTNAME, HostnameSpec};
 use thiserror::Error;
 use tokio::fs;
@@ -28,6 +29,7 @@ pub struct Status {
 cosi::declare! {
     Status as "kubernetes.node.status" {
         reads KubernetesSpec;
+        reads KubeletSpec;
         reads HostnameSpec;
         writes NodeStatus;
     }
@@ -62,25 +64,34 @@ impl Status {
     }
 
     /// The node as the cluster knows it; `None`: not at all.
-    async fn ask(&self, name: &str) -> Result<Option<NodeStatus>, AskError> {
+    async fn ask(&self, name: &str, wanted: &KubeletSpec) -> Result<Option<NodeStatus>, AskError> {
         let (own, authority) = (self.text("client.pem").await?, self.text("ca.crt").await?);
         let own = Identity::from_pem(&own, &own).map_err(AskError::Identity)?;
         let authority = Trust::from_pem(&authority).map_err(AskError::Trust)?;
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT));
         let client = Client::new(server, &authority, &own).map_err(AskError::Tls)?;
-        match client.get(&format!("/api/v1/nodes/{name}")).await {
-            Ok(object) => Ok(Some(object::read(&object))),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error.into()),
+        let path = format!("/api/v1/nodes/{name}");
+        let object = match client.get(&path).await {
+            Ok(object) => object,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(patch) = object::patch(&object, wanted) {
+            let merge = "application/merge-patch+json";
+            client
+                .send(Method::PATCH, &path, merge, Some(&patch))
+                .await?;
         }
+        Ok(Some(object::read(&object)))
     }
 }
 
 impl Controller for Status {
     async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
         cx.replace::<NodeStatus>();
-        let (Some(_), Some(name)) = (
+        let (Some(_), Some(wanted), Some(name)) = (
             cx.get::<KubernetesSpec>(KUBERNETES),
+            cx.get::<KubeletSpec>(KUBELET),
             cx.get::<HostnameSpec>(HOSTNAME),
         ) else {
             return Ok(Outcome::Done);
@@ -91,7 +102,7 @@ impl Controller for Status {
             .iter()
             .find(|it| it.id() == name)
             .map(|it| (*it.spec).clone());
-        let status = match self.ask(&name).await {
+        let status = match self.ask(&name, &wanted.spec).await {
             Ok(None) => return Ok(Outcome::Requeue(SOON)),
             Ok(Some(status)) => status,
             // What it said last holds until it says something else: its pods go on too.

@@ -1,7 +1,7 @@
 //! The pods that a node of a control plane runs.
 
 use ::config::KubernetesTrustConfig;
-use cosi::{Error, Outcome, Outputs, Transform, View};
+use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use resources::config::MachineConfig;
 use resources::kubernetes::{KUBERNETES, KubernetesSpec, StaticPod};
 use resources::net::{CURRENT, NodeAddress};
@@ -22,19 +22,21 @@ cosi::declare! {
     }
 }
 
-impl Transform for Config {
-    fn transform(&self, view: &View<Self>, out: &mut Outputs<Self>) -> Result<Outcome, Error> {
-        let cluster = view.get::<KubernetesSpec>(KUBERNETES);
+impl Controller for Config {
+    async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
+        let cluster = cx.get::<KubernetesSpec>(KUBERNETES);
         let Some(cluster) = cluster.filter(|it| it.spec.control_plane) else {
+            cx.replace::<StaticPod>();
             return Ok(Outcome::Done);
         };
-        let documents = crate::config::documents(view)?;
+        let documents = crate::config::documents(cx.parts().0)?;
         let Some(trust) = documents.kubernetes_trust() else {
             return Ok(Outcome::WaitingOn(
                 "a KubernetesTrust in the config".to_owned(),
             ));
         };
-        let Some(addresses) = view.get::<NodeAddress>(CURRENT) else {
+        // A node that has lost its address for a moment keeps its pods.
+        let Some(addresses) = cx.get::<NodeAddress>(CURRENT) else {
             return Ok(Outcome::WaitingOn("the node's addresses".to_owned()));
         };
         let Some(&address) = address::of(&cluster.spec, &addresses.spec).first() else {
@@ -46,7 +48,10 @@ impl Transform for Config {
             address,
             inputs: &inputs,
         };
-        out.put_all(pods(&facts));
+        cx.replace::<StaticPod>();
+        for (name, pod) in pods(&facts) {
+            cx.put(name, pod);
+        }
         Ok(Outcome::Done)
     }
 }
