@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{Lab, places};
+use provision::Deadline;
 use serde_json::Value;
 
 /// Where the API server listens.
@@ -27,33 +28,40 @@ const PODS: [&str; 3] = [
 
 #[test]
 fn one_node_becomes_ready_and_is_again_after_a_reboot() -> Result<()> {
-    let lab = Lab::new(1)?;
+    // It has two processors, as two other machines.
+    let lab = Lab::new(2)?;
     let (image, bundle) = (places::cloud_folder()?, places::kubernetes_bundle()?);
     lab.osctl(&format!(
-        "cluster create --name {CLUSTER} --kubernetes --memory 2048 --image {} --bundle {}",
+        "cluster create --name {CLUSTER} --kubernetes --image {} --bundle {}",
         image.display(),
         bundle.display()
     ))?
     .fine()?;
 
     waits_until_told(&lab)?;
-    let begun = lab.osctl("bootstrap")?.fine()?;
-    ensure!(begun.contains("the cluster has begun"), "{begun}");
+    let ordered = lab.osctl("bootstrap --no-wait")?.fine()?;
+    ensure!(ordered.contains("the cluster begins"), "{ordered}");
+    known(&lab)?;
     let before = lab.osctl("bootstrap")?.fine()?;
     ensure!(before.contains("had begun before"), "{before}");
 
     let kubectl = Kubectl::of(&lab)?;
-    kubectl.node_is_ready()?;
+    let boot = kubectl.node_is_ready(None)?;
     kubectl.pods_run()?;
     what_kubectl_says_is_true(&kubectl)?;
     what_the_node_says_is_true(&lab)?;
 
     lab.osctl("reboot --wait")?.fine()?;
-    let known = lab.osctl_within(lab.boot_deadline(), "get nodestatuses -o json", |it| {
-        it.contains("\"ready\": true")
-    })?;
-    ensure!(known.contains(NODE), "{known}");
-    kubectl.node_is_ready()
+    known(&lab)?;
+    kubectl.node_is_ready(Some(&boot)).map(drop)
+}
+
+/// Waits until the node says that its cluster knows it.
+fn known(lab: &Lab) -> Result<()> {
+    let deadline = Deadline::after(lab.patience(READY));
+    let line = "get nodestatuses -o json";
+    lab.osctl_within(deadline, line, |it| it.contains(NODE))
+        .map(drop)
 }
 
 /// Nothing begins by itself: an empty disk may be one that was lost.
@@ -70,6 +78,7 @@ fn waits_until_told(lab: &Lab) -> Result<()> {
 /// `kubectl`, with what `osctl kubeconfig` wrote.
 struct Kubectl {
     program: PathBuf,
+    home: PathBuf,
     config: PathBuf,
     patience: Duration,
 }
@@ -88,16 +97,21 @@ impl Kubectl {
         ensure!(written.contains(CLUSTER), "{written}");
         Ok(Self {
             program: places::kubectl()?,
+            home: lab.home().to_owned(),
             config,
             patience: lab.patience(READY),
         })
     }
 
-    /// What it prints, when it succeeds.
+    /// What it prints, when it succeeds. It has nothing of the home that tests run in.
     fn run(&self, line: &str) -> Result<String> {
         let output = Command::new(&self.program)
+            .env("HOME", &self.home)
+            .env_remove("KUBECONFIG")
+            .env_remove("KUBERC")
             .arg("--kubeconfig")
             .arg::<&Path>(&self.config)
+            .arg("--request-timeout=30s")
             .args(line.split(' '))
             .output()
             .context("starting kubectl")?;
@@ -113,25 +127,41 @@ impl Kubectl {
         )?)
     }
 
-    /// Waits for a condition.
-    fn wait(&self, what: &str) -> Result<()> {
-        let seconds = self.patience.as_secs();
-        self.run(&format!("wait {what} --timeout={seconds}s"))
-            .map(drop)
+    /// Asks until the answer is the one that is waited for; an API server that starts again gives none.
+    fn until(&self, line: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        let mut last = None;
+        let found = Deadline::after(self.patience).until(|| {
+            let answer = self.json(line);
+            let found = answer.as_ref().ok().filter(|it| wanted(it)).cloned();
+            last = Some(answer);
+            found
+        });
+        found.with_context(|| format!("kubectl {line} last said {last:?}"))
     }
 
-    fn node_is_ready(&self) -> Result<()> {
-        self.wait(&format!("--for=condition=Ready node/{NODE}"))
+    /// Waits until the node is ready, on another boot than this; gives its boot.
+    fn node_is_ready(&self, before: Option<&str>) -> Result<String> {
+        let boot = |node: &Value| text(node, "/status/nodeInfo/bootID").to_owned();
+        let node = self.until(&format!("get node {NODE}"), |node| {
+            is_ready(node) && Some(boot(node).as_str()) != before
+        })?;
+        Ok(boot(&node))
     }
 
     fn pods_run(&self) -> Result<()> {
         for pod in PODS {
-            let pod = format!("pod/{pod}-{NODE}");
-            self.wait(&format!("--for=create -n kube-system {pod}"))?;
-            self.wait(&format!("--for=condition=Ready -n kube-system {pod}"))?;
+            self.until(&format!("get pod -n kube-system {pod}-{NODE}"), is_ready)?;
         }
         Ok(())
     }
+}
+
+/// Whether a node or a pod says that it is ready.
+fn is_ready(object: &Value) -> bool {
+    let conditions = object.pointer("/status/conditions");
+    let conditions = conditions.and_then(Value::as_array).into_iter().flatten();
+    let mut ready = conditions.filter(|it| text(it, "/type") == "Ready");
+    ready.next().is_some_and(|it| text(it, "/status") == "True")
 }
 
 /// Versions, addresses and the range of pods are what they should be.
@@ -180,7 +210,10 @@ fn what_the_node_says_is_true(lab: &Lab) -> Result<()> {
         ensure!(services.contains(name), "{services}");
     }
     // A key is read by the one it is for.
-    let key = lab.osctl("ls /run/garboard/kubernetes/etcd")?.fine()?;
-    ensure!(key.contains("-r--------"), "{key}");
+    let keys = lab.osctl("ls /run/garboard/kubernetes/etcd")?.fine()?;
+    for key in keys.lines().filter(|it| it.contains(".pem")) {
+        ensure!(key.contains("-r--------") && key.contains("60:60"), "{key}");
+    }
+    ensure!(keys.contains("peer.pem"), "{keys}");
     Ok(())
 }

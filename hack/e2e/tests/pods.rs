@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::services::{is, until};
@@ -18,6 +19,9 @@ const DISK: u64 = 4 << 30;
 
 /// What has the node start the runtime.
 const ARGUMENT: &str = " garboard.services=/usr/lib/garboard/services/kubernetes";
+
+/// How long one try to ask it may take.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Where the probe answers.
 const PORT: u16 = 8080;
@@ -164,7 +168,9 @@ fn runs(lab: &Lab, agent: &mut Agent) -> Result<()> {
 /// Waits until the probe answers from outside the machine.
 fn answers(lab: &Lab, address: SocketAddr) -> Result<()> {
     let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(address)?;
+        let mut stream = TcpStream::connect_timeout(&address, LOOK)?;
+        // QEMU takes a connection before the machine does.
+        stream.set_read_timeout(Some(LOOK))?;
         stream
             .write_all(b"GET /from/outside HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n")?;
         let mut answer = String::new();

@@ -45,7 +45,9 @@ pub enum RefusedError {
     #[error("{0} is the node's own disk; `osctl reset` empties it")]
     Own(String),
     /// Somebody uses it.
-    #[error("{0} is in use: the node was started from it, or it is part of another device")]
+    #[error(
+        "{0} is in use: the node was started from it, it is part of another device, or images on it are mounted (`osctl get mounts`)"
+    )]
     Held(String),
     /// It cannot be done.
     #[error(transparent)]

@@ -139,7 +139,7 @@ fn take<'a>(seen: &'a [Seen], wanted: &Wanted, list: &str) -> Choice<'a> {
     };
     if disk.held && !matches!(disk.content(), Content::Ours { .. }) {
         return Choice::None(format!(
-            "{name} is in use: the node was started from it, or it is part of another device"
+            "{name} is in use: the node was started from it, it is part of another device, or images on it are mounted (`osctl get mounts`)"
         ));
     }
     if disk.bytes < layout::least() {
