@@ -99,7 +99,7 @@ impl InitLink {
     pub async fn next(&mut self) -> Result<Told, InitLinkError> {
         loop {
             tokio::select! {
-                _ = self.ping.tick() => self.ping_now()?,
+                _ = self.ping.tick() => self.ping_now(),
                 ready = self.end.readable() => {
                     let mut ready = ready.map_err(InitLinkError::Watch)?;
                     match self.end.get_ref().recv() {
@@ -117,11 +117,12 @@ impl InitLink {
         }
     }
 
-    fn ping_now(&self) -> Result<(), InitLinkError> {
+    fn ping_now(&self) {
         match self.send(&ToInit::Ping, None::<&OwnedFd>) {
             // Init is busy; a full queue of pings says that we live.
-            Err(InitLinkError::Link(LinkError::Full)) => Ok(()),
-            other => other,
+            Ok(()) | Err(InitLinkError::Link(LinkError::Full)) => {}
+            // That it is gone is learned by listening, after all that it said before.
+            Err(error) => tracing::debug!("a ping: {}", cosi::report(&error)),
         }
     }
 
