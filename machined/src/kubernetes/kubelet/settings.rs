@@ -38,6 +38,9 @@ pub fn config(cluster: &KubernetesSpec, node: &KubeletSpec) -> Value {
         "tlsMinVersion": "VersionTLS13",
         "readOnlyPort": 0,
         "seccompDefault": true,
+        // The parts of a control plane end when another one is not there yet, and five minutes, which is usual, would be long
+        // for a cluster to wait for them.
+        "crashLoopBackOff": {"maxContainerRestartPeriod": "30s"},
         // Swap of a node is its own affair.
         "failSwapOn": false,
         "maxPods": node.max_pods,
