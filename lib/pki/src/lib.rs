@@ -13,6 +13,7 @@ mod fingerprint;
 mod identity;
 pub mod kubernetes;
 pub mod pairing;
+pub mod renewal;
 mod role;
 mod secret;
 pub mod tls;

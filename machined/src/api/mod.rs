@@ -61,7 +61,7 @@ pub use node::{Answers, Caller, Failure, Node};
 pub use pairing::Pairing;
 pub use peer::Peer;
 pub use proof::Proof;
-pub use serving::{Issuer, Plan, Reason, RenewError, Wanted, plan, renew_forever};
+pub use serving::{Issuer, RenewError, Wanted, renew_forever};
 
 /// Calls at once on one connection: a person's watches and streams, many times over. HTTP/2 has the caller keep back what would be
 /// more. A connection remembers room for as many as it once had, so this bounds what a connection costs.

@@ -1,13 +1,13 @@
 //! The node's own serving certificate on a node that holds the issuer.
 //!
-//! [`plan`] is pure: given the time, the certificate and the names it should carry, renew now or keep until when. [`renew_forever`]
-//! is the effect: it issues and publishes a new [`Endpoint`], which new connections take at once. Certificates live a day and are
+//! [`pki::renewal::plan`] says when, from the time, the certificate and the names it should carry; [`renew_forever`] is the effect: it issues and publishes a new [`Endpoint`], which new connections take at once. Certificates live a day and are
 //! renewed at half life, so a node has half a day to find out that its authority is unusable, and a stolen key is of little use.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pki::renewal::{Plan, Reason, plan};
 use pki::tls::TlsError;
 use pki::{Authority, Certificate, IssueError, Names, SERVING_LIFETIME, Trust};
 use tokio::sync::watch;
@@ -17,50 +17,6 @@ use super::endpoint::Endpoint;
 
 /// How often the clock is looked at: when it is stepped, no timer says so.
 const LOOK: Duration = Duration::from_secs(60);
-
-/// What to do about the certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plan {
-    /// It does until then, if nothing else changes.
-    Keep {
-        /// Half of its life.
-        until: Timestamp,
-    },
-    /// A new one is needed now.
-    Renew(Reason),
-}
-
-/// Why a new certificate is needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// There is none yet.
-    First,
-    /// The node goes by other names or addresses.
-    Names,
-    /// Half of its life is over.
-    HalfLife,
-    /// The clock was set back to before it began.
-    Clock,
-}
-
-/// Decides about `current` at `now`.
-pub fn plan(now: Timestamp, current: Option<&Certificate>, wanted: &Names) -> Plan {
-    let Some(current) = current else {
-        return Plan::Renew(Reason::First);
-    };
-    if now < current.not_before {
-        return Plan::Renew(Reason::Clock);
-    }
-    if current.names != *wanted {
-        return Plan::Renew(Reason::Names);
-    }
-    let until = current.half_life();
-    if now >= until {
-        Plan::Renew(Reason::HalfLife)
-    } else {
-        Plan::Keep { until }
-    }
-}
 
 /// What the certificate should say.
 #[derive(Clone, Debug, PartialEq, Eq)]

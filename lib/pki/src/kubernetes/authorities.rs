@@ -7,7 +7,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{CertificateSpec, Plan, Signer};
+use super::{CertificateSpec, Signer};
+use crate::renewal::Plan;
 use crate::{Authority, Certificate, Identity, IssueError, Trust, TrustError};
 
 /// What signs the certificates of a control plane.
@@ -144,7 +145,8 @@ impl Authorities {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kubernetes::{ADMIN_LIFETIME, Reason, admin};
+    use crate::kubernetes::{ADMIN_LIFETIME, admin};
+    use crate::renewal::Reason;
 
     fn now() -> Timestamp {
         Timestamp::from_second(1_790_000_000).unwrap()

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use rcgen::{DnType, ExtendedKeyUsagePurpose};
 
 use crate::authority::alternative_names;
+use crate::renewal::{self, Plan, Reason};
 use crate::{Authority, Certificate, Identity, IssueError, Names, Usage};
 
 /// How long the certificates of a control plane hold; they are renewed at half of it.
@@ -124,35 +125,6 @@ pub struct CertificateSpec {
     pub lifetime: SignedDuration,
 }
 
-/// What to do about a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plan {
-    /// It does until then, if nothing else changes.
-    Keep {
-        /// Half of its life.
-        until: Timestamp,
-    },
-    /// A new one is needed now.
-    Renew(Reason),
-}
-
-/// Why a new certificate is needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// There is none yet.
-    First,
-    /// Another authority signs now.
-    Signer,
-    /// It says something else of its holder.
-    Holder,
-    /// Its holder goes by other names or addresses.
-    Names,
-    /// Half of its life is over.
-    HalfLife,
-    /// The clock was set back to before it began.
-    Clock,
-}
-
 /// Every certificate that a control plane has, one for each purpose but [`Purpose::Admin`].
 pub fn wanted(plane: &ControlPlane<'_>) -> Vec<CertificateSpec> {
     let node = plane.user();
@@ -261,29 +233,23 @@ impl CertificateSpec {
         signer: &Certificate,
         now: Timestamp,
     ) -> Plan {
+        let plan = renewal::plan(now, current, &self.names);
         let Some(current) = current else {
-            return Plan::Renew(Reason::First);
+            return plan;
         };
         let group: Vec<&str> = self.group.into_iter().collect();
         let holder = current.subject == self.user
             && current.organizations == group
             && current.usage == self.usage
             && !current.authority;
-        let until = current.half_life();
-        let reason = if now < current.not_before {
-            Reason::Clock
-        } else if !signer.key_id.is_empty() && current.signer_id != signer.key_id {
-            Reason::Signer
-        } else if !holder {
-            Reason::Holder
-        } else if current.names != self.names {
-            Reason::Names
-        } else if now >= until {
-            Reason::HalfLife
-        } else {
-            return Plan::Keep { until };
-        };
-        Plan::Renew(reason)
+        match plan {
+            Plan::Renew(Reason::Clock) => plan,
+            _ if !signer.key_id.is_empty() && current.signer_id != signer.key_id => {
+                Plan::Renew(Reason::Signer)
+            }
+            _ if !holder => Plan::Renew(Reason::Holder),
+            _ => plan,
+        }
     }
 }
 

@@ -11,8 +11,8 @@ mod shared;
 
 pub use authorities::{Authorities, AuthoritiesError, PairPem};
 pub use certificates::{
-    ADMIN_LIFETIME, CertificateSpec, ControlPlane, KUBELET_ADMINS, LIFETIME, Plan, Purpose, Reason,
-    Signer, admin, wanted,
+    ADMIN_LIFETIME, CertificateSpec, ControlPlane, KUBELET_ADMINS, LIFETIME, Purpose, Signer,
+    admin, wanted,
 };
 pub use kubeconfig::{Kubeconfig, KubeconfigError, Part};
 pub use shared::{ServiceAccountKey, SharedKeyError, encryption_key};

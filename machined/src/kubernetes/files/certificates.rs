@@ -1,7 +1,8 @@
 //! The certificates of this node's parts: where each lies, and which are issued anew.
 
 use jiff::Timestamp;
-use pki::kubernetes::{Authorities, CertificateSpec, Plan, Purpose};
+use pki::kubernetes::{Authorities, CertificateSpec, Purpose};
+use pki::renewal::Plan;
 use pki::{Certificate, Identity, IssueError};
 
 use crate::kubernetes::component::Component;
