@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::network::file::replace_by;
+
 /// A folder could not be made what it should be.
 #[derive(Debug, Error)]
 #[error("write {}", path.display())]
@@ -17,18 +19,14 @@ pub struct FolderError {
     source: io::Error,
 }
 
-/// Makes a folder for one user.
+/// Makes a folder for one user, unless it is there.
 ///
 /// # Errors
 /// It cannot be made, or given to him.
-pub fn make(folder: &Path, uid: u32) -> Result<(), FolderError> {
+pub fn make(folder: &Path, uid: u32) -> io::Result<()> {
     let mut builder = DirBuilder::new();
-    let made = builder.recursive(true).mode(0o700).create(folder);
-    let made = made.and_then(|()| chown(folder, Some(uid), Some(uid)));
-    made.map_err(|source| FolderError {
-        path: folder.to_owned(),
-        source,
-    })
+    builder.recursive(true).mode(0o700).create(folder)?;
+    chown(folder, Some(uid), Some(uid))
 }
 
 /// Makes a folder hold just these files, each old or new and never a part, and nobody but `uid` (and root) reads them.
@@ -42,7 +40,7 @@ pub fn fill(folder: &Path, uid: u32, files: &BTreeMap<String, String>) -> Result
         let path = path.to_owned();
         move |source| FolderError { path, source }
     };
-    make(folder, uid)?;
+    make(folder, uid).map_err(failed(folder))?;
     for (name, text) in files {
         let path = folder.join(name);
         replace(&path, uid, text).map_err(failed(&path))?;
@@ -69,25 +67,16 @@ pub fn remove(folder: &Path) -> Result<(), FolderError> {
 }
 
 fn replace(path: &Path, uid: u32, text: &str) -> io::Result<()> {
-    if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
-        return Ok(());
-    }
-    let name = path.file_name().unwrap_or_default().display();
-    let unfinished = path.with_file_name(format!(".{name}.unfinished"));
-    // One of a life before may be another one's, or have another mode.
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o400)
-        .open(&unfinished)?;
-    file.write_all(text.as_bytes())?;
-    chown(&unfinished, Some(uid), Some(uid))?;
-    fs::rename(&unfinished, path)
+    replace_by(path, text, |unfinished| {
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o400)
+            .open(unfinished)?;
+        file.write_all(text.as_bytes())?;
+        chown(unfinished, Some(uid), Some(uid))
+    })
 }
 
 /// What else is in the folder.

@@ -15,7 +15,7 @@ use super::data::{self, Data};
 use super::service::{self, CONDITION, Facts};
 use crate::block::volume::apply::EPHEMERAL;
 use crate::kubernetes::component::Component;
-use crate::kubernetes::{address, inputs};
+use crate::kubernetes::{address, folder, inputs};
 
 /// The controller.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Controller for Apply {
         cx.put(Component::Etcd.name(), service::spec(&facts));
         let mounted = cx.get::<Condition>(EPHEMERAL);
         if mounted.is_some_and(|it| it.spec.met) {
-            data::prepare(&self.folder, Component::Etcd.uid())?;
+            folder::make(&self.folder, Component::Etcd.uid())?;
             cx.put(CONDITION, condition(data::look(&self.folder)?));
         }
         Ok(Outcome::Done)

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::data::{self, Data};
 use crate::block::volume::apply::EPHEMERAL;
+use crate::kubernetes::folder;
 
 /// Why no cluster begins here.
 #[derive(Debug, Error)]
@@ -91,7 +92,7 @@ impl Bootstrap {
             Some(it) => return Err(BootstrapError::NoDisk(it.spec.message.clone())),
             None => return Err(BootstrapError::NoDisk("it has none".to_owned())),
         }
-        let prepared = data::prepare(&self.folder, self.uid);
+        let prepared = folder::make(&self.folder, self.uid);
         prepared.map_err(BootstrapError::Keep)?;
         if data::look(&self.folder).map_err(BootstrapError::Keep)? != Data::None {
             return Ok(Beginning::Before);

@@ -4,9 +4,8 @@
 //! cluster goes on elsewhere, and a second cluster in its place would lose all that the first one knows. So somebody says
 //! once, on one node, that a cluster begins: that is kept beside the data, on the same disk, so that it is lost with it.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::path::Path;
 
 /// Where etcd keeps what it knows.
@@ -49,18 +48,6 @@ pub fn look(folder: &Path) -> io::Result<Data> {
     })
 }
 
-/// Makes the folder, for this user alone.
-///
-/// # Errors
-/// It cannot be made.
-pub fn prepare(folder: &Path, uid: u32) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    chown(folder, Some(uid), Some(uid))
-}
-
 /// Says that a cluster begins here, so that it holds when the power goes right after.
 ///
 /// # Errors
@@ -77,17 +64,18 @@ pub fn begin(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kubernetes::folder::make;
 
     #[test]
     fn it_begins_only_when_somebody_said_so() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("etcd");
         let own = nix::unistd::getuid().as_raw();
-        prepare(&folder, own).unwrap();
+        make(&folder, own).unwrap();
         assert_eq!(look(&folder).unwrap(), Data::None);
         begin(&folder).unwrap();
         // A life before may have done either.
-        prepare(&folder, own).unwrap();
+        make(&folder, own).unwrap();
         begin(&folder).unwrap();
         assert_eq!(look(&folder).unwrap(), Data::Begins);
         fs::create_dir(folder.join(MEMBER)).unwrap();
