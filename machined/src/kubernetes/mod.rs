@@ -7,6 +7,7 @@ pub mod component;
 pub mod config;
 pub mod etcd;
 pub mod files;
+pub mod flags;
 pub mod folder;
 pub mod image;
 pub mod inputs;

@@ -9,6 +9,7 @@ use super::data;
 use crate::block::volume::apply::EPHEMERAL;
 use crate::kubernetes::component::Component;
 use crate::kubernetes::files::FILES;
+use crate::kubernetes::flags::arguments;
 use crate::kubernetes::image;
 
 /// Where the API server and tools ask it.
@@ -86,9 +87,7 @@ pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
         program: program(facts.images).to_owned(),
         // It reads whom it believes once: it is another one when that has changed, so that it is started again.
         environment: vec![format!("GARBOARD_INPUTS={}", facts.inputs)],
-        args: flags
-            .map(|(flag, value)| format!("--{flag}={value}"))
-            .into(),
+        args: arguments(&flags).collect(),
         mounts: vec![
             own(Component::Etcd.folder().display().to_string(), true),
             own(data::FOLDER.to_owned(), false),

@@ -11,6 +11,7 @@ use super::settings::HEALTH;
 use crate::block::volume::apply::EPHEMERAL;
 use crate::kubernetes::component::Component;
 use crate::kubernetes::files::FILES;
+use crate::kubernetes::flags::arguments;
 use crate::kubernetes::image;
 
 /// Where it keeps the volumes of pods.
@@ -86,10 +87,7 @@ pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
             facts.cluster.images,
         ),
         program: "/usr/bin/kubelet".to_owned(),
-        args: flags
-            .iter()
-            .map(|(flag, value)| format!("--{flag}={value}"))
-            .collect(),
+        args: arguments(&flags).collect(),
         mounts: mounts.chain([memory]).collect(),
         // It is another one when what it reads has changed, so that it is started again.
         environment: vec![format!("GARBOARD_INPUTS={}", facts.inputs)],

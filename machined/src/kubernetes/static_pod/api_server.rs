@@ -3,12 +3,10 @@
 use super::pod::{Health, Pod};
 use super::{API_PORT, Facts, ranges};
 use crate::kubernetes::component::Component;
+use crate::kubernetes::flags::{Flag, LOCAL};
 
 /// Where it writes down who asked it for what. Below the node's logs, so that support bundles and people find it.
 pub const AUDIT: &str = "/var/log/kube-apiserver";
-
-/// A flag and its value.
-type Flag = (&'static str, String);
 
 /// The pod.
 pub(super) fn pod(facts: &Facts<'_>) -> Pod {
@@ -21,15 +19,12 @@ pub(super) fn pod(facts: &Facts<'_>) -> Pod {
         service_accounts(facts),
         audit(),
     ];
-    let flags = all.into_iter().flatten();
     Pod {
         component: Component::ApiServer,
-        flags: flags
-            .map(|(flag, value)| format!("--{flag}={value}"))
-            .collect(),
+        flags: all.into_iter().flatten().collect(),
         writes: vec![AUDIT],
         health: Health {
-            host: "127.0.0.1",
+            host: LOCAL,
             port: API_PORT,
             alive: "/livez",
             ready: "/readyz",

@@ -3,6 +3,7 @@
 use super::pod::{Health, Pod};
 use super::{Facts, ranges};
 use crate::kubernetes::component::Component;
+use crate::kubernetes::flags;
 
 /// Where it answers for its health, and nothing else: on this node alone.
 const PORT: u16 = 10257;
@@ -11,12 +12,8 @@ const PORT: u16 = 10257;
 pub(super) fn pod(facts: &Facts<'_>) -> Pod {
     let file = |name| Component::ControllerManager.file(name);
     let cluster = facts.cluster;
-    let flags = [
-        ("bind-address", "127.0.0.1".to_owned()),
-        ("secure-port", PORT.to_string()),
-        ("kubeconfig", file("kubeconfig")),
-        ("authentication-kubeconfig", file("kubeconfig")),
-        ("authorization-kubeconfig", file("kubeconfig")),
+    let mut told = flags::of_a_client(&file("kubeconfig"), PORT);
+    told.extend([
         ("use-service-account-credentials", "true".to_owned()),
         // It alone gives out ranges of pods, whoever makes networks of them.
         ("allocate-node-cidrs", "true".to_owned()),
@@ -29,17 +26,13 @@ pub(super) fn pod(facts: &Facts<'_>) -> Pod {
             "service-account-private-key-file",
             file("service-account.key"),
         ),
-        ("leader-elect", "true".to_owned()),
-        ("profiling", "false".to_owned()),
-    ];
+    ]);
     Pod {
         component: Component::ControllerManager,
-        flags: flags
-            .map(|(flag, value)| format!("--{flag}={value}"))
-            .into(),
+        flags: told,
         writes: Vec::new(),
         health: Health {
-            host: "127.0.0.1",
+            host: flags::LOCAL,
             port: PORT,
             alive: "/healthz",
             ready: "/healthz",

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Facts;
 use crate::kubernetes::component::Component;
+use crate::kubernetes::flags::{self, Flag};
 use crate::kubernetes::image;
 
 /// The annotation with what stands for the files that a program reads once.
@@ -29,7 +30,7 @@ pub(super) struct Pod {
     /// Who it is.
     pub component: Component,
     /// What it is told, without its name.
-    pub flags: Vec<String>,
+    pub flags: Vec<Flag>,
     /// Folders of the node that it may write to.
     pub writes: Vec<&'static str>,
     /// How it is asked for its health.
@@ -78,7 +79,7 @@ impl Pod {
     fn container(&self, image: &str) -> Value {
         let name = self.component.name();
         let mut command = vec![name.to_owned()];
-        command.extend(self.flags.iter().cloned());
+        command.extend(flags::arguments(&self.flags));
         let Health {
             host,
             port,
