@@ -151,26 +151,27 @@ mod tests {
 
     use super::*;
 
+    const USUAL: Kubeconfig = Kubeconfig {
+        file: None,
+        hours: 12,
+        server: None,
+        force: false,
+        keep_context: false,
+    };
+
     #[test]
     fn what_else_is_in_the_file_stays() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("new/config");
         let own = "clusters: [{name: lab, cluster: {server: 'https://a'}}]\ncontexts: [{name: admin@lab, context: {}}]\nusers: []\ncurrent-context: admin@lab\n";
-        let command = Kubeconfig {
-            file: None,
-            hours: 1,
-            server: None,
-            force: false,
-            keep_context: false,
-        };
-        assert_eq!(write(&path, own, &command).expect("written"), "admin@lab");
+        assert_eq!(write(&path, own, &USUAL).expect("written"), "admin@lab");
         let mode = std::fs::metadata(&path)
             .expect("there")
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
         std::fs::write(&path, "clusters: 3\n").expect("written");
-        let refused = write(&path, own, &command).expect_err("it is no kubeconfig");
+        let refused = write(&path, own, &USUAL).expect_err("it is no kubeconfig");
         assert!(
             format!("{refused:#}").contains("left as it is"),
             "{refused:#}"
@@ -187,19 +188,12 @@ mod tests {
         let (file, link) = (folder.path().join("dotfile"), folder.path().join("config"));
         std::fs::write(&file, "").expect("written");
         std::os::unix::fs::symlink(&file, &link).expect("a link");
-        let command = Kubeconfig {
-            file: None,
-            hours: 1,
-            server: None,
-            force: false,
-            keep_context: false,
-        };
         let own = "clusters: []\ncontexts: []\nusers: []\ncurrent-context: a\n";
-        write(&link, own, &command).expect("written");
+        write(&link, own, &USUAL).expect("written");
         assert!(link.is_symlink());
         let text = std::fs::read_to_string(&file).expect("there");
         assert!(text.contains("current-context: a"), "{text}");
-        let refused = write(folder.path(), own, &command).expect_err("a folder");
+        let refused = write(folder.path(), own, &USUAL).expect_err("a folder");
         assert!(refused.to_string().contains("is no file"), "{refused}");
     }
 }
