@@ -1,4 +1,4 @@
-//! The node as its cluster knows it.
+//! A node as its cluster knows it.
 //!
 //! Written by machined in `kubernetes`, id: the node's name. There is none before the cluster knows it.
 
@@ -7,7 +7,7 @@ use store::Spec;
 
 use crate::net::Cidr;
 
-/// One node: this one.
+/// One node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Spec)]
 #[serde(rename_all = "camelCase", default)]
 #[spec(
@@ -26,4 +26,16 @@ pub struct NodeStatus {
     /// Where its pods have their addresses from: what Kubernetes gave it.
     #[field(3)]
     pub pod_ranges: Vec<Cidr>,
+    /// The addresses of the node itself, the first of each family its main one.
+    #[field(4)]
+    pub addresses: Vec<String>,
+    /// Whether it is of the control plane.
+    #[field(5)]
+    pub control_plane: bool,
+    /// The version of its kubelet, such as `v1.37.1`.
+    #[field(6)]
+    pub kubelet_version: String,
+    /// Whether new pods come to it.
+    #[field(7)]
+    pub schedulable: bool,
 }
