@@ -57,6 +57,8 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<kubernetes::CertificateStatus>()?
         .register::<kubernetes::KubeletSpec>()?
         .register::<kubernetes::KubernetesSpec>()?
+        .register::<kubernetes::Manifest>()?
+        .register::<kubernetes::ManifestStatus>()?
         .register::<kubernetes::NodeStatus>()?
         .register::<kubernetes::StaticPod>()?
         .register::<net::AddressSpec>()?

@@ -1,17 +1,26 @@
-//! What lets a person be an administrator of the cluster for a while.
+//! What lets a person, or this node of the control plane, be an administrator of the cluster for a while.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use ::config::{ControlPlaneTrust, Documents};
 use jiff::{SignedDuration, Timestamp};
 use pki::kubernetes::{ADMIN_LIFETIME, Kubeconfig, KubeconfigError, Part, admin};
-use pki::{Authority, IssueError};
+use pki::tls::TlsError;
+use pki::{Authority, Identity, IssueError, Trust};
 use resources::config::{ACTIVE, MachineConfig};
 use resources::runtime::{CLUSTER, ClusterInfo};
 use store::{Spec as _, Store};
 use thiserror::Error;
 
+use super::client::Client;
+use super::static_pod::API_PORT;
+
 /// How long it holds at most.
 const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How long it holds for what the node itself does.
+const OWN: SignedDuration = SignedDuration::from_mins(30);
 
 /// Who the holder is to Kubernetes, before the name by which the node knows the caller.
 const USER: &str = "garboard";
@@ -32,6 +41,12 @@ pub enum AdminError {
     /// The authority refuses.
     #[error("issuing the certificate")]
     Issue(#[source] IssueError),
+    /// The authority of the config is none.
+    #[error("the authority of the cluster")]
+    Trust(#[source] pki::TrustError),
+    /// The certificate cannot be used.
+    #[error("TLS")]
+    Tls(#[source] TlsError),
     /// It cannot be written down.
     #[error(transparent)]
     Write(#[from] KubeconfigError),
@@ -44,6 +59,39 @@ pub struct Given {
     pub kubeconfig: pki::Secret<String>,
     /// The end of its certificate.
     pub expires: Timestamp,
+}
+
+/// Makes somebody an administrator whom the cluster knows by this name.
+///
+/// # Errors
+/// The authority of the config refuses.
+pub fn identity(
+    plane: &ControlPlaneTrust,
+    name: &str,
+    lifetime: SignedDuration,
+    now: Timestamp,
+) -> Result<Identity, AdminError> {
+    let issuer = &plane.issuer;
+    let issuer = Authority::from_pem(issuer.certificate.as_pem(), issuer.key.as_pem());
+    let spec = admin(&format!("{USER}:{name}"), lifetime);
+    issuer
+        .and_then(|it| it.issue(&spec, now))
+        .map_err(AdminError::Issue)
+}
+
+/// The API server of this node, asked as an administrator whom the cluster knows by the node's name.
+///
+/// # Errors
+/// The node is none of a control plane, or what its config has of it cannot be used.
+pub fn client(documents: &Documents, node: &str, now: Timestamp) -> Result<Client, AdminError> {
+    let trust = documents.kubernetes_trust();
+    let (trust, plane) = trust
+        .and_then(|it| Some((it, it.control_plane.as_ref()?)))
+        .ok_or(AdminError::NoAuthority)?;
+    let own = identity(plane, node, OWN, now)?;
+    let authority = Trust::from_pem(trust.ca.as_pem()).map_err(AdminError::Trust)?;
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT));
+    Client::new(server, &authority, &own).map_err(AdminError::Tls)
 }
 
 /// Makes a kubeconfig for whom the node's API knows as `caller`; without a lifetime, the usual one.
@@ -76,12 +124,7 @@ pub fn kubeconfig(
         .control_plane
         .as_ref()
         .ok_or(AdminError::NoAuthority)?;
-    let issuer = &plane.issuer;
-    let issuer = Authority::from_pem(issuer.certificate.as_pem(), issuer.key.as_pem());
-    let spec = admin(&format!("{USER}:{caller}"), lifetime);
-    let identity = issuer
-        .and_then(|it| it.issue(&spec, now))
-        .map_err(AdminError::Issue)?;
+    let identity = identity(plane, caller, lifetime, now)?;
     let info = snapshot.get_as::<ClusterInfo>(ClusterInfo::DEFINITION.namespace, CLUSTER);
     let name = info.map_or_else(|| "kubernetes".to_owned(), |it| it.spec.cluster.clone());
     let file = Kubeconfig {

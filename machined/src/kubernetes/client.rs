@@ -70,7 +70,17 @@ impl ClientError {
     /// Whether it answered that there is no such thing.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused { status, .. } if *status == StatusCode::NOT_FOUND)
+        self.is(StatusCode::NOT_FOUND)
+    }
+
+    /// Whether it answered that there is one already.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.is(StatusCode::CONFLICT)
+    }
+
+    fn is(&self, answer: StatusCode) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == answer)
     }
 }
 

@@ -10,9 +10,32 @@ const BUNDLE: &str = "garboard.internal";
 /// Where the projects publish theirs.
 const UPSTREAM: &str = "registry.k8s.io";
 const UPSTREAM_ETCD: &str = "gcr.io/etcd-development";
+const UPSTREAM_COREDNS: &str = "docker.io/coredns";
 
 /// The etcd of this build. It is chosen with Kubernetes: `image/go/etcd` builds it, and a test holds this to it.
 pub const ETCD: &str = "3.7.3";
+
+/// The CoreDNS of this build, likewise.
+pub const COREDNS: &str = "1.14.7";
+
+/// The reference of the image of kube-proxy at a version of Kubernetes.
+#[must_use]
+pub fn proxy(kubernetes: &str, source: ImageSource) -> String {
+    match source {
+        ImageSource::Bundle => format!("{BUNDLE}/kube-proxy:v{kubernetes}"),
+        ImageSource::Upstream => format!("{UPSTREAM}/kube-proxy:v{kubernetes}"),
+    }
+}
+
+/// The reference of the image of the cluster's name server.
+#[must_use]
+pub fn name_server(source: ImageSource) -> String {
+    match source {
+        ImageSource::Bundle => format!("{BUNDLE}/coredns:v{COREDNS}"),
+        // That project writes its tags without the letter.
+        ImageSource::Upstream => format!("{UPSTREAM_COREDNS}/coredns:{COREDNS}"),
+    }
+}
 
 /// The reference of a component's image at a version of Kubernetes.
 ///
@@ -33,7 +56,6 @@ pub fn reference(component: Component, kubernetes: &str, source: ImageSource) ->
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
 
     use super::*;
 
@@ -55,13 +77,28 @@ mod tests {
             "gcr.io/etcd-development/etcd:v3.7.3"
         );
         assert_eq!(bundle(Component::Kubelet), upstream(Component::Kubelet));
+        assert_eq!(
+            name_server(ImageSource::Bundle),
+            "garboard.internal/coredns:v1.14.7"
+        );
+        assert_eq!(
+            name_server(ImageSource::Upstream),
+            "docker.io/coredns/coredns:1.14.7"
+        );
     }
 
     #[test]
-    fn this_etcd_is_the_one_that_is_built() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../image/go/etcd/go.mod");
-        let module = fs::read_to_string(file).unwrap();
-        let line = format!("go.etcd.io/etcd/server/v3 v{ETCD}");
-        assert!(module.contains(&line), "{line} is not in it");
+    fn what_is_run_is_what_is_built() {
+        for (program, line) in [
+            ("etcd", format!("go.etcd.io/etcd/server/v3 v{ETCD}")),
+            ("coredns", format!("github.com/coredns/coredns v{COREDNS}")),
+        ] {
+            let file = format!(
+                "{}/../image/go/{program}/go.mod",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            let module = fs::read_to_string(file).unwrap();
+            assert!(module.contains(&line), "{line} is not in it");
+        }
     }
 }

@@ -12,6 +12,7 @@ pub mod folder;
 pub mod image;
 pub mod inputs;
 pub mod kubelet;
+pub mod manifest;
 pub mod node;
 pub mod pod_network;
 pub mod settings;
@@ -37,7 +38,10 @@ pub fn register(
         etcd::data::FOLDER.into(),
         bootstrap.ordered(),
     ))?;
+    controllers.register(manifest::config::Config)?;
+    controllers.register(manifest::apply::Apply)?;
     controllers.register(node::status::Status::new(Component::Kubelet.folder()))?;
+    controllers.register(node::role::Role)?;
     controllers.register(node::network::Network::new(pod_network::FILE.into()))?;
     Ok(())
 }

@@ -3,12 +3,14 @@
 mod certificate_status;
 mod kubelet_spec;
 mod kubernetes_spec;
+mod manifest;
 mod node_status;
 mod static_pod;
 
 pub use certificate_status::CertificateStatus;
 pub use kubelet_spec::{KUBELET, KubeletSpec};
 pub use kubernetes_spec::{ImageSource, KUBERNETES, KubernetesSpec, PodNetwork};
+pub use manifest::{Manifest, ManifestStatus};
 pub use node_status::NodeStatus;
 pub use static_pod::StaticPod;
 

@@ -2,4 +2,5 @@
 
 pub mod network;
 pub mod object;
+pub mod role;
 pub mod status;

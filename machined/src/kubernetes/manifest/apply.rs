@@ -1,0 +1,209 @@
+//! Creates the objects of manifests, each once in the life of the cluster.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cosi::{Controller, Cx, Dirty, Error, Outcome};
+use http::Method;
+use resources::config::MachineConfig;
+use resources::kubernetes::{KUBERNETES, KubernetesSpec, Manifest, ManifestStatus};
+use resources::net::{HOSTNAME, HostnameSpec};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::kinds::{self, Kinds};
+use super::object::{Object, ObjectError};
+use super::once;
+use crate::kubernetes::admin;
+use crate::kubernetes::client::{Client, ClientError};
+
+/// How soon a cluster is asked again that lacks something, and one that has all: it may be another one by then, from a snapshot
+/// of its state.
+const SOON: Duration = Duration::from_secs(3);
+const LATER: Duration = Duration::from_secs(600);
+
+/// The controller.
+#[derive(Debug, Default)]
+pub struct Apply;
+
+cosi::declare! {
+    Apply as "kubernetes.manifest.apply" {
+        reads MachineConfig;
+        reads KubernetesSpec;
+        reads HostnameSpec;
+        reads Manifest;
+        writes ManifestStatus;
+    }
+}
+
+/// Why an object was not created, or the cluster could not be asked at all.
+#[derive(Debug, Error)]
+enum CreateError {
+    #[error("reading it")]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    #[error("the cluster knows no {kind} of {api_version}")]
+    Kind { kind: String, api_version: String },
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// A round through all manifests.
+struct Round {
+    client: Client,
+    list: Value,
+    /// Groups and versions that the cluster was asked for.
+    kinds: BTreeMap<String, Kinds>,
+}
+
+impl Round {
+    /// Begins one: the list is there afterwards.
+    async fn begin(client: Client) -> Result<Self, CreateError> {
+        let list = match client.get(&once::path()).await {
+            Err(error) if error.is_not_found() => {
+                let empty = once::empty();
+                match create(&client, &once::paths(), &empty).await {
+                    // Another node was faster; what it put there is read in the next round.
+                    Err(error) if !error.is_conflict() => return Err(error.into()),
+                    _ => empty,
+                }
+            }
+            list => list?,
+        };
+        Ok(Self {
+            client,
+            list,
+            kinds: BTreeMap::new(),
+        })
+    }
+
+    /// Creates an object unless that was done before.
+    async fn object(&mut self, object: &Object) -> Result<(), CreateError> {
+        if once::has(&self.list, object) {
+            return Ok(());
+        }
+        let path = self.path(object).await?;
+        match create(&self.client, &path, object.value()).await {
+            // Somebody was faster, and has the last word.
+            Err(error) if !error.is_conflict() => return Err(error.into()),
+            _ => {}
+        }
+        let patch = once::patch(object);
+        let merge = "application/merge-patch+json";
+        self.client
+            .send(Method::PATCH, &once::path(), merge, Some(&patch))
+            .await?;
+        Ok(())
+    }
+
+    /// Where it is created.
+    async fn path(&mut self, object: &Object) -> Result<String, CreateError> {
+        let api_version = object.api_version();
+        let unknown = || CreateError::Kind {
+            kind: object.kind().to_owned(),
+            api_version: api_version.to_owned(),
+        };
+        if !self.kinds.contains_key(api_version) {
+            let list = match self.client.get(&kinds::listed_at(api_version)).await {
+                Err(error) if error.is_not_found() => return Err(unknown()),
+                list => list?,
+            };
+            let kinds = Kinds::read(&list);
+            self.kinds.insert(api_version.to_owned(), kinds);
+        }
+        let kinds = self.kinds.get(api_version);
+        kinds
+            .and_then(|it| it.created_at(object))
+            .ok_or_else(unknown)
+    }
+
+    /// Creates what of a manifest was not created before.
+    async fn manifest(&mut self, manifest: &Manifest) -> ManifestStatus {
+        let mut status = ManifestStatus::default();
+        for text in &manifest.objects {
+            let object = read(text);
+            let name = object
+                .as_ref()
+                .map_or_else(|_| "?".to_owned(), Object::to_string);
+            let done = match object {
+                Ok(object) => self.object(&object).await,
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(()) => status.created += 1,
+                Err(error) => {
+                    if status.reason.is_empty() {
+                        status.reason = cosi::report(&error);
+                    }
+                    status.lacking.push(name);
+                }
+            }
+        }
+        status
+    }
+}
+
+async fn create(client: &Client, path: &str, object: &Value) -> Result<Value, ClientError> {
+    let path = format!("{path}?fieldManager=garboard");
+    client
+        .send(Method::POST, &path, "application/json", Some(object))
+        .await
+}
+
+fn read(text: &str) -> Result<Object, CreateError> {
+    Ok(Object::new(serde_json::from_str(text)?)?)
+}
+
+/// What nothing of was created yet.
+fn waiting(manifest: &Manifest, reason: &str) -> ManifestStatus {
+    let objects = manifest.objects.iter();
+    let names = objects.map(|text| read(text).map_or_else(|_| "?".to_owned(), |it| it.to_string()));
+    ManifestStatus {
+        created: 0,
+        lacking: names.collect(),
+        reason: reason.to_owned(),
+    }
+}
+
+impl Controller for Apply {
+    async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
+        let manifests = cx.list::<Manifest>();
+        let cluster = cx.get::<KubernetesSpec>(KUBERNETES);
+        if manifests.is_empty() || !cluster.is_some_and(|it| it.spec.control_plane) {
+            cx.replace::<ManifestStatus>();
+            return Ok(Outcome::Done);
+        }
+        let Some(node) = cx.get::<HostnameSpec>(HOSTNAME) else {
+            return Ok(Outcome::WaitingOn("the node's name".to_owned()));
+        };
+        let documents = crate::config::documents(cx.parts().0)?;
+        let client = admin::client(&documents, &node.spec.hostname, cx.now())?;
+        let before = cx.mine::<ManifestStatus>();
+        cx.replace::<ManifestStatus>();
+        let mut round = match Round::begin(client).await {
+            Ok(round) => round,
+            Err(error) => {
+                let reason = cosi::report(&error);
+                for manifest in &manifests {
+                    // What was created stays so while nobody answers.
+                    let known = before.iter().find(|it| it.id() == manifest.id());
+                    let known = known.filter(|it| it.spec.lacking.is_empty());
+                    let status = known
+                        .map_or_else(|| waiting(&manifest.spec, &reason), |it| (*it.spec).clone());
+                    cx.put(manifest.id(), status);
+                }
+                return Ok(Outcome::Requeue(SOON));
+            }
+        };
+        let mut again = LATER;
+        for manifest in &manifests {
+            let status = round.manifest(&manifest.spec).await;
+            if !status.lacking.is_empty() {
+                again = SOON;
+            }
+            cx.put(manifest.id(), status);
+        }
+        Ok(Outcome::Requeue(again))
+    }
+}
