@@ -116,6 +116,16 @@ impl Client {
         self.send(Method::GET, path, "application/json", None).await
     }
 
+    /// Asks a path whose answer counts, and nothing of what is in it.
+    ///
+    /// # Errors
+    /// It refuses, or cannot be asked.
+    pub async fn check(&self, path: &str) -> Result<(), ClientError> {
+        let asked = self.open(Method::GET, path, "application/json", None);
+        let open = timeout(ANSWER, asked).await;
+        open.map_err(|_| ClientError::Slow)?.map(drop)
+    }
+
     /// Sends an object, or a patch of one; gives the answer.
     ///
     /// # Errors
@@ -172,17 +182,27 @@ impl Client {
         }
         let body = Limited::new(response.into_body(), LONGEST).collect().await;
         let said = body.map(|body| body.to_bytes()).unwrap_or_default();
-        let said: Value = serde_json::from_slice(&said).unwrap_or_default();
         Err(ClientError::Refused {
             path: path.to_owned(),
             status,
-            message: said
-                .get("message")
-                .and_then(Value::as_str)
-                .unwrap_or("no reason")
-                .to_owned(),
+            message: reason(&said).unwrap_or_else(|| "no reason".to_owned()),
         })
     }
+}
+
+/// Why it refused: in an object, or for a question about its health, on the lines that begin with a minus in brackets.
+fn reason(said: &[u8]) -> Option<String> {
+    if let Ok(object) = serde_json::from_slice::<Value>(said) {
+        let message = object.get("message").and_then(Value::as_str);
+        return message.map(str::to_owned);
+    }
+    let text = String::from_utf8_lossy(said);
+    let failed: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("[-]"))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    (!failed.is_empty()).then(|| format!("not yet: {}", failed.join(", ")))
 }
 
 /// An answer that is still coming in.
@@ -197,5 +217,22 @@ struct Carrier(AbortHandle);
 impl Drop for Carrier {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_why() {
+        let object = br#"{"kind":"Status","message":"no such thing"}"#;
+        assert_eq!(reason(object).as_deref(), Some("no such thing"));
+        let health = b"[+]ping ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\n[-]etcd failed\nreadyz check failed";
+        assert_eq!(
+            reason(health).as_deref(),
+            Some("not yet: poststarthook/rbac/bootstrap-roles, etcd")
+        );
+        assert_eq!(reason(b""), None);
     }
 }

@@ -34,6 +34,7 @@ pub fn register(
     controllers.register(kubelet::config::Config)?;
     controllers.register(static_pod::config::Config)?;
     controllers.register(static_pod::apply::Apply::new(static_pod::FOLDER.into()))?;
+    controllers.register(static_pod::ready::Ready)?;
     controllers.register(etcd::apply::Apply::new(
         etcd::data::FOLDER.into(),
         bootstrap.ordered(),

@@ -28,16 +28,16 @@ pub struct Manifest {
     type = "ManifestStatuses.kubernetes.garboard",
     namespace = "kubernetes",
     aliases("manifeststatus", "manifeststatuses"),
-    columns(("CREATED", "created"), ("LACKING", "lacking"), ("REASON", "reason"))
+    columns(("OBJECTS", "objects"), ("CREATED", "created"), ("REASON", "reason"))
 )]
 pub struct ManifestStatus {
-    /// How many of its objects were created, by this node or another one; they are never touched again.
+    /// How many objects are in it.
     #[field(1)]
-    pub created: u32,
-    /// Those that were not yet.
+    pub objects: u32,
+    /// How many of them were created, by this node or another one; they are never touched again.
     #[field(2)]
-    pub lacking: Vec<String>,
-    /// Why not; empty when all were.
+    pub created: u32,
+    /// Why not all, of the first that was not; empty when all were.
     #[field(3)]
     pub reason: String,
 }

@@ -16,4 +16,7 @@ pub struct StaticPod {
     /// The pod as the kubelet reads it, in JSON.
     #[field(2)]
     pub manifest: String,
+    /// The condition that it begins at; empty: at once. A pod that runs goes on without it.
+    #[field(3)]
+    pub condition: String,
 }

@@ -8,6 +8,7 @@ use http::Method;
 use resources::config::MachineConfig;
 use resources::kubernetes::{KUBERNETES, KubernetesSpec, Manifest, ManifestStatus};
 use resources::net::{HOSTNAME, HostnameSpec};
+use resources::runtime::Condition;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -16,6 +17,7 @@ use super::object::{Object, ObjectError};
 use super::once;
 use crate::kubernetes::admin;
 use crate::kubernetes::client::{Client, ClientError};
+use crate::kubernetes::static_pod::ready::API_SERVER;
 
 /// How soon a cluster is asked again that lacks something, and one that has all: it may be another one by then, from a snapshot
 /// of its state.
@@ -32,6 +34,7 @@ cosi::declare! {
         reads KubernetesSpec;
         reads HostnameSpec;
         reads Manifest;
+        reads Condition;
         writes ManifestStatus;
     }
 }
@@ -120,27 +123,22 @@ impl Round {
 
     /// Creates what of a manifest was not created before.
     async fn manifest(&mut self, manifest: &Manifest) -> ManifestStatus {
-        let mut status = ManifestStatus::default();
+        let mut status = none_of(manifest, "");
         for text in &manifest.objects {
-            let object = read(text);
-            let name = object
-                .as_ref()
-                .map_or_else(|_| "?".to_owned(), Object::to_string);
-            let done = match object {
-                Ok(object) => self.object(&object).await,
-                Err(error) => Err(error),
-            };
-            match done {
+            match self.text(text).await {
                 Ok(()) => status.created += 1,
-                Err(error) => {
-                    if status.reason.is_empty() {
-                        status.reason = cosi::report(&error);
-                    }
-                    status.lacking.push(name);
-                }
+                Err(reason) if status.reason.is_empty() => status.reason = reason,
+                Err(_) => {}
             }
         }
         status
+    }
+
+    /// The same for one object; says what failed with which.
+    async fn text(&mut self, text: &str) -> Result<(), String> {
+        let object = read(text).map_err(|error| cosi::report(&error))?;
+        let created = self.object(&object).await;
+        created.map_err(|error| format!("{object}: {}", cosi::report(&error)))
     }
 }
 
@@ -155,13 +153,11 @@ fn read(text: &str) -> Result<Object, CreateError> {
     Ok(Object::new(serde_json::from_str(text)?)?)
 }
 
-/// What nothing of was created yet.
-fn waiting(manifest: &Manifest, reason: &str) -> ManifestStatus {
-    let objects = manifest.objects.iter();
-    let names = objects.map(|text| read(text).map_or_else(|_| "?".to_owned(), |it| it.to_string()));
+/// A manifest of which nothing was created.
+fn none_of(manifest: &Manifest, reason: &str) -> ManifestStatus {
     ManifestStatus {
+        objects: u32::try_from(manifest.objects.len()).unwrap_or(u32::MAX),
         created: 0,
-        lacking: names.collect(),
         reason: reason.to_owned(),
     }
 }
@@ -177,29 +173,40 @@ impl Controller for Apply {
         let Some(node) = cx.get::<HostnameSpec>(HOSTNAME) else {
             return Ok(Outcome::WaitingOn("the node's name".to_owned()));
         };
-        let documents = crate::config::documents(cx.parts().0)?;
-        let client = admin::client(&documents, &node.spec.hostname, cx.now())?;
+        let ready = cx.get::<Condition>(API_SERVER);
+        let ready = ready.is_some_and(|it| it.spec.met);
         let before = cx.mine::<ManifestStatus>();
         cx.replace::<ManifestStatus>();
-        let mut round = match Round::begin(client).await {
+        let round = if ready {
+            let documents = crate::config::documents(cx.parts().0)?;
+            let client = admin::client(&documents, &node.spec.hostname, cx.now())?;
+            let round = Round::begin(client).await;
+            round.map_err(|error| cosi::report(&error))
+        } else {
+            Err("waits for the node's API server".to_owned())
+        };
+        let mut round = match round {
             Ok(round) => round,
-            Err(error) => {
-                let reason = cosi::report(&error);
+            Err(reason) => {
                 for manifest in &manifests {
                     // What was created stays so while nobody answers.
                     let known = before.iter().find(|it| it.id() == manifest.id());
-                    let known = known.filter(|it| it.spec.lacking.is_empty());
+                    let known = known.filter(|it| it.spec.reason.is_empty());
                     let status = known
-                        .map_or_else(|| waiting(&manifest.spec, &reason), |it| (*it.spec).clone());
+                        .map_or_else(|| none_of(&manifest.spec, &reason), |it| (*it.spec).clone());
                     cx.put(manifest.id(), status);
                 }
-                return Ok(Outcome::Requeue(SOON));
+                return Ok(if ready {
+                    Outcome::Requeue(SOON)
+                } else {
+                    Outcome::Done
+                });
             }
         };
         let mut again = LATER;
         for manifest in &manifests {
             let status = round.manifest(&manifest.spec).await;
-            if !status.lacking.is_empty() {
+            if !status.reason.is_empty() {
                 again = SOON;
             }
             cx.put(manifest.id(), status);

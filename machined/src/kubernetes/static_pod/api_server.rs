@@ -29,6 +29,7 @@ pub(super) fn pod(facts: &Facts<'_>) -> Pod {
             alive: "/livez",
             ready: "/readyz",
         },
+        condition: "",
         milli_cpu: 200,
         memory: 512,
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use resources::kubernetes::StaticPod;
+use resources::runtime::Condition;
 
 use crate::network::file;
 
@@ -22,6 +23,7 @@ pub struct Apply {
 cosi::declare! {
     Apply as "kubernetes.static-pod.apply" {
         reads StaticPod;
+        reads Condition;
     }
 }
 
@@ -53,15 +55,27 @@ struct Plan<'a> {
     remove: BTreeSet<String>,
 }
 
-/// A pod ends with its file: as long as it is not certain what is wanted, none is taken away.
+/// A pod that somebody wants.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    name: &'a str,
+    manifest: &'a str,
+    /// Whether it may begin.
+    begins: bool,
+}
+
+/// A pod ends with its file: as long as it is not certain what is wanted, none is taken away. One that may not begin yet goes on
+/// when it runs.
 fn plan<'a>(
-    wanted: impl IntoIterator<Item = (&'a str, &'a str)>,
+    wanted: impl IntoIterator<Item = Wanted<'a>>,
     there: BTreeSet<String>,
     deletions_allowed: bool,
 ) -> Plan<'a> {
     let files = wanted.into_iter();
     let write: BTreeMap<_, _> = files
-        .map(|(name, manifest)| (format!("{name}{ENDING}"), manifest))
+        .map(|pod| (format!("{}{ENDING}", pod.name), pod))
+        .filter(|(file, pod)| pod.begins || there.contains(file))
+        .map(|(file, pod)| (file, pod.manifest))
         .collect();
     let mut remove = there;
     remove.retain(|name| deletions_allowed && name.ends_with(ENDING) && !write.contains_key(name));
@@ -75,7 +89,15 @@ impl Controller for Apply {
             return Ok(Outcome::Done);
         }
         fs::create_dir_all(&self.folder)?;
-        let wanted = pods.iter().map(|pod| (pod.id(), &*pod.spec.manifest));
+        let met = |condition: &str| {
+            let known = cx.get::<Condition>(condition);
+            known.is_some_and(|it| it.spec.met)
+        };
+        let wanted = pods.iter().map(|pod| Wanted {
+            name: pod.id(),
+            manifest: &pod.spec.manifest,
+            begins: pod.spec.condition.is_empty() || met(&pod.spec.condition),
+        });
         let Plan { write, remove } = plan(wanted, self.there()?, cx.deletions_allowed());
         for (name, manifest) in write {
             file::replace(&self.folder.join(name), manifest)?;
@@ -95,15 +117,34 @@ mod tests {
         names.map(str::to_owned).into()
     }
 
+    fn pod(name: &str) -> Wanted<'_> {
+        Wanted {
+            name,
+            manifest: "{}",
+            begins: true,
+        }
+    }
+
     #[test]
     fn pods_end_only_once_it_is_certain_that_nobody_wants_them() {
         let there = || names(["a.json", "b.json", ".b.json.unfinished"]);
-        let wanted = || [("b", "{}"), ("c", "{}")];
+        let wanted = || [pod("b"), pod("c")];
         let early = plan(wanted(), there(), false);
         assert_eq!(early.remove, names([]));
         let sure = plan(wanted(), there(), true);
         assert_eq!(sure.remove, names(["a.json"]));
         assert!(sure.write.keys().eq(["b.json", "c.json"]));
         assert_eq!(plan([], there(), true).remove, names(["a.json", "b.json"]));
+    }
+
+    #[test]
+    fn a_pod_that_waits_does_not_begin_and_does_not_end() {
+        let waits = Wanted {
+            begins: false,
+            ..pod("a")
+        };
+        assert_eq!(plan([waits], names([]), true), Plan::default());
+        let runs = plan([waits], names(["a.json"]), true);
+        assert!(runs.write.contains_key("a.json") && runs.remove.is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! The controllers of Kubernetes.
 
 use super::pod::{Health, Pod};
+use super::ready::API_SERVER;
 use super::{Facts, ranges};
 use crate::kubernetes::component::Component;
 use crate::kubernetes::flags;
@@ -37,6 +38,8 @@ pub(super) fn pod(facts: &Facts<'_>) -> Pod {
             alive: "/healthz",
             ready: "/healthz",
         },
+        // It ends when the API server is not ready ten seconds after its start, and would be started in vain until then.
+        condition: API_SERVER,
         milli_cpu: 50,
         memory: 128,
     }

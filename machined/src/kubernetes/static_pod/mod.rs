@@ -7,6 +7,7 @@ pub mod apply;
 pub mod config;
 mod controller_manager;
 mod pod;
+pub mod ready;
 mod scheduler;
 
 pub use api_server::AUDIT;

@@ -35,6 +35,8 @@ pub(super) struct Pod {
     pub writes: Vec<&'static str>,
     /// How it is asked for its health.
     pub health: Health,
+    /// The condition that it begins at; empty: at once.
+    pub condition: &'static str,
     /// The part of a processor that is kept for it, in thousandths.
     pub milli_cpu: u32,
     /// The memory that is kept for it, in MiB.
@@ -73,6 +75,7 @@ impl Pod {
         StaticPod {
             image,
             manifest: format!("{manifest:#}\n"),
+            condition: self.condition.to_owned(),
         }
     }
 

@@ -21,6 +21,7 @@ pub(super) fn pod(_: &Facts<'_>) -> Pod {
             alive: "/livez",
             ready: "/readyz",
         },
+        condition: "",
         milli_cpu: 50,
         memory: 64,
     }
