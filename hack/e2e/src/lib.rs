@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod collector;
 mod cpio;
+pub mod kubectl;
 pub mod lab;
 pub mod loss;
 pub mod node;
@@ -22,6 +23,7 @@ pub mod volumes;
 pub mod web;
 
 pub use agent::Agent;
+pub use kubectl::Kubectl;
 pub use lab::Lab;
 pub use node::{Keyboard, Node, Since};
 pub use osctl::{Running, Said};

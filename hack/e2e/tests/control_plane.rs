@@ -1,16 +1,12 @@
 //! A Kubernetes cluster of one node: from `osctl cluster create` to a node that is Ready, and the same again after a reboot.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
+use e2e::kubectl::{Kubectl, is_ready, is_rolled_out, text};
 use e2e::{Lab, places};
 use provision::Deadline;
 use serde_json::Value;
-
-/// Where the API server listens.
-const PORT: u16 = 6443;
 
 /// The node of a cluster with this name.
 const CLUSTER: &str = "k8s";
@@ -18,6 +14,10 @@ const NODE: &str = "k8s-cp-1";
 
 /// Programs that start for the first time all at once, on a processor that may be an emulated one.
 const READY: Duration = Duration::from_secs(300);
+
+/// Two pods behind a service and one that asks them.
+const ECHO: &str = include_str!("../manifests/echo.yaml");
+const PROBE: &str = concat!("garboard.internal/probe:", env!("CARGO_PKG_VERSION"));
 
 /// The pods of a control plane.
 const PODS: [&str; 3] = [
@@ -45,15 +45,18 @@ fn one_node_becomes_ready_and_is_again_after_a_reboot() -> Result<()> {
     let before = lab.osctl("bootstrap")?.fine()?;
     ensure!(before.contains("had begun before"), "{before}");
 
-    let kubectl = Kubectl::of(&lab)?;
-    let boot = kubectl.node_is_ready(None)?;
-    kubectl.pods_run()?;
+    let kubectl = Kubectl::of(&lab, CLUSTER, NODE, READY)?;
+    let boot = node_is_ready(&kubectl, None)?;
+    pods_run(&kubectl)?;
     what_kubectl_says_is_true(&kubectl)?;
     what_the_node_says_is_true(&lab)?;
+    a_pod_answers_through_a_service(&kubectl)?;
 
+    kubectl.run("delete clusterrole garboard:coredns")?;
     lab.osctl("reboot --wait")?.fine()?;
     known(&lab)?;
-    kubectl.node_is_ready(Some(&boot)).map(drop)
+    node_is_ready(&kubectl, Some(&boot))?;
+    what_somebody_deleted_stays_away(&lab, &kubectl)
 }
 
 /// Waits until the node says that its cluster knows it.
@@ -75,93 +78,50 @@ fn waits_until_told(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// `kubectl`, with what `osctl kubeconfig` wrote.
-struct Kubectl {
-    program: PathBuf,
-    home: PathBuf,
-    config: PathBuf,
-    patience: Duration,
+/// Waits until the node is ready, on another boot than this; gives its boot.
+fn node_is_ready(kubectl: &Kubectl, before: Option<&str>) -> Result<String> {
+    let boot = |node: &Value| text(node, "/status/nodeInfo/bootID").to_owned();
+    let node = kubectl.until(&format!("get node {NODE}"), |node| {
+        is_ready(node) && Some(boot(node).as_str()) != before
+    })?;
+    Ok(boot(&node))
 }
 
-impl Kubectl {
-    fn of(lab: &Lab) -> Result<Self> {
-        let cluster = lab.clusters().open(&CLUSTER.parse()?)?;
-        let forwarded = cluster.vm(&NODE.parse()?)?.endpoint(PORT);
-        let forwarded = forwarded.context("the API server's port is not forwarded")?;
-        let config = lab.home().join("kubeconfig");
-        let written = lab.osctl(&format!(
-            "kubeconfig {} --server https://{forwarded}",
-            config.display()
-        ))?;
-        let written = written.fine()?;
-        ensure!(written.contains(CLUSTER), "{written}");
-        Ok(Self {
-            program: places::kubectl()?,
-            home: lab.home().to_owned(),
-            config,
-            patience: lab.patience(READY),
-        })
+fn pods_run(kubectl: &Kubectl) -> Result<()> {
+    for pod in PODS {
+        kubectl.until(&format!("get pod -n kube-system {pod}-{NODE}"), is_ready)?;
     }
-
-    /// What it prints, when it succeeds. It has nothing of the home that tests run in.
-    fn run(&self, line: &str) -> Result<String> {
-        let output = Command::new(&self.program)
-            .env("HOME", &self.home)
-            .env_remove("KUBECONFIG")
-            .env_remove("KUBERC")
-            .arg("--kubeconfig")
-            .arg::<&Path>(&self.config)
-            .arg("--request-timeout=30s")
-            .args(line.split(' '))
-            .output()
-            .context("starting kubectl")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let error = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "kubectl {line}: {error}{text}");
-        Ok(text)
+    for set in ["daemonset/kube-proxy", "deployment/coredns"] {
+        kubectl.until(&format!("get -n kube-system {set}"), is_rolled_out)?;
     }
-
-    fn json(&self, line: &str) -> Result<Value> {
-        Ok(serde_json::from_str(
-            &self.run(&format!("{line} -o json"))?,
-        )?)
-    }
-
-    /// Asks until the answer is the one that is waited for; an API server that starts again gives none.
-    fn until(&self, line: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
-        let mut last = None;
-        let found = Deadline::after(self.patience).until(|| {
-            let answer = self.json(line);
-            let found = answer.as_ref().ok().filter(|it| wanted(it)).cloned();
-            last = Some(answer);
-            found
-        });
-        found.with_context(|| format!("kubectl {line} last said {last:?}"))
-    }
-
-    /// Waits until the node is ready, on another boot than this; gives its boot.
-    fn node_is_ready(&self, before: Option<&str>) -> Result<String> {
-        let boot = |node: &Value| text(node, "/status/nodeInfo/bootID").to_owned();
-        let node = self.until(&format!("get node {NODE}"), |node| {
-            is_ready(node) && Some(boot(node).as_str()) != before
-        })?;
-        Ok(boot(&node))
-    }
-
-    fn pods_run(&self) -> Result<()> {
-        for pod in PODS {
-            self.until(&format!("get pod -n kube-system {pod}-{NODE}"), is_ready)?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
-/// Whether a node or a pod says that it is ready.
-fn is_ready(object: &Value) -> bool {
-    let conditions = object.pointer("/status/conditions");
-    let conditions = conditions.and_then(Value::as_array).into_iter().flatten();
-    let mut ready = conditions.filter(|it| text(it, "/type") == "Ready");
-    ready.next().is_some_and(|it| text(it, "/status") == "True")
+/// By the name of the service, from within a pod; the node answers for its pods' output and for what is run in them.
+fn a_pod_answers_through_a_service(kubectl: &Kubectl) -> Result<()> {
+    kubectl.apply(&ECHO.replace("PROBE", PROBE))?;
+    kubectl.until("get deployment/echo", is_rolled_out)?;
+    kubectl.until("get pod asker", is_ready)?;
+    let ask = "exec asker -- /usr/bin/probe";
+    let name = "echo.default.svc.cluster.local";
+    let answer = kubectl.prints(&format!("{ask} get http://{name}/"), |it| {
+        it.contains("\"host\":\"echo-")
+    })?;
+    ensure!(answer.contains("10.244."), "{answer}");
+    let service = kubectl.json("get service echo")?;
+    let address = text(&service, "/spec/clusterIP");
+    kubectl.prints(&format!("{ask} lookup {name}."), |it| it.trim() == address)?;
+    kubectl.run("logs asker").map(drop)
+}
+
+/// What somebody changed or deleted does not come back, not even after a reboot.
+fn what_somebody_deleted_stays_away(lab: &Lab, kubectl: &Kubectl) -> Result<()> {
+    let role = "get clusterrole garboard:coredns --ignore-not-found";
+    kubectl.prints(role, str::is_empty)?;
+    lab.osctl_until("get manifeststatuses coredns -o json", |it| {
+        it.contains("\"reason\": \"\"")
+    })?;
+    kubectl.prints(role, str::is_empty).map(drop)
 }
 
 /// Versions, addresses and the range of pods are what they should be.
@@ -184,14 +144,6 @@ fn what_kubectl_says_is_true(kubectl: &Kubectl) -> Result<()> {
     let taint = text(&node, "/spec/taints/0/key");
     ensure!(taint == "node-role.kubernetes.io/control-plane", "{node}");
     Ok(())
-}
-
-/// A text in an object; empty where there is none.
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }
 
 /// So is what the node says of it.
