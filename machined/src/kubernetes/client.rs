@@ -2,8 +2,14 @@
 //!
 //! A connection each, since this node asks seldom.
 
+#[cfg(test)]
+pub(crate) mod fake;
+mod lines;
+
+pub use lines::Lines;
+
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +28,11 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+use crate::kubernetes::static_pod::API_PORT;
+
+/// The API server that this node asks.
+pub const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), API_PORT);
 
 /// How long an answer may take. An API server that is about to answer at all does so within a minute, its own limit.
 const ANSWER: Duration = Duration::from_secs(70);
@@ -67,20 +78,25 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// What it answered instead, if it was asked at all.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
     /// Whether it answered that there is no such thing.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        self.is(StatusCode::NOT_FOUND)
+        self.status() == Some(StatusCode::NOT_FOUND)
     }
 
     /// Whether it answered that there is one already.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        self.is(StatusCode::CONFLICT)
-    }
-
-    fn is(&self, answer: StatusCode) -> bool {
-        matches!(self, Self::Refused { status, .. } if *status == answer)
+        self.status() == Some(StatusCode::CONFLICT)
     }
 }
 
@@ -149,6 +165,16 @@ impl Client {
         timeout(ANSWER, asked)
             .await
             .map_err(|_| ClientError::Slow)?
+    }
+
+    /// The objects that come in one by one, each in a line, until the server ends it.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub async fn lines(&self, path: &str) -> Result<Lines, ClientError> {
+        let open = self.open(Method::GET, path, "application/json", None);
+        let open = timeout(ANSWER, open).await;
+        Ok(Lines::new(open.map_err(|_| ClientError::Slow)??))
     }
 
     async fn open(

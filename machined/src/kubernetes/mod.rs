@@ -41,8 +41,11 @@ pub fn register(
     ))?;
     controllers.register(manifest::config::Config)?;
     controllers.register(manifest::apply::Apply)?;
-    controllers.register(node::status::Status::new(Component::Kubelet.folder()))?;
     controllers.register(node::role::Role)?;
+    controllers.register(node::status::Status::new(
+        Component::Kubelet.folder(),
+        node::status::FILE.into(),
+    ))?;
     controllers.register(node::network::Network::new(pod_network::FILE.into()))?;
     Ok(())
 }

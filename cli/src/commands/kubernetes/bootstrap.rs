@@ -8,6 +8,7 @@ use api::v1alpha1::BootstrapRequest;
 use api::v1alpha1::cluster_service_client::ClusterServiceClient;
 use cosi::wire::Client;
 use resources::kubernetes::NodeStatus;
+use resources::net::HostnameSpec;
 use resources::runtime::{Health, ServiceState, ServiceStatus};
 use serde::Serialize;
 use store::{Registry, Spec};
@@ -111,13 +112,16 @@ async fn look(channel: Channel) -> Result<Seen> {
     let mut registry = Registry::new();
     registry
         .register::<ServiceStatus>()?
+        .register::<HostnameSpec>()?
         .register::<NodeStatus>()?;
     let client = Client::new(channel, Arc::new(registry));
-    let types = NodeStatus::DEFINITION;
-    if !client
-        .list_as::<NodeStatus>(types.namespace)
-        .await?
-        .is_empty()
+    let names = client.list_as::<HostnameSpec>(HostnameSpec::DEFINITION.namespace);
+    let names = names.await?;
+    let nodes = client.list_as::<NodeStatus>(NodeStatus::DEFINITION.namespace);
+    let nodes = nodes.await?;
+    if names
+        .iter()
+        .any(|name| nodes.iter().any(|it| it.id() == name.spec.hostname))
     {
         return Ok(Seen::Known);
     }

@@ -52,7 +52,7 @@ pub struct KubeletConfig {
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub annotations: BTreeMap<LabelKey, String>,
-    /// Taints that the node joins the cluster with; afterwards `kubectl taint` changes them. Left out, a control plane has
+    /// Taints of the node. A worker joins the cluster with them, and afterwards `kubectl taint` changes them. Left out, a control plane has
     /// `node-role.kubernetes.io/control-plane:NoSchedule` and a worker none; `[]` is none, so that pods come to a control plane too.
     #[serde(
         default,

@@ -1,6 +1,7 @@
 //! A node as its cluster knows it.
 //!
-//! Written by machined in `kubernetes`, id: the node's name. There is none before the cluster knows it.
+//! Written by machined in `kubernetes`, id: the node's name, one for every node of the cluster; the own one has the name of the
+//! machine. While no API server answers, they are what it said last, and the own one is not ready.
 
 use serde::{Deserialize, Serialize};
 use store::Spec;
@@ -14,7 +15,13 @@ use crate::net::Cidr;
     type = "NodeStatuses.kubernetes.garboard",
     namespace = "kubernetes",
     aliases("nodestatus", "nodestatuses"),
-    columns(("READY", "ready"), ("POD-RANGES", "podRanges"), ("REASON", "reason"))
+    columns(
+        ("READY", "ready"),
+        ("CONTROL-PLANE", "controlPlane"),
+        ("VERSION", "kubeletVersion"),
+        ("ADDRESSES", "addresses"),
+        ("REASON", "reason"),
+    )
 )]
 pub struct NodeStatus {
     /// Whether pods can run on it.

@@ -1,6 +1,11 @@
-//! The node in its cluster: what the cluster says of it, and what follows for pods.
+//! The nodes of the cluster: what it says of them, what the config says of the own one, and what follows for pods.
 
+mod ask;
+mod follow;
+mod keep;
+mod known;
 pub mod network;
 pub mod object;
+mod owned;
 pub mod role;
 pub mod status;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use resources::kubernetes::{KUBERNETES, KubernetesSpec, NodeStatus, PodNetwork};
+use resources::net::{HOSTNAME, HostnameSpec};
 
 use crate::kubernetes::pod_network;
 use crate::network::file;
@@ -19,6 +20,7 @@ cosi::declare! {
     Network as "kubernetes.node.network" {
         reads KubernetesSpec;
         reads NodeStatus;
+        reads HostnameSpec;
     }
 }
 
@@ -46,8 +48,9 @@ impl Controller for Network {
             return Ok(Outcome::Done);
         }
         // As long as nobody says otherwise the pods keep what they have.
-        let nodes = cx.list::<NodeStatus>();
-        let Some(node) = nodes.iter().find(|it| !it.spec.pod_ranges.is_empty()) else {
+        let name = cx.get::<HostnameSpec>(HOSTNAME);
+        let node = name.and_then(|it| cx.get::<NodeStatus>(&it.spec.hostname));
+        let Some(node) = node.filter(|it| !it.spec.pod_ranges.is_empty()) else {
             return Ok(Outcome::WaitingOn(
                 "a range of addresses for the node's pods".to_owned(),
             ));

@@ -1,8 +1,8 @@
-//! A `Node` of Kubernetes, as far as this node cares. Pure.
+//! A `Node` of Kubernetes, as far as nodes care. Pure.
 
-use resources::kubernetes::{KubeletSpec, NodeStatus};
+use resources::kubernetes::NodeStatus;
 use resources::net::Cidr;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 /// The label of nodes of the control plane, as kubeadm and kubectl know it.
 pub const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
@@ -51,50 +51,11 @@ pub fn read(object: &Value) -> NodeStatus {
     }
 }
 
-/// What has to be changed in an object so that it has these labels and annotations, each `KEY=VALUE`, as a merge patch; `None`
-/// when it has them. What others gave it stays, and so does what the config had before.
-#[must_use]
-pub fn patch(object: &Value, node: &KubeletSpec) -> Option<Value> {
-    let lacking = |kind: &str, wanted: &[String]| {
-        let has = object.pointer(&format!("/metadata/{kind}"));
-        let pairs = wanted.iter().filter_map(|it| it.split_once('='));
-        let lacking = pairs.filter(|(key, value)| {
-            let now = has.and_then(|it| it.get(*key)).and_then(Value::as_str);
-            now != Some(*value)
-        });
-        let lacking: Map<_, _> = lacking
-            .map(|(key, value)| (key.to_owned(), value.into()))
-            .collect();
-        (kind.to_owned(), Value::Object(lacking))
-    };
-    let metadata: Map<_, _> = [
-        lacking("labels", &node.labels),
-        lacking("annotations", &node.annotations),
-    ]
-    .into_iter()
-    .filter(|(_, lacking)| lacking.as_object().is_some_and(|it| !it.is_empty()))
-    .collect();
-    (!metadata.is_empty()).then(|| json!({"metadata": metadata}))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    #[test]
-    fn labels_and_annotations_of_the_config_are_put_on_and_others_stay() {
-        let node = KubeletSpec {
-            labels: vec!["a=1".to_owned(), "b=2".to_owned()],
-            annotations: vec!["contact=x=y".to_owned()],
-            ..KubeletSpec::default()
-        };
-        let object = json!({"metadata": {"labels": {"a": "1", "b": "0", "c": "3"}}});
-        let patch = super::patch(&object, &node).expect("something is lacking");
-        let wanted = json!({"metadata": {"labels": {"b": "2"}, "annotations": {"contact": "x=y"}}});
-        assert_eq!(patch, wanted);
-        let whole = json!({"metadata": {"labels": {"a": "1", "b": "2"}, "annotations": {"contact": "x=y"}}});
-        assert_eq!(super::patch(&whole, &node), None);
-    }
+    use super::*;
 
     #[test]
     fn a_node_says_how_it_is() {

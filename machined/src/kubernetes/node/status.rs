@@ -1,124 +1,210 @@
-//! Asks the cluster what it says of this node, and puts the config's labels and annotations on it.
+//! Shows the nodes of the cluster, and whether the own one has what its config says.
+//!
+//! Two tasks belong to it and end with it: one follows what the cluster says (`follow`), one changes the own node (`keep`). What the
+//! cluster said last is in a file in memory too, so that routes to other nodes outlive machined while no API server answers.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use cosi::{Controller, Cx, Dirty, Error, Outcome};
-use http::Method;
-use pki::{Identity, Trust};
+use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
+use futures_util::stream;
+use resources::config::MachineConfig;
 use resources::kubernetes::{KUBELET, KUBERNETES, KubeletSpec, KubernetesSpec, NodeStatus};
 use resources::net::{HOSTNAME, HostnameSpec};
-use thiserror::Error;
-use tokio::fs;
+use resources::runtime::Condition;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use super::object;
-use crate::kubernetes::client::{Client, ClientError};
-use crate::kubernetes::static_pod::API_PORT;
+use super::ask::Asker;
+use super::follow::follow;
+use super::keep::{Wanted, keep};
+use super::known::Known;
+use crate::network::file;
 
-/// How often a node that is not ready yet asks, and one that is.
-const SOON: Duration = Duration::from_secs(3);
-const LATER: Duration = Duration::from_secs(60);
+/// What the cluster said last.
+pub const FILE: &str = "/run/garboard/kubernetes/nodes.json";
+
+/// The condition that the own node has the labels, annotations and taints of its config.
+pub const CONDITION: &str = "node";
 
 /// The controller.
 #[derive(Debug)]
 pub struct Status {
-    folder: PathBuf,
+    asker: Asker,
+    file: PathBuf,
+    known: watch::Sender<Known>,
+    running: Option<Running>,
+}
+
+/// The tasks for a node of this name; dropped, they end.
+#[derive(Debug)]
+struct Running {
+    name: String,
+    wanted: watch::Sender<Wanted>,
+    tasks: JoinSet<()>,
 }
 
 cosi::declare! {
     Status as "kubernetes.node.status" {
+        reads MachineConfig;
         reads KubernetesSpec;
         reads KubeletSpec;
         reads HostnameSpec;
+        shares Condition;
         writes NodeStatus;
     }
 }
 
-/// Why the cluster could not be asked.
-#[derive(Debug, Error)]
-enum AskError {
-    #[error("reading {0}")]
-    File(PathBuf, #[source] std::io::Error),
-    #[error("the certificate of the node")]
-    Identity(#[source] pki::IdentityError),
-    #[error("the authority of the cluster")]
-    Trust(#[source] pki::TrustError),
-    #[error("TLS")]
-    Tls(#[source] pki::tls::TlsError),
-    #[error(transparent)]
-    Client(#[from] ClientError),
+impl Status {
+    /// Asks as the kubelet, whose files are in this folder; remembers in a file.
+    #[must_use]
+    pub fn new(folder: PathBuf, file: PathBuf) -> Self {
+        Self {
+            asker: Asker::new(folder),
+            file,
+            known: watch::Sender::default(),
+            running: None,
+        }
+    }
+
+    async fn stop(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            running.tasks.shutdown().await;
+        }
+    }
+
+    /// Has the tasks run for a node of this name.
+    async fn run(&mut self, name: &str, wanted: Wanted) {
+        if let Some(running) = &self.running
+            && running.name == name
+        {
+            running.wanted.send_if_modified(|it| {
+                let news = *it != wanted;
+                *it = wanted;
+                news
+            });
+            return;
+        }
+        self.stop().await;
+        let nodes = fs::read(&self.file).unwrap_or_default();
+        self.known.send_replace(Known {
+            // None, or a spoilt one, is one that has to be asked for.
+            nodes: serde_json::from_slice(&nodes).unwrap_or_default(),
+            fault: Some("the API server was not asked yet".to_owned()),
+            ..Known::default()
+        });
+        let (wanted, seen) = watch::channel(wanted);
+        let mut tasks = JoinSet::new();
+        let (asker, known) = (&self.asker, &self.known);
+        tasks.spawn(follow(asker.clone(), name.to_owned(), known.clone()));
+        tasks.spawn(keep(asker.clone(), name.to_owned(), seen, known.clone()));
+        self.running = Some(Running {
+            name: name.to_owned(),
+            wanted,
+            tasks,
+        });
+    }
+
+    fn remember(&self, nodes: &BTreeMap<String, NodeStatus>) -> Result<(), Error> {
+        if let Some(folder) = self.file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let text = serde_json::to_string(nodes)?;
+        Ok(file::replace(&self.file, &text)?)
+    }
 }
 
-impl Status {
-    /// Asks as the kubelet, whose files are in this folder.
-    #[must_use]
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+/// The nodes as they are shown: that the own one is well is not believed of an API server that does not answer.
+fn shown(known: &Known, own: &str) -> BTreeMap<String, NodeStatus> {
+    let mut nodes = known.nodes.clone();
+    if let (Some(node), Some(fault)) = (nodes.get_mut(own), &known.fault) {
+        node.ready = false;
+        node.reason.clone_from(fault);
     }
+    nodes
+}
 
-    async fn text(&self, name: &str) -> Result<String, AskError> {
-        let path = self.folder.join(name);
-        let text = fs::read_to_string(&path).await;
-        text.map_err(|error| AskError::File(path, error))
-    }
-
-    /// The node as the cluster knows it; `None`: not at all.
-    async fn ask(&self, name: &str, wanted: &KubeletSpec) -> Result<Option<NodeStatus>, AskError> {
-        let (own, authority) = (self.text("client.pem").await?, self.text("ca.crt").await?);
-        let own = Identity::from_pem(&own, &own).map_err(AskError::Identity)?;
-        let authority = Trust::from_pem(&authority).map_err(AskError::Trust)?;
-        let server = SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT));
-        let client = Client::new(server, &authority, &own).map_err(AskError::Tls)?;
-        let path = format!("/api/v1/nodes/{name}");
-        let object = match client.get(&path).await {
-            Ok(object) => object,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        if let Some(patch) = object::patch(&object, wanted) {
-            let merge = "application/merge-patch+json";
-            client
-                .send(Method::PATCH, &path, merge, Some(&patch))
-                .await?;
-        }
-        Ok(Some(object::read(&object)))
+fn condition(unmet: Option<&String>) -> Condition {
+    let message = unmet.map_or(
+        "it has the labels, annotations and taints of its config",
+        |it| it,
+    );
+    Condition {
+        met: unmet.is_none(),
+        message: message.to_owned(),
     }
 }
 
 impl Controller for Status {
+    fn sources(&mut self) -> Vec<Source> {
+        let news = stream::unfold(self.known.subscribe(), |mut known| async move {
+            known.changed().await.ok()?;
+            Some(((), known))
+        });
+        vec![Box::pin(news)]
+    }
+
     async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
-        cx.replace::<NodeStatus>();
-        let (Some(_), Some(wanted), Some(name)) = (
+        let (Some(_), Some(node)) = (
             cx.get::<KubernetesSpec>(KUBERNETES),
             cx.get::<KubeletSpec>(KUBELET),
-            cx.get::<HostnameSpec>(HOSTNAME),
         ) else {
+            self.stop().await;
+            cx.replace::<NodeStatus>();
+            cx.remove::<Condition>(CONDITION);
+            if cx.deletions_allowed() && self.file.exists() {
+                fs::remove_file(&self.file)?;
+            }
             return Ok(Outcome::Done);
         };
-        let name = name.spec.hostname.clone();
-        let known = cx.mine::<NodeStatus>();
-        let known = known
-            .iter()
-            .find(|it| it.id() == name)
-            .map(|it| (*it.spec).clone());
-        let status = match self.ask(&name, &wanted.spec).await {
-            Ok(None) => return Ok(Outcome::Requeue(SOON)),
-            Ok(Some(status)) => status,
-            // What it said last holds until it says something else: its pods go on too.
-            Err(error) => {
-                let Some(known) = known else {
-                    return Ok(Outcome::Requeue(SOON));
-                };
-                NodeStatus {
-                    ready: false,
-                    reason: cosi::report(&error),
-                    ..known
-                }
-            }
+        let Some(name) = cx.get::<HostnameSpec>(HOSTNAME) else {
+            return Ok(Outcome::WaitingOn("the node's name".to_owned()));
         };
-        let again = if status.ready { LATER } else { SOON };
-        cx.put(name, status);
-        Ok(Outcome::Requeue(again))
+        let name = name.spec.hostname.clone();
+        let documents = crate::config::documents(cx.parts().0)?;
+        let trust = documents.kubernetes_trust();
+        let plane = trust.and_then(|it| it.control_plane.as_ref());
+        let wanted = Wanted {
+            node: (*node.spec).clone(),
+            issuer: plane.map(|it| it.issuer.clone()),
+        };
+        self.run(&name, wanted).await;
+        let known = self.known.borrow().clone();
+        if known.fault.is_none() {
+            self.remember(&known.nodes)?;
+        }
+        match &known.own {
+            Some(_) => cx.put(CONDITION, condition(known.unmet.as_ref())),
+            None => cx.remove::<Condition>(CONDITION),
+        }
+        cx.replace::<NodeStatus>();
+        for (name, status) in shown(&known, &name) {
+            cx.put(name, status);
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_own_node_is_doubted_while_nobody_answers() {
+        let ready = NodeStatus {
+            ready: true,
+            ..NodeStatus::default()
+        };
+        let names = ["a", "b"].map(|it| (it.to_owned(), ready.clone()));
+        let mut known = Known {
+            nodes: names.into(),
+            ..Known::default()
+        };
+        assert_eq!(shown(&known, "b"), known.nodes);
+        known.fault = Some("refused".to_owned());
+        let shown = shown(&known, "b");
+        assert!(shown["a"].ready);
+        assert!(!shown["b"].ready && shown["b"].reason == "refused");
     }
 }

@@ -1,0 +1,96 @@
+//! Who this node is to an API server.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::config::KeyPair;
+use jiff::{SignedDuration, Timestamp};
+use pki::kubernetes::admin;
+use pki::{Authority, Identity, Trust};
+use thiserror::Error;
+use tokio::fs;
+
+use super::known::SaidError;
+use crate::kubernetes::client::{Client, ClientError, SERVER};
+
+/// How soon it is asked again, whatever has come of it.
+const AGAIN: Duration = Duration::from_secs(3);
+
+/// For how long a node of the control plane is an administrator when it changes its own object: the change takes seconds.
+const ADMIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// Why the cluster could not be asked.
+#[derive(Debug, Error)]
+pub(super) enum AskError {
+    #[error("reading {0}")]
+    File(PathBuf, #[source] std::io::Error),
+    #[error("the certificate of the node")]
+    Identity(#[source] pki::IdentityError),
+    #[error("a certificate to change the node with")]
+    Issue(#[source] pki::IssueError),
+    #[error("the authority of the cluster")]
+    Trust(#[source] pki::TrustError),
+    #[error("TLS")]
+    Tls(#[source] pki::tls::TlsError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Said(#[from] SaidError),
+}
+
+/// Asks as the kubelet, whose files are in a folder.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
+    folder: PathBuf,
+    server: SocketAddr,
+    /// How soon again.
+    pub(super) again: Duration,
+}
+
+impl Asker {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            server: SERVER,
+            again: AGAIN,
+        }
+    }
+
+    /// One that asks another server without waiting.
+    #[cfg(test)]
+    pub(super) fn of(folder: PathBuf, server: SocketAddr) -> Self {
+        Self {
+            folder,
+            server,
+            again: Duration::from_millis(1),
+        }
+    }
+
+    /// As the kubelet. Its files are read each time, since certificates are replaced.
+    pub(super) async fn kubelet(&self) -> Result<Client, AskError> {
+        let own = self.text("client.pem").await?;
+        let own = Identity::from_pem(&own, &own).map_err(AskError::Identity)?;
+        self.client(&own).await
+    }
+
+    /// As an administrator, whom audit records know as the node: kubelets may not change everything of their nodes.
+    pub(super) async fn admin(&self, issuer: &KeyPair, node: &str) -> Result<Client, AskError> {
+        let issuer = Authority::from_pem(issuer.certificate.as_pem(), issuer.key.as_pem());
+        let spec = admin(&format!("garboard:node:{node}"), ADMIN);
+        let own = issuer.and_then(|it| it.issue(&spec, Timestamp::now()));
+        self.client(&own.map_err(AskError::Issue)?).await
+    }
+
+    async fn client(&self, own: &Identity) -> Result<Client, AskError> {
+        let authority = self.text("ca.crt").await?;
+        let authority = Trust::from_pem(&authority).map_err(AskError::Trust)?;
+        Client::new(self.server, &authority, own).map_err(AskError::Tls)
+    }
+
+    async fn text(&self, name: &str) -> Result<String, AskError> {
+        let path = self.folder.join(name);
+        let text = fs::read_to_string(&path).await;
+        text.map_err(|error| AskError::File(path, error))
+    }
+}

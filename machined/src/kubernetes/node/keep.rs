@@ -1,0 +1,172 @@
+//! Keeps on the own node what the config says of it.
+
+use std::time::Duration;
+
+use ::config::KeyPair;
+use http::{Method, StatusCode};
+use resources::kubernetes::KubeletSpec;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::ask::{AskError, Asker};
+use super::known::Known;
+use super::owned::{self, Plan};
+
+/// After so long a change that was refused is tried once more: whoever refused it may have been told otherwise.
+const REFUSED: Duration = Duration::from_secs(300);
+
+/// What the node should have.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Wanted {
+    /// By the config.
+    pub(super) node: KubeletSpec,
+    /// What makes administrators, on nodes of the control plane.
+    pub(super) issuer: Option<KeyPair>,
+}
+
+/// Does so until it is cancelled, which it may be at any moment: a change is one request.
+pub(super) async fn keep(
+    asker: Asker,
+    own: String,
+    wanted: watch::Receiver<Wanted>,
+    known: watch::Sender<Known>,
+) {
+    let keeper = Keeper { asker, own };
+    let mut seen = known.subscribe();
+    let mut wanted = wanted;
+    loop {
+        let what = wanted.borrow_and_update().clone();
+        let node = seen.borrow_and_update().own.clone();
+        let (mut again, mut unmet) = (None, None);
+        if let Some(node) = &node {
+            let plan = owned::plan(node, &keeper.own, &what.node, what.issuer.is_some());
+            let done = keeper.send(&plan, what.issuer.as_ref()).await;
+            again = done.as_ref().err().map(|it| keeper.pause(it));
+            unmet = done.err().map(|it| cosi::report(&it)).or(plan.left);
+        }
+        known.send_if_modified(|known| {
+            let news = known.unmet != unmet;
+            known.unmet = unmet;
+            news
+        });
+        // What was refused for an object is not tried again for the same one, however often that is told.
+        let object = node.map(|it| it.object);
+        let other = seen.wait_for(|it| it.own.as_ref().map(|it| &it.object) != object.as_ref());
+        let changed = async {
+            tokio::select! {
+                other = other => other.map(drop).is_ok(),
+                wanted = wanted.changed() => wanted.is_ok(),
+            }
+        };
+        let going_on = match again {
+            Some(again) => timeout(again, changed).await.unwrap_or(true),
+            None => changed.await,
+        };
+        if !going_on {
+            return;
+        }
+    }
+}
+
+struct Keeper {
+    asker: Asker,
+    own: String,
+}
+
+impl Keeper {
+    async fn send(&self, plan: &Plan, issuer: Option<&KeyPair>) -> Result<(), AskError> {
+        let Some(patch) = &plan.patch else {
+            return Ok(());
+        };
+        let client = match issuer {
+            Some(issuer) => self.asker.admin(issuer, &self.own).await?,
+            None => self.asker.kubelet().await?,
+        };
+        let path = format!("/api/v1/nodes/{}", self.own);
+        let merge = "application/merge-patch+json";
+        client
+            .send(Method::PATCH, &path, merge, Some(patch))
+            .await?;
+        tracing::info!(node = self.own, "labels, annotations or taints changed");
+        Ok(())
+    }
+
+    /// How long after this the same is tried again.
+    fn pause(&self, error: &AskError) -> Duration {
+        match error {
+            AskError::Client(error) if error.status().is_some_and(is_refusal) => REFUSED,
+            _ => self.asker.again,
+        }
+    }
+}
+
+/// Whether the change itself is refused. One that others came before with another change, or a server that is not well, is not that.
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error()
+        && ![StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::{Value, json};
+    use tokio::task::JoinSet;
+
+    use super::super::known::Own;
+    use super::*;
+    use crate::kubernetes::client::fake::{Answer, serve};
+
+    #[tokio::test]
+    async fn a_refused_change_says_why_and_waits_for_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&asked);
+        let server = serve(folder.path(), move |request| {
+            heard.lock().unwrap().push(request.object.clone());
+            match request.object.pointer("/metadata/labels/bad") {
+                Some(_) => Answer::refused(403, "bad is not allowed"),
+                None => Answer::of(json!({})),
+            }
+        })
+        .await;
+        let asker = Asker::of(folder.path().to_owned(), server.address);
+        let with = |label: &str| Wanted {
+            node: KubeletSpec {
+                labels: vec![label.to_owned()],
+                ..KubeletSpec::default()
+            },
+            issuer: None,
+        };
+        let (order, wanted) = watch::channel(with("bad=1"));
+        let known = watch::Sender::new(Known {
+            own: Some(Own::default()),
+            ..Known::default()
+        });
+        let mut seen = known.subscribe();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(keep(asker, "b".to_owned(), wanted, known.clone()));
+        let refused = seen
+            .wait_for(|it| it.unmet.is_some())
+            .await
+            .unwrap()
+            .clone();
+        let refused = refused.unmet.unwrap();
+        assert!(refused.contains("bad is not allowed"), "{refused}");
+        // What others do is no reason to ask again.
+        known.send_modify(|it| drop(it.nodes.insert("a".to_owned(), Default::default())));
+        order.send_replace(with("good=1"));
+        seen.wait_for(|it| it.unmet.is_none()).await.unwrap();
+        let asked = asked.lock().unwrap();
+        let labels: Vec<&Value> = asked.iter().map(|it| &it["metadata"]["labels"]).collect();
+        assert_eq!(labels, [&json!({"bad": "1"}), &json!({"good": "1"})]);
+    }
+
+    #[test]
+    fn others_that_came_first_are_no_refusal() {
+        assert!(!is_refusal(StatusCode::CONFLICT));
+        assert!(!is_refusal(StatusCode::SERVICE_UNAVAILABLE));
+        assert!(is_refusal(StatusCode::FORBIDDEN));
+        assert!(is_refusal(StatusCode::UNPROCESSABLE_ENTITY));
+    }
+}
