@@ -13,6 +13,7 @@ use crate::block::{self, Disks};
 use crate::config::DiskError;
 use crate::images;
 use crate::kubernetes;
+use crate::kubernetes::balancer;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::network;
 use crate::network::time_server::config::Lookup;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub lookup: Lookup,
     /// Who orders a Kubernetes cluster to begin.
     pub bootstrap: Bootstrap,
+    /// What says where the Kubernetes API is.
+    pub balancer: balancer::apply::Apply,
 }
 
 /// What changes this machine could not be prepared.
@@ -141,7 +144,7 @@ pub fn register(
     controllers.register(trusted_roots::apply::Apply::new(
         host.folder.join("ca-certificates.crt"),
     ))?;
-    kubernetes::register(controllers, &parts.bootstrap)?;
+    kubernetes::register(controllers, &parts.bootstrap, parts.balancer)?;
     log_destination::register(controllers, host.folder, parts.lookup.clone())?;
     network::register(controllers, host, parts.lookup)
 }

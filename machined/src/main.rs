@@ -59,7 +59,7 @@ fn life() -> Result<(), Fatal> {
         .map_err(Fatal::Runtime)?;
     let lived = runtime.block_on(async {
         let machined = Machined::start(Path::new(RUN), link, greeting).map_err(Fatal::Start)?;
-        tasks::serve(machined).await.map_err(Fatal::Serve)
+        Box::pin(tasks::serve(machined)).await.map_err(Fatal::Serve)
     });
     // A console that somebody has stopped may hold its thread for ever.
     runtime.shutdown_background();

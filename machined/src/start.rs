@@ -3,13 +3,14 @@
 //! Tasks: every one is a branch of [`tasks::serve`](crate::tasks::serve), which ends when the machine goes down. None is detached.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use pki::pairing::PairingString;
 use store::{CommitError, Registry, RegistryError, Store};
-use sys::link::{DaemonEnd, Greeting, Start};
+use sys::link::{DaemonEnd, Greeting, Start, StoreName};
 use sys::uevent::Listener;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
@@ -25,6 +26,7 @@ use crate::images::cache::status::Status as Looks;
 use crate::images::registry::Registry as Images;
 use crate::images::{self, Faults, Places};
 use crate::inspect::Inspect;
+use crate::kubernetes::balancer::{self, Balancer};
 use crate::kubernetes::component::Component;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::kubernetes::etcd::data;
@@ -108,6 +110,7 @@ pub struct Machined {
     pub(crate) no_services: watch::Receiver<bool>,
     pub(crate) journal: Journal,
     pub(crate) images: Images,
+    pub(crate) balancer: Balancer,
 }
 
 impl Machined {
@@ -121,9 +124,7 @@ impl Machined {
         let (epoch, safe) = (greeting.start.epoch, greeting.start.safe);
         tracing::info!(epoch, safe, kernel = machine.kernel, "start");
         let init = InitLink::new(link).map_err(StartError::Init)?;
-        let path = run.join("machined.sock");
-        let sockets = Sockets::take(greeting.stored, ::api::PORT, &path, NETWORKD, &init);
-        let sockets = sockets.map_err(StartError::Socket)?;
+        let sockets = sockets(run, greeting.stored, &init)?;
 
         let registry = Arc::new(registry().map_err(StartError::Registry)?);
         let store = Store::new(machine.epoch(epoch));
@@ -178,8 +179,20 @@ impl Machined {
             no_services: api.no_services,
             journal,
             images,
+            balancer: api.balancer,
         })
     }
+}
+
+/// The sockets that others reach us by.
+fn sockets(
+    run: &Path,
+    stored: Vec<(StoreName, OwnedFd)>,
+    init: &InitLink,
+) -> Result<Sockets, StartError> {
+    let path = run.join("machined.sock");
+    let sockets = Sockets::take(stored, ::api::PORT, &path, NETWORKD, init);
+    sockets.map_err(StartError::Socket)
 }
 
 /// Where configs are kept, and who looks for the disk: nobody, when the node was asked to leave its disks alone.
@@ -277,6 +290,7 @@ struct Api {
     endpoint: watch::Receiver<Arc<Endpoint>>,
     pairing: (Kept, watch::Receiver<PairingString>),
     no_services: watch::Receiver<bool>,
+    balancer: Balancer,
 }
 
 /// Makes the API's server, and registers the controllers around it.
@@ -315,6 +329,9 @@ fn api(
         .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET);
 
     let no_services = effects.services.empty();
+    let lookup = Lookup::of(store.clone());
+    let authority = Component::Kubelet.file("ca.crt");
+    let (told, balancer) = balancer::parts(lookup.clone(), authority.into());
     let parts = Parts {
         identity,
         endpoint,
@@ -322,8 +339,9 @@ fn api(
         console,
         devices: Listener::open().map_err(StartError::Devices)?,
         effects,
-        lookup: Lookup::of(store.clone()),
+        lookup,
         bootstrap,
+        balancer: told,
     };
     register(controllers, parts, host).map_err(StartError::Controllers)?;
     Ok(Api {
@@ -331,6 +349,7 @@ fn api(
         endpoint: served,
         pairing: (kept, shown),
         no_services,
+        balancer,
     })
 }
 

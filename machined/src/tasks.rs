@@ -17,6 +17,7 @@ use crate::api::ServeError;
 use crate::block::volume::apply::DEVICES;
 use crate::config::source;
 use crate::images::registry::Registry as Images;
+use crate::kubernetes::balancer::Balancer;
 use crate::network::time::keep;
 use crate::network::time::kernel::ThisMachine;
 use crate::node::{End, LocalAccess, set_condition};
@@ -85,6 +86,7 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
         no_services,
         journal,
         images,
+        balancer,
         ..
     } = machined;
     let state =
@@ -111,6 +113,7 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
             kept.follow(shown),
             source::follow(&store, sources.as_ref()),
             Box::pin(serve_images(images, sockets.images)),
+            Box::pin(balance(balancer, sockets.kubernetes)),
         )
     };
     // The API ends when the machine or this process is to end and its calls have had time to; nothing else ends by
@@ -226,6 +229,15 @@ async fn serve_images(images: Images, listener: Option<std::net::TcpListener>) {
     if let Some(listener) = listener {
         let error = images.serve(listener).await;
         tracing::error!(%error, "no images are served any more");
+    }
+    std::future::pending().await
+}
+
+/// Passes connections of this node's programs on to API servers; never ends.
+async fn balance(balancer: Balancer, listener: Option<std::net::TcpListener>) {
+    if let Some(listener) = listener {
+        let error = balancer.serve(listener).await;
+        tracing::error!(%error, "no connections to the Kubernetes API are passed on any more");
     }
     std::future::pending().await
 }

@@ -9,6 +9,7 @@ use machined::block::{Disks, bundle};
 use machined::config::Storage;
 use machined::controllers::{Effects, Parts, register};
 use machined::images::{self, Faults, Places};
+use machined::kubernetes::balancer;
 use machined::kubernetes::etcd::bootstrap::Bootstrap;
 use machined::network::Host;
 use machined::network::time_server::config::Lookup;
@@ -25,6 +26,15 @@ use tokio::sync::watch;
 
 const BEGIN: &str = "<!-- The engine prints what follows; GARBOARD_BLESS=1 cargo test -p garboard-machined --test graph -->\n";
 const END: &str = "<!-- The engine printed this. -->\n";
+
+/// A node like any other.
+fn host() -> Host<'static> {
+    Host {
+        folder: Path::new("/run/garboard"),
+        command_line: "",
+        machine_id: "0123456789abcdef0123456789abcdef",
+    }
+}
 
 /// What works on disks.
 fn disks(folder: &Path, faults: watch::Sender<Faults>) -> Disks {
@@ -67,9 +77,11 @@ fn graph() -> String {
         images: images::parts(Places::default(), told).expect("a watch").0,
     };
     let store = Store::new(1);
+    let lookup = Lookup::of(store.clone());
     let parts = Parts {
         effects,
-        lookup: Lookup::of(store.clone()),
+        balancer: balancer::parts(lookup.clone(), folder.path().join("ca.crt")).0,
+        lookup,
         console: ConsoleController::new(
             Consoles::active(""),
             Level::new(folder.path().join("printk"), folder.path().join("kept")),
@@ -82,13 +94,8 @@ fn graph() -> String {
         devices: Listener::open().expect("the kernel's announcements"),
         bootstrap: Bootstrap::new(folder.path().join("etcd"), 0),
     };
-    let host = Host {
-        folder: Path::new("/run/garboard"),
-        command_line: "",
-        machine_id: "0123456789abcdef0123456789abcdef",
-    };
     let mut runtime = cosi::Runtime::new("machined", store);
-    register(&mut runtime, parts, host).expect("no two controllers claim the same");
+    register(&mut runtime, parts, host()).expect("no two controllers claim the same");
     let mut graph = cosi::Graph::default();
     for node in runtime.graph().nodes() {
         graph.add(*node).expect("machined's own");

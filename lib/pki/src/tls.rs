@@ -91,7 +91,8 @@ pub fn client(nodes: &Trust, own: &Identity) -> Result<Arc<ClientConfig>, TlsErr
     Ok(finish_client(config))
 }
 
-/// The client's side to a running node without a certificate of its own. The node refuses it; this is for tests of just that.
+/// The client's side to a running node without a certificate of its own. A node's API refuses it; some of what Kubernetes' API tells
+/// is for anybody.
 ///
 /// # Errors
 /// When TLS 1.3 cannot be set up.

@@ -54,6 +54,7 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<config::MachineConfig>()?
         .register::<images::CachedImage>()?
         .register::<images::ImageBundle>()?
+        .register::<kubernetes::ApiServerEndpoint>()?
         .register::<kubernetes::CertificateStatus>()?
         .register::<kubernetes::KubeletSpec>()?
         .register::<kubernetes::KubernetesSpec>()?

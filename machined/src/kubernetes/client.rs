@@ -29,10 +29,10 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::kubernetes::static_pod::API_PORT;
+use crate::kubernetes::balancer;
 
 /// The API server that this node asks.
-pub const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), API_PORT);
+pub const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), balancer::PORT);
 
 /// How long an answer may take. An API server that is about to answer at all does so within a minute, its own limit.
 const ANSWER: Duration = Duration::from_secs(70);

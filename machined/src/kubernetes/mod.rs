@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod admin;
+pub mod balancer;
 pub mod client;
 pub mod component;
 pub mod config;
@@ -28,8 +29,10 @@ use self::etcd::bootstrap::Bootstrap;
 pub fn register(
     controllers: &mut cosi::Runtime,
     bootstrap: &Bootstrap,
+    balancer: balancer::apply::Apply,
 ) -> Result<(), cosi::RegisterError> {
     controllers.register(config::Config)?;
+    controllers.register(balancer)?;
     controllers.register(files::apply::Apply::new(component::FOLDER.as_ref()))?;
     controllers.register(kubelet::config::Config)?;
     controllers.register(static_pod::config::Config)?;

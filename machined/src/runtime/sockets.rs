@@ -16,12 +16,15 @@ use sys::link::StoreName;
 use thiserror::Error;
 
 use super::init_link::{InitLink, InitLinkError};
-use crate::images::registry::PORT;
+use crate::images::registry;
+use crate::kubernetes::balancer;
 
 /// The name the API's socket is kept under.
 const API: &str = "api";
 /// The name the socket of the registry of images is kept under.
 const IMAGES: &str = "images";
+/// The name the socket of the Kubernetes API's balancer is kept under.
+const KUBERNETES: &str = "kubernetes";
 /// The name the state's socket is kept under.
 const STATE: &str = "state";
 
@@ -49,6 +52,8 @@ pub struct Sockets {
     pub state: UnixListener,
     /// The registry of images, for programs on this node; none, when somebody else has its port.
     pub images: Option<TcpListener>,
+    /// The balancer of the Kubernetes API, for programs on this node; none, when somebody else has its port.
+    pub kubernetes: Option<TcpListener>,
 }
 
 impl Sockets {
@@ -63,11 +68,12 @@ impl Sockets {
         group: u32,
         init: &InitLink,
     ) -> Result<Self, SocketError> {
-        let (mut api, mut state, mut images) = (None, None, None);
+        let (mut api, mut state, mut images, mut kubernetes) = (None, None, None, None);
         for (name, descriptor) in stored {
             match name.as_str() {
                 API => api = Some(TcpListener::from(descriptor)),
                 STATE => state = Some(UnixListener::from(descriptor)),
+                KUBERNETES => kubernetes = Some(TcpListener::from(descriptor)),
                 IMAGES => images = Some(TcpListener::from(descriptor)),
                 other => tracing::warn!(name = other, "a descriptor nobody here knows"),
             }
@@ -90,17 +96,24 @@ impl Sockets {
                 listener
             }
         };
-        let images = images.or_else(|| registry(init));
-        Ok(Self { api, state, images })
+        let images = images.or_else(|| own(IMAGES, registry::PORT, init));
+        let kubernetes = kubernetes.or_else(|| own(KUBERNETES, balancer::PORT, init));
+        Ok(Self {
+            api,
+            state,
+            images,
+            kubernetes,
+        })
     }
 }
 
-/// The socket of the registry of images. A node does without it: images then come from elsewhere, or not.
-fn registry(init: &InitLink) -> Option<TcpListener> {
-    let failed = |error| tracing::error!(port = PORT, %error, "no images are served");
-    let listener = loopback(PORT).map_err(failed).ok()?;
-    if let Err(error) = init.keep(IMAGES, &listener) {
-        tracing::warn!("keeping the socket for images: {}", cosi::report(&error));
+/// A socket for programs on this node. The node does without it: it can still be asked what is wrong.
+fn own(name: &'static str, port: u16, init: &InitLink) -> Option<TcpListener> {
+    let failed =
+        |error| tracing::error!(name, port, %error, "cannot listen for programs on this node");
+    let listener = loopback(port).map_err(failed).ok()?;
+    if let Err(error) = init.keep(name, &listener) {
+        tracing::warn!("keeping the socket for {name}: {}", cosi::report(&error));
     }
     Some(listener)
 }
@@ -145,7 +158,7 @@ mod tests {
     fn loopback_is_listened_on_before_it_is_up() {
         let name = "runtime::sockets::tests::loopback_is_listened_on_before_it_is_up";
         testkit::isolated(name, || async {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, balancer::PORT));
             // The kernel takes any address for one of its own until it has one.
             let added = Command::new("ip")
                 .args(["address", "add", "10.0.0.1/8", "dev", "lo"])
@@ -153,7 +166,7 @@ mod tests {
             assert!(added.unwrap().success());
             let early = TcpListener::bind(address).unwrap_err();
             assert_eq!(early.kind(), io::ErrorKind::AddrNotAvailable);
-            let listener = loopback(PORT).unwrap();
+            let listener = loopback(balancer::PORT).unwrap();
             assert_eq!(listener.local_addr().unwrap(), address);
         });
     }

@@ -1,5 +1,6 @@
 //! What the node is in a Kubernetes cluster, and what it runs for it.
 
+mod api_server_endpoint;
 mod certificate_status;
 mod kubelet_spec;
 mod kubernetes_spec;
@@ -7,6 +8,7 @@ mod manifest;
 mod node_status;
 mod static_pod;
 
+pub use api_server_endpoint::ApiServerEndpoint;
 pub use certificate_status::CertificateStatus;
 pub use kubelet_spec::{KUBELET, KubeletSpec};
 pub use kubernetes_spec::{ImageSource, KUBERNETES, KubernetesSpec, PodNetwork};

@@ -134,6 +134,9 @@ fn every_file_that_somebody_is_told_of_is_there() {
         kubelet.contains("/run/garboard/kubernetes/kubelet/client.pem"),
         "{kubelet}"
     );
+    let leading = files.values().filter_map(|it| it.get("kubeconfig"));
+    let by_the_balancer = |it: &&String| it.contains("server: https://127.0.0.1:7445\n");
+    assert_eq!(leading.filter(by_the_balancer).count(), 3);
     assert_eq!(place(Purpose::Admin), None);
 }
 

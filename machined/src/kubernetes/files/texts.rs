@@ -7,10 +7,10 @@ use pki::kubernetes::{Kubeconfig, KubeconfigError, Part, ServiceAccountKey, Shar
 use resources::kubernetes::{KubeletSpec, KubernetesSpec};
 use thiserror::Error;
 
+use crate::kubernetes::balancer;
 use crate::kubernetes::component::Component;
 use crate::kubernetes::kubelet;
 use crate::kubernetes::settings;
-use crate::kubernetes::static_pod::API_PORT;
 
 /// Files by the part that reads them, and their names.
 pub(super) type Files = BTreeMap<Component, BTreeMap<String, String>>;
@@ -77,7 +77,6 @@ fn controller_manager(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, Tex
     let own = kubeconfig(
         Component::ControllerManager,
         "system:kube-controller-manager",
-        facts,
     )?;
     Ok(named([
         ("ca.crt", trust.ca.as_pem().to_owned()),
@@ -91,7 +90,7 @@ fn controller_manager(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, Tex
 }
 
 fn scheduler(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, TextError> {
-    let own = kubeconfig(Component::Scheduler, "system:kube-scheduler", facts)?;
+    let own = kubeconfig(Component::Scheduler, "system:kube-scheduler")?;
     Ok(named([
         ("ca.crt", facts.trust.ca.as_pem().to_owned()),
         ("kubeconfig", own),
@@ -104,7 +103,7 @@ fn kubelet(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, TextError> {
     Ok(named([
         ("ca.crt", facts.trust.ca.as_pem().to_owned()),
         ("config.json", config.to_string()),
-        ("kubeconfig", kubeconfig(Component::Kubelet, &user, facts)?),
+        ("kubeconfig", kubeconfig(Component::Kubelet, &user)?),
     ]))
 }
 
@@ -117,14 +116,10 @@ fn pair(pair: &KeyPair) -> String {
     format!("{}{}", pair.certificate.as_pem(), pair.key.as_pem())
 }
 
-/// What leads a part of this node to the API server beside it. The certificate is in a file that is read again when it changes.
-fn kubeconfig(
-    component: Component,
-    user: &str,
-    facts: &Facts<'_>,
-) -> Result<String, KubeconfigError> {
+/// What leads a part of this node to the API. The certificate is in a file that is read again when it changes.
+fn kubeconfig(component: Component, user: &str) -> Result<String, KubeconfigError> {
     let (own, ca) = (component.file("client.pem"), component.file("ca.crt"));
-    let server = format!("https://127.0.0.1:{API_PORT}");
+    let server = balancer::url();
     let text = Kubeconfig {
         cluster: "default",
         server: &server,
@@ -133,9 +128,5 @@ fn kubeconfig(
         certificate: Part::File(&own),
         key: Part::File(&own),
     };
-    debug_assert!(
-        facts.cluster.control_plane,
-        "workers have no API server beside them"
-    );
     Ok(text.to_yaml()?.expose().clone())
 }

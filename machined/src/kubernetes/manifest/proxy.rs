@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::NAMESPACE;
 use super::access::{account, binding, holder};
-use crate::kubernetes::image;
+use crate::kubernetes::{balancer, image};
 
 const NAME: &str = "kube-proxy";
 
@@ -14,9 +14,6 @@ const FOLDER: &str = "/var/lib/kube-proxy";
 
 /// Where a pod finds its token and whom it believes.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-
-/// Where it asks the API: of its own node, since the address of the API within the cluster is what it has yet to make.
-const SERVER: &str = "https://127.0.0.1:6443";
 
 /// The objects.
 pub(super) fn objects(cluster: &KubernetesSpec) -> Vec<Value> {
@@ -65,7 +62,8 @@ fn kubeconfig() -> Value {
         "kind": "Config",
         "clusters": [{
             "name": "own",
-            "cluster": {"server": SERVER, "certificate-authority": format!("{ACCOUNT}/ca.crt")},
+            // The address of the API within the cluster is what it has yet to make.
+            "cluster": {"server": balancer::url(), "certificate-authority": format!("{ACCOUNT}/ca.crt")},
         }],
         "users": [{"name": NAME, "user": {"tokenFile": format!("{ACCOUNT}/token")}}],
         "contexts": [{"name": "own", "context": {"cluster": "own", "user": NAME}}],
