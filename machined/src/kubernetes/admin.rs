@@ -1,6 +1,5 @@
 //! What lets a person, or this node of the control plane, be an administrator of the cluster for a while.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use ::config::{ControlPlaneTrust, Documents};
@@ -13,8 +12,7 @@ use resources::runtime::{CLUSTER, ClusterInfo};
 use store::{Spec as _, Store};
 use thiserror::Error;
 
-use super::client::Client;
-use super::static_pod::API_PORT;
+use super::client::{Client, SERVER};
 
 /// How long it holds at most.
 const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -90,8 +88,7 @@ pub fn client(documents: &Documents, node: &str, now: Timestamp) -> Result<Clien
         .ok_or(AdminError::NoAuthority)?;
     let own = identity(plane, node, OWN, now)?;
     let authority = Trust::from_pem(trust.ca.as_pem()).map_err(AdminError::Trust)?;
-    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT));
-    Client::new(server, &authority, &own).map_err(AdminError::Tls)
+    Client::new(SERVER, &authority, &own).map_err(AdminError::Tls)
 }
 
 /// Makes a kubeconfig for whom the node's API knows as `caller`; without a lifetime, the usual one.

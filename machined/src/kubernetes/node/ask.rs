@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::config::KeyPair;
+use ::config::ControlPlaneTrust;
 use jiff::{SignedDuration, Timestamp};
-use pki::kubernetes::admin;
-use pki::{Authority, Identity, Trust};
+use pki::{Identity, Trust};
 use thiserror::Error;
 use tokio::fs;
 
 use super::known::SaidError;
+use crate::kubernetes::admin::{self, AdminError};
 use crate::kubernetes::client::{Client, ClientError, SERVER};
 
 /// How soon it is asked again, whatever has come of it.
@@ -28,7 +28,7 @@ pub(super) enum AskError {
     #[error("the certificate of the node")]
     Identity(#[source] pki::IdentityError),
     #[error("a certificate to change the node with")]
-    Issue(#[source] pki::IssueError),
+    Admin(#[source] AdminError),
     #[error("the authority of the cluster")]
     Trust(#[source] pki::TrustError),
     #[error("TLS")]
@@ -75,11 +75,13 @@ impl Asker {
     }
 
     /// As an administrator, whom audit records know as the node: kubelets may not change everything of their nodes.
-    pub(super) async fn admin(&self, issuer: &KeyPair, node: &str) -> Result<Client, AskError> {
-        let issuer = Authority::from_pem(issuer.certificate.as_pem(), issuer.key.as_pem());
-        let spec = admin(&format!("garboard:node:{node}"), ADMIN);
-        let own = issuer.and_then(|it| it.issue(&spec, Timestamp::now()));
-        self.client(&own.map_err(AskError::Issue)?).await
+    pub(super) async fn admin(
+        &self,
+        plane: &ControlPlaneTrust,
+        node: &str,
+    ) -> Result<Client, AskError> {
+        let own = admin::identity(plane, node, ADMIN, Timestamp::now());
+        self.client(&own.map_err(AskError::Admin)?).await
     }
 
     async fn client(&self, own: &Identity) -> Result<Client, AskError> {

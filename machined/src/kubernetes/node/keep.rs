@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::config::KeyPair;
+use ::config::ControlPlaneTrust;
 use http::{Method, StatusCode};
 use resources::kubernetes::KubeletSpec;
 use tokio::sync::watch;
@@ -21,7 +21,7 @@ pub(super) struct Wanted {
     /// By the config.
     pub(super) node: KubeletSpec,
     /// What makes administrators, on nodes of the control plane.
-    pub(super) issuer: Option<KeyPair>,
+    pub(super) plane: Option<ControlPlaneTrust>,
 }
 
 /// Does so until it is cancelled, which it may be at any moment: a change is one request.
@@ -39,8 +39,8 @@ pub(super) async fn keep(
         let node = seen.borrow_and_update().own.clone();
         let (mut again, mut unmet) = (None, None);
         if let Some(node) = &node {
-            let plan = owned::plan(node, &keeper.own, &what.node, what.issuer.is_some());
-            let done = keeper.send(&plan, what.issuer.as_ref()).await;
+            let plan = owned::plan(node, &keeper.own, &what.node, what.plane.is_some());
+            let done = keeper.send(&plan, what.plane.as_ref()).await;
             again = done.as_ref().err().map(|it| keeper.pause(it));
             unmet = done.err().map(|it| cosi::report(&it)).or(plan.left);
         }
@@ -74,12 +74,12 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn send(&self, plan: &Plan, issuer: Option<&KeyPair>) -> Result<(), AskError> {
+    async fn send(&self, plan: &Plan, plane: Option<&ControlPlaneTrust>) -> Result<(), AskError> {
         let Some(patch) = &plan.patch else {
             return Ok(());
         };
-        let client = match issuer {
-            Some(issuer) => self.asker.admin(issuer, &self.own).await?,
+        let client = match plane {
+            Some(plane) => self.asker.admin(plane, &self.own).await?,
             None => self.asker.kubelet().await?,
         };
         let path = format!("/api/v1/nodes/{}", self.own);
@@ -136,7 +136,7 @@ mod tests {
                 labels: vec![label.to_owned()],
                 ..KubeletSpec::default()
             },
-            issuer: None,
+            plane: None,
         };
         let (order, wanted) = watch::channel(with("bad=1"));
         let known = watch::Sender::new(Known {

@@ -167,7 +167,7 @@ impl Controller for Status {
         let plane = trust.and_then(|it| it.control_plane.as_ref());
         let wanted = Wanted {
             node: (*node.spec).clone(),
-            issuer: plane.map(|it| it.issuer.clone()),
+            plane: plane.cloned(),
         };
         self.run(&name, wanted).await;
         let known = self.known.borrow().clone();
