@@ -49,6 +49,7 @@ pub fn register(
         Component::Kubelet.folder(),
         node::status::FILE.into(),
     ))?;
+    controllers.register(node::routes::Routes)?;
     controllers.register(node::network::Network::new(pod_network::FILE.into()))?;
     Ok(())
 }

@@ -8,4 +8,5 @@ pub mod network;
 pub mod object;
 mod owned;
 pub mod role;
+pub mod routes;
 pub mod status;
