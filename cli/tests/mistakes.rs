@@ -46,10 +46,13 @@ fn creating_a_local_cluster_keeps_the_key_to_another_of_its_name() {
 #[test]
 fn a_cluster_that_cannot_be_is_refused_before_it_is_begun() {
     let home = Home::new();
-    let iso = home.fails("cluster create --boot iso --image .", 1);
+    let iso = home.fails("cluster create --no-kubernetes --boot iso --image .", 1);
     assert!(iso.contains("garboard.iso"), "{iso}");
     let name = "a".repeat(40);
-    let long = home.fails(&format!("cluster create --name {name} --image ."), 1);
+    let long = home.fails(
+        &format!("cluster create --no-kubernetes --name {name} --image ."),
+        1,
+    );
     assert!(long.contains("is too long a name"), "{long}");
     let size = home.fails("cluster create --disk 10GB", 2);
     assert!(size.contains("such as 4GiB or 100GiB"), "{size}");

@@ -5,9 +5,12 @@
 
 mod bundle;
 mod create;
+mod fit;
 mod kubernetes;
+mod plan;
 mod ready;
 mod size;
+mod up;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
@@ -60,7 +63,7 @@ impl Command {
     /// What to tell somebody who interrupts it; without, there is nothing to tell.
     pub(crate) fn left(&self) -> Option<String> {
         match self {
-            Self::Create(create) => Some(create::left(create.name())),
+            Self::Create(create) => Some(create::left(&create.name)),
             _ => None,
         }
     }

@@ -11,7 +11,7 @@ fn a_worker_joins_in_and_a_dead_node_does_not_hide_the_other() -> Result<()> {
     let image = places::cloud_folder()?;
     let image = image.to_str().context("a path of UTF-8")?;
     let created = lab.osctl(&format!(
-        "cluster create --name duo --workers 1 --memory 512 --image {image}"
+        "cluster create --name duo --no-kubernetes --workers 1 --memory 512 --image {image}"
     ))?;
     created.fine()?;
     let (plane, worker) = ("duo-cp-1", "duo-worker-1");

@@ -4,167 +4,218 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use config::{KubernetesEndpoint, Role};
+use config::{Document, Documents, KubernetesEndpoint, Role};
 use provision::Cluster;
-use provision::spec::VmSpec;
 
+use super::fit::{Fit, LEAST_PLANE, LEAST_WORKER, WORKERS_JOIN};
 use crate::exit::usage;
+
+/// Whether machines run Kubernetes when nobody says whether they should.
+const BY_DEFAULT: bool = false;
+
+/// Whether control planes can join a cluster.
+const PLANES_JOIN: bool = false;
 
 /// Where the API server listens, for kubectl on this computer.
 const PORT: u16 = 6443;
 
-/// How many processors a node of Kubernetes has: with one, its parts wait for each other all the time.
-const PROCESSORS: u32 = 2;
-
-/// Memory of a machine without Kubernetes, in MiB.
-const MEMORY: u32 = 1024;
-
-/// Memory of a machine with a control plane and a few pods, in MiB.
-const LEAST_MEMORY: u32 = 2048;
+/// Help of the two options, of which one is the default.
+const HELP: [&str; 2] = if BY_DEFAULT {
+    [
+        "Machines that run Kubernetes, as they do unless said otherwise",
+        "Machines without Kubernetes",
+    ]
+} else {
+    [
+        "Machines that run Kubernetes",
+        "Machines without Kubernetes, as they are unless said otherwise",
+    ]
+};
 
 /// Whether they run it.
 #[derive(Debug, Args)]
 pub(super) struct Kubernetes {
-    /// Machines that run Kubernetes: one control plane, for now. `osctl bootstrap` then has its cluster begin
-    #[arg(long, overrides_with = "no_kubernetes")]
+    #[arg(long, overrides_with = "no_kubernetes", help = HELP[0])]
     kubernetes: bool,
-    /// Machines without Kubernetes, as they are unless said otherwise
-    #[arg(long, overrides_with = "kubernetes")]
+    #[arg(long, overrides_with = "kubernetes", help = HELP[1])]
     no_kubernetes: bool,
 }
 
 impl Kubernetes {
-    /// Memory of a machine that nobody said anything of, in MiB.
-    pub(super) fn memory(&self) -> u32 {
-        if self.kubernetes {
-            LEAST_MEMORY
-        } else {
-            MEMORY
-        }
+    /// Whether machines run it, which get a config or not.
+    pub(super) fn wanted(&self, config: bool) -> Result<bool> {
+        self.wanted_by(config, BY_DEFAULT)
     }
 
-    /// Refuses what cannot begin: machines without images, which are in a bundle or on the medium, or without a config.
-    pub(super) fn check_parts(&self, images: bool, config: bool) -> Result<()> {
-        let refusal = match (images, config) {
-            _ if !self.kubernetes => return Ok(()),
-            (true, true) => return Ok(()),
-            (false, _) => {
-                "Kubernetes' images come in a bundle: build it with `cargo xtask bundle`, or name one with --bundle"
-            }
-            (true, false) => {
-                "what runs Kubernetes is in a config: leave out --no-config or --kubernetes"
-            }
-        };
-        Err(usage(refusal.to_owned()))
+    fn wanted_by(&self, config: bool, default: bool) -> Result<bool> {
+        if self.kubernetes && !config {
+            let text = "what runs Kubernetes is in a config: leave out --no-config or --kubernetes";
+            return Err(usage(text));
+        }
+        // Somebody who gives configs by hand says in them what runs.
+        Ok(self.kubernetes || (default && config && !self.no_kubernetes))
     }
+}
 
-    /// Refuses what would not work: so many control planes and workers, of so much memory, with or without a disk.
-    pub(super) fn check(&self, planes: u8, workers: u8, memory: u32, disk: bool) -> Result<()> {
-        if !self.kubernetes {
-            return Ok(());
-        }
-        if (planes, workers) != (1, 0) {
-            let text = "nodes cannot join a Kubernetes cluster yet: --kubernetes is for one control plane and no worker";
-            return Err(usage(text.to_owned()));
-        }
-        if !disk {
-            let text = "Kubernetes keeps its images and its state on a disk; leave --no-disk out";
-            return Err(usage(text.to_owned()));
-        }
-        if memory < LEAST_MEMORY {
+/// Refuses machines without images, which are in a bundle or on the medium.
+pub(super) fn check_images(images: bool) -> Result<()> {
+    if images {
+        return Ok(());
+    }
+    Err(usage(
+        "Kubernetes' images come in a bundle: build it with `cargo xtask bundle`, or name one with --bundle; \
+         --no-kubernetes makes machines without it",
+    ))
+}
+
+/// Refuses what would not work: so many machines of such memory, with or without a disk.
+pub(super) fn check(fit: &Fit, disk: bool) -> Result<()> {
+    if fit.planes > 1 && !PLANES_JOIN {
+        let text = "a second control plane cannot join a Kubernetes cluster yet; leave --control-planes out";
+        return Err(usage(text));
+    }
+    if fit.workers > 0 && !WORKERS_JOIN {
+        let text = "workers cannot join a Kubernetes cluster yet; leave --workers out";
+        return Err(usage(text));
+    }
+    if !disk {
+        let text = "Kubernetes keeps its images and its state on a disk; leave --no-disk out";
+        return Err(usage(text));
+    }
+    for (count, role, kind, least) in [
+        (fit.planes, Role::ControlPlane, "control plane", LEAST_PLANE),
+        (fit.workers, Role::Worker, "worker", LEAST_WORKER),
+    ] {
+        if count > 0 && fit.machine(role).memory < least {
             return Err(usage(format!(
-                "a control plane of Kubernetes needs {LEAST_MEMORY} MiB of memory; --memory {LEAST_MEMORY} gives them"
+                "a {kind} of Kubernetes needs {least} MiB of memory; --memory {least} gives them"
             )));
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// Gives a machine what it needs.
-    pub(super) fn equip(&self, vm: &mut VmSpec, role: Role) {
-        if self.kubernetes {
-            vm.cpus = PROCESSORS;
-            let forwarded = (role == Role::ControlPlane).then_some(PORT);
-            vm.ports.extend(forwarded);
+/// The port that leads to a machine besides that of the node's API.
+pub(super) fn port(role: Role) -> Option<u16> {
+    (role == Role::ControlPlane).then_some(PORT)
+}
+
+/// Where the API is: the first machine is a control plane, and all reach it by the address that it is leased.
+pub(super) fn endpoint(lease: Option<Ipv4Addr>) -> Result<KubernetesEndpoint> {
+    let lease = lease.context("the first control plane has no address yet")?;
+    KubernetesEndpoint::from_host(&lease.to_string()).context("the endpoint of Kubernetes")
+}
+
+/// A node's documents, of a cluster with so many workers. Pods come to its control planes too while there are not two
+/// workers: a cluster that somebody tries shows two replicas on two nodes.
+pub(super) fn open(documents: &Documents, workers: u8) -> Result<Documents> {
+    let opened = documents.iter().cloned().map(|mut document| {
+        if let Document::Kubelet(kubelet) = &mut document
+            && workers < 2
+        {
+            kubelet.taints = Some(Vec::new());
         }
-    }
+        document
+    });
+    Documents::new(opened).context("building the documents")
+}
 
-    /// Where the API is, when there is to be one: the first machine is a control plane, and all reach it by the address that
-    /// it is leased.
-    pub(super) fn endpoint(&self, lease: Option<Ipv4Addr>) -> Result<Option<KubernetesEndpoint>> {
-        if !self.kubernetes {
-            return Ok(None);
-        }
-        let lease = lease.context("the first control plane has no address yet")?;
-        let endpoint = KubernetesEndpoint::from_host(&lease.to_string());
-        endpoint.map(Some).context("the endpoint of Kubernetes")
-    }
-
-    /// What to do next, when the nodes are there.
-    pub(super) fn next(&self, cluster: &Cluster) -> Option<String> {
-        let forwarded = cluster.vms().first()?.endpoint(PORT)?;
-        let server = format!("--server https://{forwarded}");
-        self.kubernetes.then(|| {
-            format!("Kubernetes waits to begin: osctl bootstrap, then osctl kubeconfig {server}")
-        })
-    }
+/// What to do next, when the nodes are there.
+pub(super) fn next(cluster: &Cluster) -> Option<String> {
+    let forwarded = cluster.vms().first()?.endpoint(PORT)?;
+    let server = format!("--server https://{forwarded}");
+    Some(format!(
+        "Kubernetes waits to begin: osctl bootstrap, then osctl kubeconfig {server}"
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use config::KubeletConfig;
+    use provision::{Accel, Room};
 
+    use super::super::fit::Asked;
     use super::*;
 
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
         kubernetes: Kubernetes,
+        #[command(flatten)]
+        asked: Asked,
     }
 
-    fn of(line: &str) -> Kubernetes {
-        let line = Line::try_parse_from(line.split(' '));
-        line.expect("a command line").kubernetes
+    fn of(line: &str) -> Line {
+        let line = format!("create {line}");
+        Line::try_parse_from(line.split_whitespace()).expect("a command line")
+    }
+
+    #[test]
+    fn it_runs_when_it_is_asked_for_or_the_default() {
+        let wanted = |line: &str, config: bool, default: bool| {
+            of(line).kubernetes.wanted_by(config, default).ok()
+        };
+        for default in [false, true] {
+            assert_eq!(wanted("--kubernetes", true, default), Some(true));
+            assert_eq!(wanted("--no-kubernetes", true, default), Some(false));
+            let last = "--kubernetes --no-kubernetes";
+            assert_eq!(wanted(last, true, default), Some(false));
+            assert_eq!(wanted("", true, default), Some(default));
+            assert_eq!(wanted("", false, default), Some(false));
+            assert_eq!(wanted("--kubernetes", false, default), None);
+        }
     }
 
     #[test]
     fn the_first_control_plane_has_the_api() {
-        let endpoint = |line: &str, lease: Option<[u8; 4]>| {
-            let endpoint = of(line).endpoint(lease.map(Ipv4Addr::from));
-            endpoint.map(|it| it.map(|it| it.to_string()))
-        };
-        let lease = Some([10, 0, 2, 15]);
-        let here = Some("https://10.0.2.15:6443".to_owned());
-        let on = endpoint("create --kubernetes", lease);
-        assert_eq!(on.expect("an endpoint"), here);
-        assert!(endpoint("create --kubernetes", None).is_err());
-        for without in [
-            "create",
-            "create --no-kubernetes",
-            "create --kubernetes --no-kubernetes",
-        ] {
-            assert_eq!(endpoint(without, lease).expect("none"), None, "{without}");
-        }
+        let here = endpoint(Some(Ipv4Addr::new(10, 0, 2, 15))).expect("an endpoint");
+        assert_eq!(here.to_string(), "https://10.0.2.15:6443");
+        assert!(endpoint(None).is_err());
+        assert_eq!(port(Role::ControlPlane), Some(6443));
+        assert_eq!(port(Role::Worker), None);
     }
 
     #[test]
     fn what_would_not_work_is_refused() {
-        let on = of("create --kubernetes");
-        assert!(on.check(1, 0, LEAST_MEMORY, true).is_ok());
-        for (planes, workers, memory, disk, why) in [
-            (2, 0, LEAST_MEMORY, true, "cannot join"),
-            (1, 1, LEAST_MEMORY, true, "cannot join"),
-            (1, 0, LEAST_MEMORY, false, "--no-disk"),
-            (1, 0, 1024, true, "--memory 2048"),
+        let room = Room {
+            processors: 4,
+            memory: 8192,
+        };
+        let check = |line: &str, disk: bool| {
+            let fit = Fit::kubernetes(of(line).asked, room, Accel::Kvm, WORKERS_JOIN);
+            super::check(&fit, disk).map_err(|it| it.to_string())
+        };
+        assert_eq!(check("", true), Ok(()));
+        assert_eq!(check("--memory 2048 --cpus 1", true), Ok(()));
+        for (line, disk, why) in [
+            ("--control-planes 2", true, "cannot join"),
+            ("", false, "--no-disk"),
+            ("--memory 1024", true, "--memory 2048"),
         ] {
-            let refused = on.check(planes, workers, memory, disk).expect_err(why);
-            assert!(refused.to_string().contains(why), "{refused}");
+            let refused = check(line, disk).expect_err(why);
+            assert!(refused.contains(why), "{refused}");
         }
-        assert!(of("create").check(3, 2, 128, false).is_ok());
-        assert!(on.check_parts(true, true).is_ok());
-        for (images, config, why) in [(false, true, "--bundle"), (true, false, "--no-config")] {
-            let refused = on.check_parts(images, config).expect_err(why);
-            assert!(refused.to_string().contains(why), "{refused}");
-        }
-        assert!(of("create").check_parts(false, false).is_ok());
+        assert_eq!(check("--workers 1", true).is_ok(), WORKERS_JOIN);
+        assert!(check_images(true).is_ok());
+        let refused = check_images(false).expect_err("no image").to_string();
+        assert!(refused.contains("--no-kubernetes"), "{refused}");
+    }
+
+    #[test]
+    fn pods_come_to_control_planes_of_small_clusters() {
+        let taints = |workers: u8| {
+            let documents = [KubeletConfig::default().into()];
+            let documents = Documents::new(documents).expect("documents");
+            let opened = open(&documents, workers).expect("documents");
+            let kubelet = opened.iter().find_map(|it| match it {
+                Document::Kubelet(kubelet) => Some(kubelet.taints(Role::ControlPlane).len()),
+                _ => None,
+            });
+            kubelet.expect("its document is there")
+        };
+        assert_eq!((taints(0), taints(1), taints(2)), (0, 0, 1));
+        let bare = Documents::new([]).expect("no documents");
+        assert_eq!(open(&bare, 0).expect("none").iter().count(), 0);
     }
 }

@@ -9,12 +9,13 @@ use anyhow::{Result, anyhow};
 use api::v1alpha1::VersionRequest;
 use api::v1alpha1::machine_service_client::MachineServiceClient;
 use cosi::wire::Client;
-use provision::{Deadline, Host};
+use provision::Deadline;
 use resources::block::{VolumePhase, VolumeStatus};
 use resources::runtime::Condition;
 use store::{Registry, Spec};
 
-use super::create::on_runtime;
+use super::fit::Patience;
+use super::up::on_runtime;
 use crate::connect::{self, Target};
 use crate::context::{Context, Node};
 use crate::fleet::within;
@@ -128,16 +129,15 @@ pub(super) fn wait(
     context: &Context,
     node: &Node,
     disk: bool,
-    host: &Host,
+    patience: Patience,
     progress: &Progress,
 ) -> Result<()> {
-    let scale = |time| host.accel.accel.scale(time);
     let limit = if disk { ANSWER + DISK } else { ANSWER };
     let say = |step: &str| progress.step(format!("{}: {step}", node.name));
     let mut step = ANSWERING;
     say(step);
     let mut last = None;
-    let ready = Deadline::after(scale(limit)).until(|| {
+    let ready = Deadline::after(patience.scale(limit)).until(|| {
         let asked = on_runtime(ask(context, node, disk));
         let error = match asked.map(|said| said.lacks(disk)) {
             Ok(None) => return Some(()),

@@ -1,0 +1,167 @@
+//! Bringing a cluster up, step by step as a person would.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use jiff::{SignedDuration, Timestamp};
+use pki::pairing::PairingString;
+use provision::spec::API_PORT;
+use provision::{Cluster, Deadline, Name};
+
+use super::fit::Patience;
+use super::plan::Plan;
+use super::{kubernetes, ready};
+use crate::commands::config::{give, request};
+use crate::context::{Context, ContextFile, Contexts, Node};
+use crate::files::{self, Existing};
+use crate::progress::Progress;
+use crate::secrets::{NodePlan, Secrets};
+
+/// The client certificate of a local cluster holds as long as a person may want to play with it.
+const LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
+
+/// Power-on to maintenance mode with hardware virtualisation; scaled where there is none.
+const BOOT: Duration = Duration::from_secs(60);
+
+/// For an answer to a config; scaled likewise.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// A cluster whose machines have been started.
+pub(super) struct Up<'a> {
+    /// What it is to be.
+    pub(super) plan: &'a Plan<'a>,
+    /// Its machines.
+    pub(super) cluster: &'a Cluster,
+    /// How long things take.
+    pub(super) patience: Patience,
+    /// Where it says what is done.
+    pub(super) progress: &'a Progress,
+    /// Where its context goes.
+    pub(super) file: &'a ContextFile,
+}
+
+impl Up<'_> {
+    /// Does it.
+    pub(super) fn run(&self) -> Result<()> {
+        let nodes = self.cluster.vms().iter();
+        let nodes = nodes.map(|vm| node(self.cluster, &vm.spec.name));
+        let nodes: Vec<_> = nodes.collect::<Result<_>>()?;
+        let paired = nodes.iter().map(|node| self.maintenance(node));
+        let paired = paired.collect::<Result<Vec<_>>>()?;
+        if self.plan.create.no_config {
+            for (node, pairing) in nodes.iter().zip(&paired) {
+                let Node { name, address } = node;
+                let waits = format!("{name} waits at {address} for: {}", pairing.reveal());
+                self.progress.done(&waits);
+            }
+            return Ok(());
+        }
+        let now = Timestamp::now();
+        let secrets = self.secrets(now)?;
+        let context = secrets.client("local", pki::Role::Admin, LIFETIME, nodes.clone(), now)?;
+        self.configure(&secrets, &nodes, &paired, now)?;
+        for node in &nodes {
+            let disk = self.plan.create.disk().bytes().is_some();
+            ready::wait(&context, node, disk, self.patience, self.progress)?;
+            let Node { name, address } = node;
+            self.progress.done(&format!("{name} is ready at {address}"));
+        }
+        let name = &self.plan.create.name;
+        remember(name.as_str(), context, self.file)?;
+        self.progress.done(&format!(
+            "cluster {name} is the current context; try: osctl version"
+        ));
+        if let Some(next) = kubernetes::next(self.cluster) {
+            self.progress.done(&next);
+        }
+        Ok(())
+    }
+
+    /// Reads the pairing string off the console.
+    fn maintenance(&self, node: &Node) -> Result<PairingString> {
+        self.progress.step(format!("{}: booting", node.name));
+        let name: Name = node.name.parse()?;
+        let mut console = self.cluster.console(&name);
+        let deadline = Deadline::after(self.patience.scale(BOOT));
+        let what = "waiting in maintenance mode";
+        let found = self
+            .cluster
+            .wait(&mut console, &name, what, deadline, |facts, _| {
+                let mut links = facts.addresses.values();
+                let has_address = links.any(|of_link| !of_link.is_empty());
+                has_address.then(|| facts.pairing.clone()).flatten()
+            })?;
+        found
+            .as_str()
+            .parse()
+            .context("reading the pairing string off the console")
+    }
+
+    /// The secrets of the cluster, in its folder.
+    fn secrets(&self, now: Timestamp) -> Result<Secrets> {
+        let mut secrets = Secrets::generate(self.plan.create.name.as_str().parse()?, now)?;
+        if self.plan.kubernetes {
+            let lease = self.cluster.vms().first().and_then(|vm| vm.lease);
+            secrets.set_endpoint(kubernetes::endpoint(lease)?);
+        }
+        files::write_secret(
+            &self.cluster.folder().join("secrets.yaml"),
+            &secrets.to_yaml()?,
+            Existing::Replace,
+        )?;
+        Ok(secrets)
+    }
+
+    /// Gives every machine its config.
+    fn configure(
+        &self,
+        secrets: &Secrets,
+        nodes: &[Node],
+        paired: &[PairingString],
+        now: Timestamp,
+    ) -> Result<()> {
+        let machines = nodes.iter().zip(paired).zip(&self.plan.roles);
+        for ((node, pairing), (name, role)) in machines {
+            self.progress
+                .step(format!("{}: applying its config", node.name));
+            let plan = NodePlan {
+                role: *role,
+                hostname: name.as_str().parse().context("naming a node")?,
+                disk: self.plan.system_disk()?,
+                kubernetes: secrets.endpoint().cloned(),
+            };
+            let documents = secrets.node(&plan, now)?;
+            let documents = kubernetes::open(&documents, self.plan.fit.workers)?;
+            let config = request(documents.to_yaml()?.into_bytes());
+            let patience = self.patience.scale(ANSWER);
+            on_runtime(give(pairing, &node.address, config, patience))?;
+        }
+        Ok(())
+    }
+}
+
+fn node(cluster: &Cluster, name: &Name) -> Result<Node> {
+    let forwarded = cluster.vm(name)?.endpoint(API_PORT);
+    let address = forwarded.with_context(|| format!("the API of {name} is not forwarded"))?;
+    Ok(Node {
+        name: name.to_string(),
+        address: address.to_string(),
+    })
+}
+
+fn remember(name: &str, context: Context, file: &ContextFile) -> Result<()> {
+    file.change(|contexts| {
+        let made = Contexts {
+            current: None,
+            contexts: [(name.to_owned(), context)].into(),
+        };
+        contexts.merge(made, true)?;
+        contexts.current = Some(name.to_owned());
+        Ok(())
+    })
+}
+
+/// Runs one call from this blocking thread.
+pub(super) fn on_runtime<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Handle::current().block_on(call)
+}
