@@ -44,6 +44,48 @@ fn creating_a_local_cluster_keeps_the_key_to_another_of_its_name() {
 }
 
 #[test]
+fn a_local_cluster_takes_its_context_of_kubectl_along_and_no_other() {
+    let home = Home::new();
+    let folder = home.path().join(".local/share/garboard/clusters/lab");
+    fs::create_dir_all(&folder).unwrap();
+    let file = home.path().join("kubeconfig");
+    let note = |file: &str| {
+        format!(
+            "file: {file}\nbefore: work\nentry: {{cluster: lab, context: admin@lab, user: admin, authority: QQ==}}\n"
+        )
+    };
+    fs::write(folder.join("kubeconfig.yaml"), note(file.to_str().unwrap())).unwrap();
+    fs::write(
+        &file,
+        "current-context: admin@lab\nusers: [{name: admin, user: {}}, {name: me, user: {token: abc}}]\n\
+         clusters: [{name: lab, cluster: {certificate-authority-data: QQ==}}, {name: w, cluster: {}}]\n\
+         contexts: [{name: admin@lab, context: {cluster: lab, user: admin}}, {name: work, context: {cluster: w, user: me}}]\n",
+    )
+    .unwrap();
+    assert_eq!(
+        home.fine("cluster destroy --name lab"),
+        "destroyed cluster lab\n"
+    );
+    let left = fs::read_to_string(&file).unwrap();
+    assert!(!left.contains("lab") && !left.contains("QQ=="), "{left}");
+    for kept in ["current-context: work", "token: abc", "name: w"] {
+        assert!(left.contains(kept), "{left}");
+    }
+
+    // A file that cannot be understood keeps no machine alive.
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("kubeconfig.yaml"), note(file.to_str().unwrap())).unwrap();
+    fs::write(&file, "- a\n").unwrap();
+    let ended = home.run("cluster destroy --name lab");
+    assert_eq!(text(&ended.stdout), "destroyed cluster lab\n");
+    let said = text(&ended.stderr);
+    assert!(
+        said.contains("left as it is") && said.contains("kubeconfig"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_cluster_that_cannot_be_is_refused_before_it_is_begun() {
     let home = Home::new();
     let iso = home.fails("cluster create --no-kubernetes --boot iso --image .", 1);

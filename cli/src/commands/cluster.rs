@@ -1,11 +1,13 @@
 //! `osctl cluster`: clusters of virtual machines on this computer.
 //!
 //! A cluster is brought up as a person would: boot to maintenance, read the pairing string off the console, apply a
-//! config, wait until the node answers with mutual TLS and keeps the config on its disk.
+//! config, wait until the node answers with mutual TLS and keeps the config on its disk, have Kubernetes begin.
 
+mod begin;
 mod bundle;
 mod create;
 mod fit;
+mod kubectl;
 mod kubernetes;
 mod plan;
 mod ready;
@@ -28,9 +30,10 @@ use crate::output::{self, Format};
 /// What to do with local clusters.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a cluster, wait until its nodes answer and have taken their disks, and make it the current context
+    /// Create a cluster, wait until its nodes answer and have taken their disks, and make it the current context; with
+    /// Kubernetes, have it begin, wait until its nodes are Ready, and give kubectl a context
     Create(Box<Create>),
-    /// End a cluster: its machines, their disks and its context
+    /// End a cluster: its machines, their disks and its contexts
     Destroy(Destroy),
     /// Show the machines of one cluster or of all
     Show {
@@ -113,6 +116,11 @@ fn destroy_all(clusters: &Clusters, names: &[Name], file: &ContextFile) -> Resul
 fn destroy(clusters: &Clusters, name: &Name, file: &ContextFile) -> Result<()> {
     let leads_here = clusters.open(name).map(|cluster| addresses(&cluster));
     let leads_here = leads_here.unwrap_or_default();
+    // First, while there is a note of it; what cannot be taken out does not keep the machines.
+    match kubectl::take(&clusters.folder(name)) {
+        Ok(taken) => taken.iter().for_each(|taken| output::note(taken)),
+        Err(error) => output::note(&format!("osctl: {name}: {}", sentence(&error))),
+    }
     match clusters.destroy(name)? {
         Destroyed::Nothing => output::line(&missing(clusters, name)?)?,
         Destroyed::Cluster { .. } => output::line(&format!("destroyed cluster {name}"))?,

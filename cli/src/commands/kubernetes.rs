@@ -1,20 +1,21 @@
 //! `osctl bootstrap` and `osctl kubeconfig`: the Kubernetes cluster of the nodes.
 
-mod bootstrap;
-mod merge;
+pub(crate) mod bootstrap;
+pub(crate) mod file;
+pub(crate) mod merge;
+pub(crate) mod seen;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use api::v1alpha1::KubeconfigRequest;
 use api::v1alpha1::cluster_service_client::ClusterServiceClient;
 use clap::Subcommand;
 use serde::Serialize;
+use tonic::transport::Channel;
 
-use crate::exit::usage;
-use crate::files::{self, Existing};
-use crate::fleet::Session;
+use crate::fleet::{Session, within};
 use crate::output::{self, Format};
 
 /// What there is to do about Kubernetes.
@@ -69,26 +70,20 @@ pub(crate) async fn run(session: &Session, command: Command, format: Format) -> 
 }
 
 async fn kubeconfig(session: &Session, command: &Kubeconfig, format: Format) -> Result<()> {
-    let request = KubeconfigRequest {
-        lifetime_seconds: Duration::from_secs(command.hours * 3600).as_secs(),
-    };
+    let lifetime = Duration::from_secs(command.hours * 3600);
     session
         .one(|_, channel| async move {
-            let asked = async { ClusterServiceClient::new(channel).kubeconfig(request).await };
-            let answer = session.within(asked).await?.into_inner();
-            let expires = answer.expires.unwrap_or_default();
-            let expires = jiff::Timestamp::new(expires.seconds, 0)
-                .context("the node says something strange about when it ends")?;
-            let kubeconfig = match &command.server {
-                Some(server) => merge::led_to(&answer.kubeconfig, server)?,
-                None => answer.kubeconfig,
-            };
+            let asked = ask(channel, lifetime, command.server.as_deref());
+            let Given {
+                text: kubeconfig,
+                expires,
+            } = within(session.patience, asked).await?;
             if command.file.as_deref() == Some(Path::new("-")) {
                 return output::raw(kubeconfig.as_bytes());
             }
             let path = match &command.file {
                 Some(path) => path.clone(),
-                None => usual()?,
+                None => file::usual()?,
             };
             let context = write(&path, &kubeconfig, command)?;
             let written = Written {
@@ -109,40 +104,41 @@ async fn kubeconfig(session: &Session, command: &Kubeconfig, format: Format) -> 
         .await
 }
 
-/// The file that kubectl reads; of several the first, which it writes to as well.
-fn usual() -> Result<PathBuf> {
-    let named = std::env::var_os("KUBECONFIG").filter(|it| !it.is_empty());
-    let mut named = named.iter().flat_map(std::env::split_paths);
-    if let Some(first) = named.find(|it| !it.as_os_str().is_empty()) {
-        return Ok(first);
-    }
-    let Some(home) = std::env::home_dir() else {
-        return Err(usage("there is no home folder; name a file".to_owned()));
+/// A kubeconfig as a node gave it.
+pub(crate) struct Given {
+    /// The file, which leads to where it was asked to.
+    pub(crate) text: String,
+    /// The end of its certificate.
+    pub(crate) expires: jiff::Timestamp,
+}
+
+/// Asks a node of the control plane for a kubeconfig that holds so long, and leads to `server` instead of the cluster's own endpoint.
+pub(crate) async fn ask(
+    channel: Channel,
+    lifetime: Duration,
+    server: Option<&str>,
+) -> Result<Given> {
+    let request = KubeconfigRequest {
+        lifetime_seconds: lifetime.as_secs(),
     };
-    Ok(home.join(".kube/config"))
+    let mut node = ClusterServiceClient::new(channel);
+    let answer = node.kubeconfig(request).await?.into_inner();
+    let expires = answer.expires.unwrap_or_default();
+    let expires = jiff::Timestamp::new(expires.seconds, 0)
+        .context("the node says something strange about when it ends")?;
+    let text = match server {
+        Some(server) => merge::led_to(&answer.kubeconfig, server)?,
+        None => answer.kubeconfig,
+    };
+    Ok(Given { text, expires })
 }
 
 /// Writes a kubeconfig, or merges it into the one that is there; gives the name of its context.
 fn write(path: &Path, text: &str, command: &Kubeconfig) -> Result<String> {
-    // What a link leads to is written, and the link stays.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if path.metadata().is_ok_and(|it| !it.is_file()) {
-        bail!("{} is no file; `-` is standard output", path.display());
-    }
-    // Two at once would lose what one of them wrote.
-    let _lock = files::lock_folder(path)?;
-    let old = match std::fs::read_to_string(path) {
-        Ok(old) => old,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
-    };
-    let merged = merge::merged(&old, text, !command.keep_context, command.force)
-        .with_context(|| format!("{} is left as it is", path.display()))?;
-    if merged.context.is_empty() {
-        bail!("the node sent a kubeconfig without a context; it may be newer than this osctl");
-    }
-    files::write_secret(path, &merged.text, Existing::Replace)?;
-    Ok(merged.context)
+    file::change(path, |old| {
+        let merged = merge::merged(old, text, !command.keep_context, command.force)?;
+        Ok((merged.entry.context, Some(merged.text)))
+    })
 }
 
 #[cfg(test)]
@@ -159,19 +155,21 @@ mod tests {
         keep_context: false,
     };
 
+    const OWN: &str = "clusters: [{name: lab, cluster: {server: 'https://a', certificate-authority-data: QQ==}}]\n\
+                       contexts: [{name: admin@lab, context: {cluster: lab, user: me}}]\nusers: []\ncurrent-context: admin@lab\n";
+
     #[test]
     fn what_else_is_in_the_file_stays() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("new/config");
-        let own = "clusters: [{name: lab, cluster: {server: 'https://a'}}]\ncontexts: [{name: admin@lab, context: {}}]\nusers: []\ncurrent-context: admin@lab\n";
-        assert_eq!(write(&path, own, &USUAL).expect("written"), "admin@lab");
+        assert_eq!(write(&path, OWN, &USUAL).expect("written"), "admin@lab");
         let mode = std::fs::metadata(&path)
             .expect("there")
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
         std::fs::write(&path, "clusters: 3\n").expect("written");
-        let refused = write(&path, own, &USUAL).expect_err("it is no kubeconfig");
+        let refused = write(&path, OWN, &USUAL).expect_err("it is no kubeconfig");
         assert!(
             format!("{refused:#}").contains("left as it is"),
             "{refused:#}"
@@ -188,12 +186,11 @@ mod tests {
         let (file, link) = (folder.path().join("dotfile"), folder.path().join("config"));
         std::fs::write(&file, "").expect("written");
         std::os::unix::fs::symlink(&file, &link).expect("a link");
-        let own = "clusters: []\ncontexts: []\nusers: []\ncurrent-context: a\n";
-        write(&link, own, &USUAL).expect("written");
+        write(&link, OWN, &USUAL).expect("written");
         assert!(link.is_symlink());
         let text = std::fs::read_to_string(&file).expect("there");
-        assert!(text.contains("current-context: a"), "{text}");
-        let refused = write(folder.path(), own, &USUAL).expect_err("a folder");
+        assert!(text.contains("current-context: admin@lab"), "{text}");
+        let refused = write(folder.path(), OWN, &USUAL).expect_err("a folder");
         assert!(refused.to_string().contains("is no file"), "{refused}");
     }
 }

@@ -102,7 +102,8 @@ fn command<S: AsRef<OsStr>>(home: &Path, args: impl IntoIterator<Item = S>) -> R
         .args(args)
         .current_dir(home)
         .envs(surroundings(home))
-        .env_remove("GARBOARD_CONTEXTS");
+        .env_remove("GARBOARD_CONTEXTS")
+        .env_remove("KUBECONFIG");
     Ok(command)
 }
 

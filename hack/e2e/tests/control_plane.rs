@@ -32,7 +32,7 @@ fn one_node_becomes_ready_and_is_again_after_a_reboot() -> Result<()> {
     let lab = Lab::new(2)?;
     let (image, bundle) = (places::cloud_folder()?, places::kubernetes_bundle()?);
     lab.osctl(&format!(
-        "cluster create --name {CLUSTER} --kubernetes --workers 0 --cpus 2 --memory 2048 --image {} --bundle {}",
+        "cluster create --name {CLUSTER} --kubernetes --no-bootstrap --workers 0 --cpus 2 --memory 2048 --image {} --bundle {}",
         image.display(),
         bundle.display()
     ))?

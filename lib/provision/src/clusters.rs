@@ -178,6 +178,11 @@ impl Clusters {
         Ok(names)
     }
 
+    /// The folder of a cluster, whether there is one or not.
+    pub fn folder(&self, name: &Name) -> PathBuf {
+        self.root.join(name.as_str())
+    }
+
     /// Makes a cluster and starts its processes; the machines boot after this has returned. When anything fails, what
     /// had been started is removed again.
     ///
@@ -186,7 +191,7 @@ impl Clusters {
     pub fn create(&self, host: &Host, spec: &ClusterSpec) -> Result<Cluster, ClustersError> {
         spec.check()?;
         let name = &spec.name;
-        let path = self.root.join(name.as_str());
+        let path = self.folder(name);
         let made = Folder::create(&path, Deadline::after(LOCK));
         let folder = made.map_err(|source| match source {
             FolderError::Exists { .. } => ClustersError::Exists { name: name.clone() },
@@ -213,7 +218,7 @@ impl Clusters {
     /// # Errors
     /// When there is none of this name, or its state cannot be read.
     pub fn open(&self, name: &Name) -> Result<Cluster, ClustersError> {
-        let path = self.root.join(name.as_str());
+        let path = self.folder(name);
         // One that may not be looked into exists.
         if matches!(path.try_exists(), Ok(false)) {
             return Err(ClustersError::Missing { name: name.clone() });
@@ -230,7 +235,7 @@ impl Clusters {
     /// # Errors
     /// When somebody else is at work on it for long, a process does not end, or a file cannot be removed.
     pub fn destroy(&self, name: &Name) -> Result<Destroyed, ClustersError> {
-        match Folder::lock(&self.root.join(name.as_str()), Deadline::after(LOCK)) {
+        match Folder::lock(&self.folder(name), Deadline::after(LOCK)) {
             Ok(folder) => end(name, folder),
             Err(FolderError::Missing { .. }) => Ok(Destroyed::Nothing),
             Err(source) => Err(folder_error(name, source)),

@@ -8,6 +8,7 @@ use config::{Document, Documents, KubernetesEndpoint, Role};
 use provision::Cluster;
 
 use super::fit::{Fit, LEAST_PLANE, LEAST_WORKER, WORKERS_JOIN};
+use super::kubectl::Kubectl;
 use crate::exit::usage;
 
 /// Whether machines run Kubernetes when nobody says whether they should.
@@ -39,6 +40,11 @@ pub(super) struct Kubernetes {
     kubernetes: bool,
     #[arg(long, overrides_with = "kubernetes", help = HELP[1])]
     no_kubernetes: bool,
+    /// Leave Kubernetes waiting for `osctl bootstrap`
+    #[arg(long)]
+    pub(super) no_bootstrap: bool,
+    #[command(flatten)]
+    pub(super) kubectl: Kubectl,
 }
 
 impl Kubernetes {
@@ -120,13 +126,11 @@ pub(super) fn open(documents: &Documents, workers: u8) -> Result<Documents> {
     Documents::new(opened).context("building the documents")
 }
 
-/// What to do next, when the nodes are there.
-pub(super) fn next(cluster: &Cluster) -> Option<String> {
-    let forwarded = cluster.vms().first()?.endpoint(PORT)?;
-    let server = format!("--server https://{forwarded}");
-    Some(format!(
-        "Kubernetes waits to begin: osctl bootstrap, then osctl kubeconfig {server}"
-    ))
+/// The URL by which kubectl on this computer reaches the API.
+pub(super) fn server(cluster: &Cluster) -> Result<String> {
+    let first = cluster.vms().first().and_then(|it| it.endpoint(PORT));
+    let forwarded = first.context("the port of the API server is not forwarded")?;
+    Ok(format!("https://{forwarded}"))
 }
 
 #[cfg(test)]

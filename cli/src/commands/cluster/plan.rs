@@ -30,6 +30,9 @@ impl<'a> Plan<'a> {
         let fit = if kubernetes {
             let fit = Fit::kubernetes(create.asked, room, accel, WORKERS_JOIN);
             kubernetes::check(&fit, create.disk().bytes().is_some())?;
+            if !create.kubernetes.no_bootstrap {
+                create.kubernetes.kubectl.check(&create.name)?;
+            }
             fit
         } else {
             Fit::bare(create.asked)
@@ -200,7 +203,7 @@ mod tests {
         let out = built();
         let image = out.path().join("cloud");
         let line = format!(
-            "create --kubernetes --boot iso --cpus 2 --memory 2048 --image {}",
+            "create --kubernetes --no-kubeconfig --boot iso --cpus 2 --memory 2048 --image {}",
             image.display()
         );
         let create = create(&line);
@@ -229,7 +232,10 @@ mod tests {
     fn kubernetes_needs_images_and_an_image_is_missed_first() {
         let out = built();
         let told = |more: &str, image: &Path| {
-            let line = format!("create --kubernetes {more} --image {}", image.display());
+            let line = format!(
+                "create --kubernetes --no-kubeconfig {more} --image {}",
+                image.display()
+            );
             let create = create(&line);
             let spec = plan(&create).spec();
             spec.map_err(|error| error.to_string()).map(drop)

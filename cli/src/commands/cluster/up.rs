@@ -10,10 +10,12 @@ use provision::{Cluster, Deadline, Name};
 
 use super::fit::Patience;
 use super::plan::Plan;
-use super::{kubernetes, ready};
+use super::{begin, kubernetes, ready};
 use crate::commands::config::{give, request};
 use crate::context::{Context, ContextFile, Contexts, Node};
 use crate::files::{self, Existing};
+use crate::fleet::Session;
+use crate::output;
 use crate::progress::Progress;
 use crate::secrets::{NodePlan, Secrets};
 
@@ -25,6 +27,9 @@ const BOOT: Duration = Duration::from_secs(60);
 
 /// For an answer to a config; scaled likewise.
 const ANSWER: Duration = Duration::from_secs(30);
+
+/// For an answer of a node that is busy; scaled likewise.
+const CALL: Duration = Duration::from_secs(10);
 
 /// A cluster whose machines have been started.
 pub(super) struct Up<'a> {
@@ -67,13 +72,49 @@ impl Up<'_> {
             self.progress.done(&format!("{name} is ready at {address}"));
         }
         let name = &self.plan.create.name;
-        remember(name.as_str(), context, self.file)?;
+        remember(name.as_str(), context.clone(), self.file)?;
         self.progress.done(&format!(
             "cluster {name} is the current context; try: osctl version"
         ));
-        if let Some(next) = kubernetes::next(self.cluster) {
-            self.progress.done(&next);
+        if !self.plan.kubernetes {
+            return Ok(());
         }
+        let names: Vec<_> = nodes.into_iter().map(|node| node.name).collect();
+        self.kubernetes(context, &names)
+    }
+
+    /// Has Kubernetes begin, and shows kubectl the way there.
+    fn kubernetes(&self, context: Context, names: &[String]) -> Result<()> {
+        let server = kubernetes::server(self.cluster)?;
+        if self.plan.create.kubernetes.no_bootstrap {
+            self.progress.done(&format!(
+                "Kubernetes waits to begin: osctl bootstrap, then osctl kubeconfig --server {server}"
+            ));
+            return Ok(());
+        }
+        let session = Session {
+            context,
+            asked: Vec::new(),
+            patience: self.patience.scale(CALL),
+        };
+        on_runtime(begin::begin(&session, names, self.patience, self.progress))?;
+        let nodes = output::counted(names.len(), "node");
+        self.progress
+            .done(&format!("Kubernetes runs: {nodes} Ready"));
+        let kubectl = &self.plan.create.kubernetes.kubectl;
+        let (Some(file), Some(first)) = (kubectl.file()?, names.first()) else {
+            return Ok(());
+        };
+        self.progress
+            .step(format!("{first}: asking for a kubeconfig"));
+        let given = on_runtime(begin::kubeconfig(&session, first, &server))?;
+        let context = kubectl.put(&file, &given.text, self.cluster.folder())?;
+        self.progress.done(&format!(
+            "{}: context {context}, until {}; try: {}",
+            file.display(),
+            output::second(given.expires),
+            kubectl.command(&context)
+        ));
         Ok(())
     }
 

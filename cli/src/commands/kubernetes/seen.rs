@@ -1,0 +1,234 @@
+//! How far a cluster of Kubernetes is, as its nodes tell.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use cosi::wire::Client;
+use resources::kubernetes::NodeStatus;
+use resources::net::HostnameSpec;
+use resources::runtime::{Health, ServiceState, ServiceStatus};
+use store::{Registry, Spec};
+use tonic::transport::Channel;
+
+use crate::explain::sentence;
+use crate::output;
+use crate::progress::Progress;
+use crate::tries::{self, Pace};
+
+/// How it is looked after.
+const PACE: Pace = Pace {
+    interval: Duration::from_secs(2),
+    longest: Duration::from_secs(10),
+};
+
+/// What a control plane cannot begin without, in order.
+const PLANE: [&str; 3] = ["containerd", "etcd", "kubelet"];
+
+/// What every node runs, in order.
+const NODE: [&str; 2] = ["containerd", "kubelet"];
+
+/// What one node says.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// What it is called.
+    own: String,
+    services: BTreeMap<String, ServiceStatus>,
+    nodes: BTreeMap<String, NodeStatus>,
+}
+
+/// A node that pods cannot come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unready {
+    /// The cluster does not know it.
+    Unknown(String),
+    /// It knows it, and says why not.
+    Known(String),
+}
+
+impl Seen {
+    /// Asks a node.
+    pub(crate) async fn of(channel: Channel) -> Result<Self> {
+        let mut registry = Registry::new();
+        registry
+            .register::<ServiceStatus>()?
+            .register::<HostnameSpec>()?
+            .register::<NodeStatus>()?;
+        let client = Client::new(channel, Arc::new(registry));
+        let name = all::<HostnameSpec>(&client).await?.into_values().next();
+        Ok(Self {
+            own: name.map(|it| it.hostname).unwrap_or_default(),
+            services: all(&client).await?,
+            nodes: all(&client).await?,
+        })
+    }
+
+    /// What this control plane waits for until the API server knows it; nothing once it does.
+    pub(crate) fn beginning(&self) -> Option<String> {
+        if self.nodes.contains_key(&self.own) {
+            return None;
+        }
+        let unwell = self.unwell(&PLANE);
+        Some(unwell.unwrap_or_else(|| "waits for the API server".to_owned()))
+    }
+
+    /// What this node waits for until it can join the cluster.
+    pub(crate) fn joining(&self) -> String {
+        let unwell = self.unwell(&NODE);
+        unwell.unwrap_or_else(|| "waits until the cluster knows it".to_owned())
+    }
+
+    /// The first of these services that is not well.
+    fn unwell(&self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| {
+            let Some(status) = self.services.get(*name) else {
+                return Some(format!("waits for {name}"));
+            };
+            if status.state == ServiceState::Running && status.health == Health::Healthy {
+                return None;
+            }
+            let state = output::word(&status.state);
+            let reason = &status.reason;
+            let separator = if reason.is_empty() { "" } else { ": " };
+            Some(format!("{name} is {state}{separator}{reason}"))
+        })
+    }
+
+    /// The first of these nodes that is not Ready.
+    pub(crate) fn unready(&self, names: &[String]) -> Option<Unready> {
+        names.iter().find_map(|name| match self.nodes.get(name) {
+            None => Some(Unready::Unknown(name.clone())),
+            Some(status) if status.ready => None,
+            Some(NodeStatus { reason, .. }) => {
+                let separator = if reason.is_empty() { "" } else { ": " };
+                Some(Unready::Known(format!(
+                    "{name} is not Ready{separator}{reason}"
+                )))
+            }
+        })
+    }
+}
+
+/// All resources of a type, by their ids.
+async fn all<S: Spec + Clone>(client: &Client) -> Result<BTreeMap<String, S>> {
+    let found = client.list_as::<S>(S::DEFINITION.namespace).await?;
+    let found = found.into_iter();
+    Ok(found
+        .map(|it| (it.id().to_owned(), (*it.spec).clone()))
+        .collect())
+}
+
+/// Asks until nothing is missing any more, and says what is, each time that is something else. When time is up, what was missing
+/// last.
+pub(crate) async fn wait<F>(
+    limit: Duration,
+    progress: &Progress,
+    missing: impl Fn() -> F,
+) -> Result<(), String>
+where
+    F: Future<Output = Result<Option<String>>>,
+{
+    let mut last = String::new();
+    let done = tries::until(PACE, missing, |seen| {
+        let what = match seen {
+            Ok(None) => return Some(()),
+            Ok(Some(what)) => what,
+            // Nodes under load answer late; what is wrong is told if it stays so.
+            Err(error) => {
+                last = sentence(&error);
+                return None;
+            }
+        };
+        if what != last {
+            progress.step(what.clone());
+            last = what;
+        }
+        None
+    });
+    let done = tokio::time::timeout(limit, done).await;
+    done.map_err(|_| last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(state: ServiceState, health: Health, reason: &str) -> ServiceStatus {
+        ServiceStatus {
+            state,
+            health,
+            reason: reason.to_owned(),
+            ..ServiceStatus::default()
+        }
+    }
+
+    fn node(ready: bool, reason: &str) -> NodeStatus {
+        NodeStatus {
+            ready,
+            reason: reason.to_owned(),
+            ..NodeStatus::default()
+        }
+    }
+
+    #[test]
+    fn it_tells_what_a_control_plane_waits_for() {
+        let mut seen = Seen {
+            own: "a".to_owned(),
+            ..Seen::default()
+        };
+        let told = |seen: &Seen| seen.beginning().unwrap_or_default();
+        assert_eq!(told(&seen), "waits for containerd");
+        let well = || service(ServiceState::Running, Health::Healthy, "");
+        seen.services.insert("containerd".to_owned(), well());
+        let waits = service(ServiceState::Waiting, Health::Unknown, "condition etcd");
+        seen.services.insert("etcd".to_owned(), waits);
+        assert_eq!(told(&seen), "etcd is waiting: condition etcd");
+        let starts = service(ServiceState::Running, Health::Unhealthy, "");
+        seen.services.insert("etcd".to_owned(), starts);
+        assert_eq!(told(&seen), "etcd is running");
+        seen.services.insert("etcd".to_owned(), well());
+        assert_eq!(told(&seen), "waits for kubelet");
+        assert_eq!(seen.joining(), "waits for kubelet");
+        seen.services.insert("kubelet".to_owned(), well());
+        assert_eq!(told(&seen), "waits for the API server");
+        assert_eq!(seen.joining(), "waits until the cluster knows it");
+        seen.nodes.insert("b".to_owned(), node(true, ""));
+        assert_eq!(told(&seen), "waits for the API server");
+        seen.nodes.insert("a".to_owned(), node(false, ""));
+        assert_eq!(seen.beginning(), None);
+    }
+
+    #[test]
+    fn it_is_ready_when_all_its_nodes_are() {
+        let mut seen = Seen::default();
+        let names = ["a".to_owned(), "b".to_owned()];
+        let unknown = |name: &str| Some(Unready::Unknown(name.to_owned()));
+        let known = |told: &str| Some(Unready::Known(told.to_owned()));
+        assert_eq!(seen.unready(&names), unknown("a"));
+        seen.nodes.insert("a".to_owned(), node(false, "no network"));
+        assert_eq!(seen.unready(&names), known("a is not Ready: no network"));
+        seen.nodes.insert("a".to_owned(), node(true, ""));
+        assert_eq!(seen.unready(&names), unknown("b"));
+        seen.nodes.insert("b".to_owned(), node(false, ""));
+        assert_eq!(seen.unready(&names), known("b is not Ready"));
+        seen.nodes.insert("b".to_owned(), node(true, ""));
+        seen.nodes.insert("another".to_owned(), node(false, ""));
+        assert_eq!(seen.unready(&names), None);
+    }
+
+    #[test]
+    fn who_waits_is_told_what_was_missing_last() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        let runtime = runtime.expect("a runtime");
+        let progress = Progress::new();
+        let never = || async { Ok(Some("the sun".to_owned())) };
+        let missed = runtime.block_on(wait(Duration::from_secs(1), &progress, never));
+        assert_eq!(missed, Err("the sun".to_owned()));
+        let there = || async { Ok(None) };
+        let hour = Duration::from_secs(3600);
+        assert_eq!(runtime.block_on(wait(hour, &progress, there)), Ok(()));
+    }
+}
