@@ -37,39 +37,79 @@ pub(crate) fn write_whole(
     existing: Existing,
     fill: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<()> {
-    let failed = || format!("writing {}", path.display());
-    if path.is_dir() {
-        bail!("{} is a folder; name a file in it", path.display());
-    }
-    if existing == Existing::Keep && path.symlink_metadata().is_ok() {
-        bail!("{} exists; --force replaces it", path.display());
-    }
-    let folder = folder(path);
-    fs::create_dir_all(folder).with_context(failed)?;
-    let half = half_name(path);
-    let written = write_half(&half, fill).and_then(|()| match existing {
-        Existing::Replace => fs::rename(&half, path),
-        // Unlike a rename, a link refuses when somebody else made the file in the meantime.
-        Existing::Keep => fs::hard_link(&half, path).and_then(|()| fs::remove_file(&half)),
-    });
-    if written.is_err() {
-        // The first failure is the one to report.
-        drop(fs::remove_file(&half));
-    }
-    written.with_context(failed)?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .with_context(failed)
+    let mut half = Half::begin(path, existing)?;
+    fill(&mut half.file).with_context(|| half.failed())?;
+    half.finish()
 }
 
-fn write_half(half: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(SECRET_MODE)
-        .open(half)?;
-    fill(&mut file)?;
-    file.sync_all()
+/// A file that gets its name when it is whole: mode 0600, and gone with this value before that.
+pub(crate) struct Half {
+    path: PathBuf,
+    half: PathBuf,
+    existing: Existing,
+    file: File,
+}
+
+impl Half {
+    /// Begins one, in a folder that is made when it is not there.
+    ///
+    /// # Errors
+    /// The file exists and may not be replaced, or cannot be written.
+    pub(crate) fn begin(path: &Path, existing: Existing) -> Result<Self> {
+        let failed = || format!("writing {}", path.display());
+        if path.is_dir() {
+            bail!("{} is a folder; name a file in it", path.display());
+        }
+        if existing == Existing::Keep && path.symlink_metadata().is_ok() {
+            bail!("{} exists; --force replaces it", path.display());
+        }
+        fs::create_dir_all(folder(path)).with_context(failed)?;
+        let half = half_name(path);
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create_new(true).mode(SECRET_MODE);
+        let file = options.open(&half).with_context(failed)?;
+        Ok(Self {
+            path: path.to_owned(),
+            half,
+            existing,
+            file,
+        })
+    }
+
+    /// Writes what comes next.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).with_context(|| self.failed())
+    }
+
+    /// Gives it its name, for good.
+    ///
+    /// # Errors
+    /// It cannot be written, or somebody else made a file of that name that may not be replaced.
+    pub(crate) fn finish(self) -> Result<()> {
+        let Self { path, half, .. } = &self;
+        let synced = self.file.sync_all();
+        let named = synced.and_then(|()| match self.existing {
+            Existing::Replace => fs::rename(half, path),
+            // Unlike a rename, a link refuses when somebody else made the file in the meantime.
+            Existing::Keep => fs::hard_link(half, path),
+        });
+        let kept = named.and_then(|()| File::open(folder(path))?.sync_all());
+        kept.with_context(|| self.failed())
+    }
+
+    fn failed(&self) -> String {
+        format!("writing {}", self.path.display())
+    }
+}
+
+impl Drop for Half {
+    fn drop(&mut self) {
+        // It has its own name by then, or whatever went wrong is what matters.
+        drop(fs::remove_file(&self.half));
+    }
 }
 
 /// The folder of a file, made when it is not there and locked until the value is dropped.

@@ -137,6 +137,32 @@ impl Session {
             .await
     }
 
+    /// Asks the nodes one after the other until one answers: for what any of them can tell or do. Gives its name, too.
+    pub(crate) async fn any<T, F>(&self, call: impl Fn(Channel) -> F) -> Result<(String, T)>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut failures = Vec::new();
+        for target in connect::targets(&self.context, &self.asked)? {
+            match self.call(&target, &call).await {
+                Ok(answer) => return Ok((target.name, answer)),
+                Err(error) => failures.push(error.context(target.name)),
+            }
+        }
+        if failures.len() > 1 {
+            for error in &failures {
+                output::note(&format!("osctl: {}", sentence(error)));
+            }
+            bail!("none of {} nodes answered as it should", failures.len());
+        }
+        Err(failures.pop().context("no node to speak to")?)
+    }
+
+    /// The nodes that a command is for, which changes them.
+    pub(crate) fn all_changed(&self) -> Result<Vec<Target>> {
+        connect::targets_of_a_change(&self.context, &self.asked)
+    }
+
     /// Waits for an answer, but not for ever.
     pub(crate) async fn within<T>(
         &self,

@@ -29,8 +29,8 @@ use jiff::Timestamp;
 
 use crate::commands::stream::Log;
 use crate::commands::{
-    cluster, config, context as contexts, copy, dashboard, generate, get, inspect, kubernetes,
-    power, services, storage, stream, support, time, version,
+    cluster, config, context as contexts, copy, dashboard, etcd, generate, get, inspect,
+    kubernetes, power, services, storage, stream, support, time, version,
 };
 use crate::context::ContextFile;
 use crate::exit::{Changes, Interrupted, WrongUsage};
@@ -111,6 +111,9 @@ enum Command {
     },
     #[command(flatten)]
     Kubernetes(kubernetes::Command),
+    /// Look after etcd, which keeps the state of the Kubernetes cluster
+    #[command(subcommand)]
+    Etcd(etcd::Command),
     /// Manage local clusters of virtual machines
     #[command(subcommand)]
     Cluster(cluster::Command),
@@ -266,6 +269,7 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
             command: Some(command),
         } => services::run(&session()?, &command, format).await,
         Command::Kubernetes(command) => kubernetes::run(&session()?, command, format).await,
+        Command::Etcd(command) => etcd::run(&session()?, command, format).await,
         Command::Dashboard => dashboard::run(&session()?).await,
         Command::Cluster(command) => {
             let file = file()?;

@@ -6,8 +6,9 @@ use std::{env, fs};
 
 use protox::prost::Message as _;
 
-const PROTOS: [&str; 5] = [
+const PROTOS: [&str; 6] = [
     "garboard/machine/v1alpha1/cluster.proto",
+    "garboard/machine/v1alpha1/etcd.proto",
     "garboard/machine/v1alpha1/inspect.proto",
     "garboard/machine/v1alpha1/machine.proto",
     "garboard/machine/v1alpha1/maintenance.proto",

@@ -30,6 +30,7 @@ use crate::kubernetes::balancer::{self, Balancer};
 use crate::kubernetes::component::Component;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::kubernetes::etcd::data;
+use crate::kubernetes::etcd::serve::Etcd;
 use crate::metrics::{Calls, Metrics};
 use crate::network;
 use crate::network::time_server::config::Lookup;
@@ -326,7 +327,11 @@ fn api(
     let bootstrap = node.bootstrap();
     let server = Server::new(Arc::new(node), Arc::new(pairing), served.clone())
         .mount(state, cosi::wire::proto::FILE_DESCRIPTOR_SET)
-        .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET);
+        .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
+        .mount(
+            Etcd::new(store.clone()).into_service(),
+            ::api::FILE_DESCRIPTOR_SET,
+        );
 
     let no_services = effects.services.empty();
     let lookup = Lookup::of(store.clone());

@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod copy;
 pub(crate) mod dashboard;
+pub(crate) mod etcd;
 pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod inspect;

@@ -1,9 +1,12 @@
 //! A node of a few lines: it serves mutual TLS, keeps a config and numbers its generations.
 
+mod etcd;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use api::v1alpha1 as v1;
+use api::v1alpha1::etcd_service_server::EtcdServiceServer;
 use api::v1alpha1::machine_service_server::{MachineService, MachineServiceServer};
 use cosi::wire::Open;
 use futures_util::stream::{BoxStream, unfold};
@@ -30,6 +33,8 @@ pub(crate) struct Kept {
     pub(crate) restless: bool,
     /// What becomes of a service when something is ordered, one after the other.
     pub(crate) becomes: Vec<ServiceStatus>,
+    /// What its etcd sends for a snapshot.
+    pub(crate) snapshot: Vec<u8>,
 }
 
 /// A node in this process.
@@ -68,6 +73,7 @@ impl Node {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let service = MachineServiceServer::new(node.clone());
+        let etcd = EtcdServiceServer::new(node.clone());
         let state = cosi::wire::Server::new(node.store.clone(), registry(), Open).into_service();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -83,7 +89,10 @@ impl Node {
                         Some((Ok::<_, std::io::Error>(caller), (listener, tls)))
                     },
                 );
-                let server = Server::builder().add_service(service).add_service(state);
+                let server = Server::builder()
+                    .add_service(service)
+                    .add_service(etcd)
+                    .add_service(state);
                 server.serve_with_incoming(callers).await.expect("served");
             });
         });

@@ -1,6 +1,7 @@
 //! What etcd says, in types that cannot be wrong.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 use crate::wire;
@@ -43,6 +44,12 @@ impl Member {
     #[must_use]
     pub fn has_started(&self) -> bool {
         !self.name.is_empty()
+    }
+
+    /// Where it answers, as far as that are addresses.
+    pub fn clients(&self) -> impl Iterator<Item = SocketAddr> {
+        let urls = self.client_urls.iter();
+        urls.filter_map(|url| url.strip_prefix("https://")?.parse().ok())
     }
 }
 
@@ -173,6 +180,21 @@ mod tests {
         assert_eq!(id.to_string(), "8e9e05c52164694d");
         assert_eq!("8e9e05c52164694d".parse(), Ok(id));
         assert!("cp-1".parse::<Id>().is_err());
+    }
+
+    #[test]
+    fn a_member_is_asked_where_it_says() {
+        let urls = [
+            "https://10.0.0.1:2379",
+            "https://[fd00::1]:2379",
+            "https://cp:2379",
+        ];
+        let member = Member {
+            client_urls: urls.map(str::to_owned).into(),
+            ..Member::default()
+        };
+        let found: Vec<_> = member.clients().map(|it| it.to_string()).collect();
+        assert_eq!(found, ["10.0.0.1:2379", "[fd00::1]:2379"]);
     }
 
     #[test]

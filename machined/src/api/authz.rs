@@ -37,6 +37,7 @@ const ANY_ROLE: Access = Access::Roles(&Role::ALL);
 const READERS: Access = Access::Roles(&[Role::Admin, Role::Operator, Role::Reader]);
 const OPERATORS: Access = Access::Roles(&[Role::Admin, Role::Operator]);
 const ADMINS: Access = Access::Roles(&[Role::Admin]);
+const BACKUPS: Access = Access::Roles(&[Role::Admin, Role::EtcdBackup]);
 const READ_ONLY: Access = Access::Nobody(
     "resources are read-only over the API; change the node's configuration with `osctl config apply`",
 );
@@ -64,6 +65,27 @@ pub const AUTHZ: &[Row] = &[
         "/garboard.machine.v1alpha1.ClusterService/Kubeconfig",
         ADMINS,
     ),
+    row("/garboard.machine.v1alpha1.EtcdService/Members", READERS),
+    row("/garboard.machine.v1alpha1.EtcdService/Status", READERS),
+    row("/garboard.machine.v1alpha1.EtcdService/Alarms", READERS),
+    row(
+        "/garboard.machine.v1alpha1.EtcdService/DisarmAlarms",
+        OPERATORS,
+    ),
+    row(
+        "/garboard.machine.v1alpha1.EtcdService/Defragment",
+        OPERATORS,
+    ),
+    row(
+        "/garboard.machine.v1alpha1.EtcdService/ForfeitLeadership",
+        OPERATORS,
+    ),
+    row(
+        "/garboard.machine.v1alpha1.EtcdService/RemoveMember",
+        ADMINS,
+    ),
+    // All that the cluster knows is in it.
+    row("/garboard.machine.v1alpha1.EtcdService/Snapshot", BACKUPS),
     row(
         "/garboard.machine.v1alpha1.InspectService/Processes",
         READERS,

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::etcd::FakeEtcd;
 use ::api::v1alpha1 as v1;
 use futures_util::{StreamExt as _, stream};
 use hyper_util::rt::TokioIo;
@@ -413,6 +414,7 @@ pub(crate) fn serve_within(endpoint: Option<Endpoint>, limits: Limits) -> Served
     let server = Server::new(Arc::clone(&node), pairing, endpoint.subscribe())
         .mount(state(), cosi::wire::proto::FILE_DESCRIPTOR_SET)
         .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
+        .mount(FakeEtcd.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .sink((records.clone(), node.calls.clone()))
         .limits(limits);
     let server = tokio::spawn(async move {

@@ -8,6 +8,7 @@
 )]
 
 mod drain;
+mod etcd;
 mod first_config;
 mod fixture;
 mod flood;

@@ -25,6 +25,7 @@ use super::fixture::{Cluster, Served, dial, serve};
 
 const MACHINE: &str = "/garboard.machine.v1alpha1.MachineService/";
 const CLUSTER: &str = "/garboard.machine.v1alpha1.ClusterService/";
+const ETCD: &str = "/garboard.machine.v1alpha1.EtcdService/";
 const INSPECT: &str = "/garboard.machine.v1alpha1.InspectService/";
 const STATE: &str = "/cosi.resource.State/";
 const METRICS: &str = "/metrics";
@@ -43,6 +44,8 @@ async fn call(channel: Channel, path: &str) -> Option<Result<(), Status>> {
         call_inspect(InspectServiceClient::new(channel), method).await
     } else if let Some(method) = path.strip_prefix(CLUSTER) {
         call_cluster(ClusterServiceClient::new(channel), method).await
+    } else if let Some(method) = path.strip_prefix(ETCD) {
+        super::etcd::call(channel, method).await
     } else if let Some(method) = path.strip_prefix(STORAGE) {
         call_storage(StorageServiceClient::new(channel), method).await
     } else {

@@ -159,6 +159,14 @@ pub fn admin(user: &str, lifetime: SignedDuration) -> CertificateSpec {
     }
 }
 
+/// The certificate of somebody who may do everything that etcd does, whom nothing of etcd's calls by name.
+pub fn etcd_admin(user: &str, lifetime: SignedDuration) -> CertificateSpec {
+    CertificateSpec {
+        lifetime,
+        ..client(Purpose::Admin, user).by(Signer::Etcd)
+    }
+}
+
 fn client(purpose: Purpose, user: &str) -> CertificateSpec {
     CertificateSpec {
         purpose,

@@ -1,6 +1,8 @@
-//! etcd: the service that it is, and whether it may begin.
+//! etcd: the service that it is, whether it may begin, and what is asked of it.
 
+pub mod access;
 pub mod apply;
 pub mod bootstrap;
 pub mod data;
+pub mod serve;
 pub mod service;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use ::etcd::{CLIENT_PORT, PEER_PORT};
 use resources::kubernetes::ImageSource;
 use resources::runtime::{ServiceCheck, ServiceCheckKind, ServiceMount, ServiceSpec};
 
@@ -12,10 +13,6 @@ use crate::kubernetes::files::FILES;
 use crate::kubernetes::flags::arguments;
 use crate::kubernetes::image;
 
-/// Where the API server and tools ask it.
-pub const CLIENT_PORT: u16 = 2379;
-/// Where members talk to each other.
-pub const PEER_PORT: u16 = 2380;
 /// Where it answers whether it is well, without a certificate and on this node alone.
 const HEALTH: &str = "127.0.0.1:2381";
 

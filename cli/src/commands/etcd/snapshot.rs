@@ -1,0 +1,109 @@
+//! `osctl etcd snapshot`: a copy of all that etcd keeps.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use api::v1alpha1 as v1;
+use etcd::Check;
+use serde::Serialize;
+use tonic::Streaming;
+
+use super::client;
+use crate::exit::Interrupted;
+use crate::files::{Existing, Half};
+use crate::fleet::Session;
+use crate::output::{self, Format, size};
+use crate::progress::Progress;
+
+/// The sum behind the data.
+const SUM: u64 = 32;
+
+/// Where it goes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Snapshot {
+    /// The file, which must not be there yet
+    file: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    force: bool,
+}
+
+/// What was written.
+#[derive(Serialize)]
+struct Written<'a> {
+    node: &'a str,
+    file: String,
+    bytes: u64,
+}
+
+/// Takes one, of whichever member answers first.
+pub(super) async fn run(session: &Session, command: &Snapshot, format: Format) -> Result<()> {
+    let existing = match command.force {
+        true => Existing::Replace,
+        false => Existing::Keep,
+    };
+    // Before anything is asked of a node.
+    let half = Half::begin(&command.file, existing)?;
+    let begin = |channel| async move {
+        let request = v1::EtcdSnapshotRequest {};
+        let mut parts = client(channel).snapshot(request).await?.into_inner();
+        // A member that cannot says so with the first part.
+        let first = parts.message().await?;
+        Ok((first, parts))
+    };
+    let taken = async {
+        let (node, (first, parts)) = session.any(begin).await?;
+        let bytes = take(session, &node, first, parts, half).await;
+        anyhow::Ok((node.clone(), bytes.context(node)?))
+    };
+    let (node, bytes) = tokio::select! {
+        taken = taken => taken?,
+        pressed = tokio::signal::ctrl_c() => {
+            pressed?;
+            return Err(Interrupted("no snapshot was kept".to_owned()).into());
+        }
+    };
+    let written = Written {
+        node: &node,
+        file: command.file.display().to_string(),
+        bytes,
+    };
+    if format != Format::Table {
+        return output::value(format, &written);
+    }
+    output::line(&format!(
+        "{}: snapshot of {} from {node}",
+        written.file,
+        size(bytes)
+    ))
+}
+
+/// Writes what comes, checks it, and gives it its name; how long it is.
+async fn take(
+    session: &Session,
+    node: &str,
+    first: Option<v1::EtcdSnapshotResponse>,
+    mut parts: Streaming<v1::EtcdSnapshotResponse>,
+    mut half: Half,
+) -> Result<u64> {
+    let progress = Progress::new();
+    let mut check = Check::default();
+    let mut part = first;
+    while let Some(v1::EtcdSnapshotResponse { data, remaining }) = part {
+        check.take(&data)?;
+        half.write(&data)?;
+        let so_far = check.length();
+        progress.tell(format!(
+            "{node}: {} of {}",
+            size(so_far),
+            size(so_far + remaining + if remaining > 0 { SUM } else { 0 })
+        ));
+        part = session.within(parts.message()).await?;
+    }
+    if check.length() == 0 {
+        bail!("the node sent nothing");
+    }
+    let bytes = check.end().context("what came in")?;
+    half.finish()?;
+    Ok(bytes)
+}

@@ -1,0 +1,105 @@
+//! Looking after etcd.
+
+mod home;
+mod node;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use home::Home;
+use node::Node;
+
+/// A home whose context leads to a node.
+fn with_node() -> (Home, Node) {
+    let home = Home::new();
+    home.fine("gen secrets");
+    home.fine("gen config node-1");
+    let config = fs::read_to_string(home.path().join("node-1.yaml")).expect("a config");
+    let (node, address) = Node::serve(&config);
+    home.fine(&format!("gen crt --name lab --node node-1={address}"));
+    (home, node)
+}
+
+/// A file of data as etcd's begins, with its sum behind it.
+fn snapshot() -> Vec<u8> {
+    let mut bytes = vec![7; 4096];
+    bytes
+        .get_mut(16..20)
+        .expect("room")
+        .copy_from_slice(&0xED0C_DAED_u32.to_le_bytes());
+    let sum = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+    let sum = sum
+        .tls13()
+        .expect("TLS 1.3")
+        .common
+        .hash_provider
+        .hash(&bytes);
+    bytes.extend_from_slice(sum.as_ref());
+    bytes
+}
+
+/// The files that `osctl` left beside what `gen` made.
+fn files(home: &Home) -> Vec<String> {
+    let entries = fs::read_dir(home.path()).expect("listed");
+    let names = entries.map(|it| it.expect("listed").file_name().into_string().expect("text"));
+    names.filter(|it| it.contains("snapshot")).collect()
+}
+
+#[test]
+fn a_snapshot_is_whole_and_for_its_owner_alone() {
+    let (home, node) = with_node();
+    node.kept().snapshot = snapshot();
+    let said = home.fine("etcd snapshot a.snapshot");
+    assert_eq!(said, "a.snapshot: snapshot of 4 KiB from node-1\n");
+    let path = home.path().join("a.snapshot");
+    assert_eq!(fs::read(&path).expect("there"), snapshot());
+    let mode = fs::metadata(&path).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let refused = home.fails("etcd snapshot a.snapshot", 1);
+    assert!(refused.contains("--force"), "{refused}");
+    let said = home.fine("etcd snapshot a.snapshot --force -o json");
+    assert!(said.contains("\"bytes\": 4128"), "{said}");
+    assert_eq!(files(&home), ["a.snapshot"]);
+}
+
+#[test]
+fn what_is_no_snapshot_gets_no_name() {
+    let (home, node) = with_node();
+    let mut damaged = snapshot();
+    *damaged.get_mut(3000).expect("long enough") ^= 1;
+    let short = snapshot().get(..3000).expect("long enough").to_vec();
+    for (bytes, word) in [
+        (damaged, "damaged"),
+        (short, "missing"),
+        (
+            b"hello, world; this is no snapshot".to_vec(),
+            "does not begin",
+        ),
+        (Vec::new(), "sent nothing"),
+    ] {
+        node.kept().snapshot = bytes;
+        let said = home.fails("etcd snapshot b.snapshot", 1);
+        assert!(said.contains(word), "{word}: {said}");
+        assert_eq!(files(&home), [""; 0]);
+    }
+}
+
+#[test]
+fn members_are_listed_and_workers_left_out() {
+    let (home, _node) = with_node();
+    let listed = home.fine("etcd members");
+    assert!(listed.contains("8e9e05c52164694d"), "{listed}");
+    assert!(listed.contains("voter"), "{listed}");
+    let listed = home.fine("etcd members -o json");
+    assert!(
+        listed.contains("\"cluster\": \"cdf818194e3a8c32\""),
+        "{listed}"
+    );
+    assert_eq!(home.fine("etcd alarms"), "there are no alarms\n");
+    assert_eq!(home.fine("etcd alarms list -o json"), "[]\n");
+    // One that was not named has no etcd, and that is nothing wrong.
+    assert_eq!(home.fine("etcd status"), "");
+    let refused = home.fails("etcd status -n node-1", 1);
+    assert!(refused.contains("there is no etcd"), "{refused}");
+}

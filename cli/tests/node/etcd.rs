@@ -1,0 +1,92 @@
+//! The node's etcd: one member, and the snapshot that a test gave it.
+
+use api::v1alpha1 as v1;
+use api::v1alpha1::etcd_service_server::EtcdService;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use tonic::{Request, Response, Status};
+
+use super::{Node, not_here};
+
+/// How many bytes come at once.
+const PART: usize = 1000;
+
+#[tonic::async_trait]
+impl EtcdService for Node {
+    type SnapshotStream = BoxStream<'static, Result<v1::EtcdSnapshotResponse, Status>>;
+
+    async fn members(
+        &self,
+        _: Request<v1::EtcdMembersRequest>,
+    ) -> Result<Response<v1::EtcdMembersResponse>, Status> {
+        let member = v1::EtcdMember {
+            id: "8e9e05c52164694d".to_owned(),
+            name: "node-1".to_owned(),
+            peer_urls: vec!["https://10.0.0.1:2380".to_owned()],
+            client_urls: vec!["https://10.0.0.1:2379".to_owned()],
+            learner: false,
+        };
+        Ok(Response::new(v1::EtcdMembersResponse {
+            cluster: "cdf818194e3a8c32".to_owned(),
+            members: vec![member],
+        }))
+    }
+
+    async fn status(
+        &self,
+        _: Request<v1::EtcdStatusRequest>,
+    ) -> Result<Response<v1::EtcdStatusResponse>, Status> {
+        Err(Status::not_found("there is no etcd here"))
+    }
+
+    async fn alarms(
+        &self,
+        _: Request<v1::EtcdAlarmsRequest>,
+    ) -> Result<Response<v1::EtcdAlarmsResponse>, Status> {
+        Ok(Response::new(v1::EtcdAlarmsResponse::default()))
+    }
+
+    async fn disarm_alarms(
+        &self,
+        _: Request<v1::EtcdDisarmAlarmsRequest>,
+    ) -> Result<Response<v1::EtcdDisarmAlarmsResponse>, Status> {
+        not_here()
+    }
+
+    async fn defragment(
+        &self,
+        _: Request<v1::EtcdDefragmentRequest>,
+    ) -> Result<Response<v1::EtcdDefragmentResponse>, Status> {
+        not_here()
+    }
+
+    async fn forfeit_leadership(
+        &self,
+        _: Request<v1::EtcdForfeitLeadershipRequest>,
+    ) -> Result<Response<v1::EtcdForfeitLeadershipResponse>, Status> {
+        not_here()
+    }
+
+    async fn remove_member(
+        &self,
+        _: Request<v1::EtcdRemoveMemberRequest>,
+    ) -> Result<Response<v1::EtcdRemoveMemberResponse>, Status> {
+        not_here()
+    }
+
+    async fn snapshot(
+        &self,
+        _: Request<v1::EtcdSnapshotRequest>,
+    ) -> Result<Response<Self::SnapshotStream>, Status> {
+        let bytes = self.kept().snapshot.clone();
+        let mut remaining = bytes.len();
+        let parts = bytes.chunks(PART).map(|part| {
+            remaining -= part.len();
+            Ok(v1::EtcdSnapshotResponse {
+                data: part.to_vec(),
+                remaining: u64::try_from(remaining.saturating_sub(32)).unwrap_or_default(),
+            })
+        });
+        let parts: Vec<_> = parts.collect();
+        Ok(Response::new(stream::iter(parts).boxed()))
+    }
+}

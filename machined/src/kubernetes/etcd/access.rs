@@ -1,0 +1,70 @@
+//! Who the node is to etcd's members when it asks them itself.
+
+use std::sync::Arc;
+
+use ::config::{Documents, Problems};
+use jiff::{SignedDuration, Timestamp};
+use pki::kubernetes::etcd_admin;
+use pki::tls::TlsError;
+use pki::{Authority, IssueError, Trust, TrustError};
+use resources::config::{ACTIVE, MachineConfig};
+use rustls::ClientConfig;
+use store::{Spec as _, Store};
+use thiserror::Error;
+
+/// The name in the certificate.
+const USER: &str = "garboard";
+
+/// How long the certificate holds. It is made for a task at hand, and a snapshot of a large cluster over a slow line is a long one.
+const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
+/// Why etcd cannot be asked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AccessError {
+    /// It is none of the control plane.
+    #[error(
+        "there is no etcd here: it runs on the control plane of a Kubernetes cluster alone; choose a node of that with -n"
+    )]
+    None,
+    /// The config of the node cannot be read.
+    #[error("reading the node's config")]
+    Config(#[source] Problems),
+    /// The authority refuses.
+    #[error("issuing a certificate for etcd")]
+    Issue(#[source] IssueError),
+    /// The authority cannot be believed.
+    #[error("reading the authority of etcd")]
+    Trust(#[source] TrustError),
+    /// TLS.
+    #[error("preparing TLS for etcd")]
+    Tls(#[source] TlsError),
+}
+
+/// What connects to members, with a certificate made for it, by what the config of a control plane has.
+///
+/// # Errors
+/// The node is none of a control plane, or its secrets are of no use.
+pub fn tls(documents: &Documents, now: Timestamp) -> Result<Arc<ClientConfig>, AccessError> {
+    let trust = documents.kubernetes_trust();
+    let plane = trust.and_then(|it| it.control_plane.as_ref());
+    let authority = &plane.ok_or(AccessError::None)?.etcd;
+    let certificate = authority.certificate.as_pem();
+    let issuer = Authority::from_pem(certificate, authority.key.as_pem());
+    let own = issuer.and_then(|it| it.issue(&etcd_admin(USER, LIFETIME), now));
+    let own = own.map_err(AccessError::Issue)?;
+    let trust = Trust::from_pem(certificate).map_err(AccessError::Trust)?;
+    pki::tls::client(&trust, &own).map_err(AccessError::Tls)
+}
+
+/// The same by the config that is active in a store.
+///
+/// # Errors
+/// As [`tls`], and when the config cannot be read.
+pub fn tls_of(store: &Store, now: Timestamp) -> Result<Arc<ClientConfig>, AccessError> {
+    let namespace = MachineConfig::DEFINITION.namespace;
+    let active = store.snapshot().get_as::<MachineConfig>(namespace, ACTIVE);
+    let active = active.ok_or(AccessError::None)?;
+    let documents = ::config::parse("active config", active.spec.text.as_bytes());
+    tls(&documents.map_err(AccessError::Config)?, now)
+}

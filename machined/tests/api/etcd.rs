@@ -1,0 +1,66 @@
+//! An etcd of no lines: every call is answered with nothing.
+
+use ::api::v1alpha1 as v1;
+use ::api::v1alpha1::etcd_service_client::EtcdServiceClient;
+use ::api::v1alpha1::etcd_service_server::{EtcdService, EtcdServiceServer};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+/// Answers everything.
+#[derive(Debug)]
+pub(crate) struct FakeEtcd;
+
+impl FakeEtcd {
+    pub(crate) fn into_service(self) -> EtcdServiceServer<Self> {
+        EtcdServiceServer::new(self)
+    }
+}
+
+/// Each method that answers with one message.
+macro_rules! answers {
+    ($($method:ident: $request:ident -> $response:ident;)*) => {
+        #[tonic::async_trait]
+        impl EtcdService for FakeEtcd {
+            type SnapshotStream = BoxStream<'static, Result<v1::EtcdSnapshotResponse, Status>>;
+
+            async fn snapshot(
+                &self,
+                _: Request<v1::EtcdSnapshotRequest>,
+            ) -> Result<Response<Self::SnapshotStream>, Status> {
+                Ok(Response::new(stream::empty().boxed()))
+            }
+
+            $(async fn $method(
+                &self,
+                _: Request<v1::$request>,
+            ) -> Result<Response<v1::$response>, Status> {
+                Ok(Response::new(v1::$response::default()))
+            })*
+        }
+
+        /// Calls a method by its name, with the least that it takes.
+        pub(crate) async fn call(channel: Channel, method: &str) -> Option<Result<(), Status>> {
+            let mut client = EtcdServiceClient::new(channel);
+            if method == "Snapshot" {
+                let request = v1::EtcdSnapshotRequest {};
+                return Some(client.snapshot(request).await.map(drop));
+            }
+            $(if method.to_lowercase() == stringify!($method).replace('_', "") {
+                let request = v1::$request::default();
+                return Some(client.$method(request).await.map(drop));
+            })*
+            None
+        }
+    };
+}
+
+answers! {
+    members: EtcdMembersRequest -> EtcdMembersResponse;
+    status: EtcdStatusRequest -> EtcdStatusResponse;
+    alarms: EtcdAlarmsRequest -> EtcdAlarmsResponse;
+    disarm_alarms: EtcdDisarmAlarmsRequest -> EtcdDisarmAlarmsResponse;
+    defragment: EtcdDefragmentRequest -> EtcdDefragmentResponse;
+    forfeit_leadership: EtcdForfeitLeadershipRequest -> EtcdForfeitLeadershipResponse;
+    remove_member: EtcdRemoveMemberRequest -> EtcdRemoveMemberResponse;
+}
