@@ -8,10 +8,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
 
-use crate::{AUTHORITY_LIFETIME, BACK_DATED, Identity, IdentityError, Names, Roles, Secret};
+use crate::{
+    AUTHORITY_LIFETIME, BACK_DATED, Identity, IdentityError, Names, Request, Roles, Secret,
+};
 
 /// An authority with its key: who holds it can make an admin.
 #[derive(Debug)]
@@ -174,10 +176,37 @@ impl Authority {
         lifetime: SignedDuration,
         now: Timestamp,
     ) -> Result<Identity, IssueError> {
+        let params = self.serving(subject, names, lifetime, now)?;
+        self.sign(subject, &params)
+    }
+
+    /// Issues a certificate for the API of a node that asked for it with a key of its own: PEM.
+    ///
+    /// # Errors
+    /// As [`issue_serving`](Self::issue_serving).
+    pub fn certify_serving(
+        &self,
+        subject: &str,
+        names: &Names,
+        request: &Request,
+        lifetime: SignedDuration,
+        now: Timestamp,
+    ) -> Result<String, IssueError> {
+        let params = self.serving(subject, names, lifetime, now)?;
+        self.sign_key(subject, &params, request.key())
+    }
+
+    fn serving(
+        &self,
+        subject: &str,
+        names: &Names,
+        lifetime: SignedDuration,
+        now: Timestamp,
+    ) -> Result<CertificateParams, IssueError> {
         let mut params = self.leaf(subject, lifetime, now)?;
         params.subject_alt_names = alternative_names(subject, names)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.sign(subject, &params)
+        Ok(params)
     }
 
     pub(crate) fn leaf(
@@ -207,15 +236,24 @@ impl Authority {
         params: &CertificateParams,
     ) -> Result<Identity, IssueError> {
         let key = new_key(subject)?;
-        let certificate =
-            params
-                .signed_by(&key, &self.issuer)
-                .map_err(|source| IssueError::Sign {
-                    subject: subject.to_owned(),
-                    source,
-                })?;
+        let certificate = self.sign_key(subject, params, &key)?;
         let key = Secret::new(key.serialize_pem());
-        Identity::from_pem(&certificate.pem(), key.expose()).map_err(IssueError::Authority)
+        Identity::from_pem(&certificate, key.expose()).map_err(IssueError::Authority)
+    }
+
+    /// A certificate for a key, PEM.
+    pub(crate) fn sign_key(
+        &self,
+        subject: &str,
+        params: &CertificateParams,
+        key: &impl PublicKeyData,
+    ) -> Result<String, IssueError> {
+        let signed = params.signed_by(key, &self.issuer);
+        let signed = signed.map_err(|source| IssueError::Sign {
+            subject: subject.to_owned(),
+            source,
+        })?;
+        Ok(signed.pem())
     }
 }
 

@@ -5,12 +5,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use rustls::RootCertStore;
-use rustls_pki_types::CertificateDer;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, UnixTime};
 
-use crate::{Certificate, CertificateError, Fingerprint};
+use crate::{Certificate, CertificateError, Fingerprint, tls};
 
 /// One or more certificate authorities.
 #[derive(Clone, Debug)]
@@ -76,6 +80,23 @@ impl Trust {
     /// The keys of the authorities. Equal sets mean that the same peers are believed.
     pub fn fingerprints(&self) -> &BTreeSet<Fingerprint> {
         &self.fingerprints
+    }
+
+    /// What the certificate of a server says, PEM, if it is by one of these authorities, and good for that name at `now`.
+    pub fn server(&self, pem: &str, name: &str, now: Timestamp) -> Option<Certificate> {
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
+        let verifier = WebPkiServerVerifier::builder_with_provider(self.roots(), tls::provider());
+        let since = Duration::from_secs(u64::try_from(now.as_second()).ok()?);
+        let (name, now) = (
+            tls::server_name(name).ok()?,
+            UnixTime::since_unix_epoch(since),
+        );
+        let verified = verifier
+            .build()
+            .ok()?
+            .verify_server_cert(&der, &[], &name, &[], now);
+        verified.ok()?;
+        Certificate::from_der(&der).ok()
     }
 
     pub(crate) fn roots(&self) -> Arc<RootCertStore> {

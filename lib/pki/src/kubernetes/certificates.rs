@@ -10,11 +10,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
-use rcgen::{DnType, ExtendedKeyUsagePurpose};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose};
 
 use crate::authority::alternative_names;
 use crate::renewal::{self, Plan, Reason};
-use crate::{Authority, Certificate, Identity, IssueError, Names, Usage};
+use crate::{
+    Authority, Certificate, Identity, IssueError, Names, Request, SERVING_LIFETIME, Usage,
+};
 
 /// How long the certificates of a control plane hold; they are renewed at half of it.
 pub const LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
@@ -127,7 +129,7 @@ pub struct CertificateSpec {
 
 /// Every certificate that a control plane has, one for each purpose but [`Purpose::Admin`].
 pub fn wanted(plane: &ControlPlane<'_>) -> Vec<CertificateSpec> {
-    let node = plane.user();
+    let node = user(plane.node);
     vec![
         server(Purpose::ApiServer, "kube-apiserver", plane.of_the_api()),
         client(
@@ -151,6 +153,20 @@ pub fn wanted(plane: &ControlPlane<'_>) -> Vec<CertificateSpec> {
     ]
 }
 
+/// The certificates of a kubelet of a node that holds no authority, which goes by these names: the one it asks with and the one it
+/// answers with. They hold as long as those of the node's API, since they are asked for together.
+pub fn joined(node: &str, names: &Names) -> [CertificateSpec; 2] {
+    let user = user(node);
+    let both = [
+        client(Purpose::Kubelet, &user).of_group(NODES),
+        server(Purpose::KubeletServing, &user, names.clone()).of_group(NODES),
+    ];
+    both.map(|spec| CertificateSpec {
+        lifetime: SERVING_LIFETIME,
+        ..spec
+    })
+}
+
 /// The certificate of somebody who may do everything, whom audit records call `user`.
 pub fn admin(user: &str, lifetime: SignedDuration) -> CertificateSpec {
     CertificateSpec {
@@ -165,6 +181,11 @@ pub fn etcd_admin(user: &str, lifetime: SignedDuration) -> CertificateSpec {
         lifetime,
         ..client(Purpose::Admin, user).by(Signer::Etcd)
     }
+}
+
+/// A node as a user of Kubernetes.
+fn user(node: &str) -> String {
+    format!("system:node:{node}")
 }
 
 fn client(purpose: Purpose, user: &str) -> CertificateSpec {
@@ -188,11 +209,6 @@ fn server(purpose: Purpose, user: &str, names: Names) -> CertificateSpec {
 }
 
 impl ControlPlane<'_> {
-    /// The node as a user of Kubernetes.
-    fn user(&self) -> String {
-        format!("system:node:{}", self.node)
-    }
-
     /// What the node itself goes by.
     fn of_the_node(&self) -> Names {
         let mut names = Names::loopback();
@@ -267,6 +283,29 @@ impl Authority {
     /// # Errors
     /// When the authority does not hold at `now`, a name is not ASCII, or making it fails.
     pub fn issue(&self, spec: &CertificateSpec, now: Timestamp) -> Result<Identity, IssueError> {
+        let params = self.of_spec(spec, now)?;
+        self.sign(&spec.user, &params)
+    }
+
+    /// Issues a certificate to whoever asked for it with a key of its own: PEM.
+    ///
+    /// # Errors
+    /// As [`issue`](Self::issue).
+    pub fn certify(
+        &self,
+        spec: &CertificateSpec,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<String, IssueError> {
+        let params = self.of_spec(spec, now)?;
+        self.sign_key(&spec.user, &params, request.key())
+    }
+
+    fn of_spec(
+        &self,
+        spec: &CertificateSpec,
+        now: Timestamp,
+    ) -> Result<CertificateParams, IssueError> {
         let mut params = self.leaf(&spec.user, spec.lifetime, now)?;
         if let Some(group) = spec.group {
             params
@@ -282,7 +321,7 @@ impl Authority {
             .into_iter()
             .filter_map(|(wanted, usage)| wanted.then_some(usage))
             .collect();
-        self.sign(&spec.user, &params)
+        Ok(params)
     }
 }
 

@@ -12,7 +12,7 @@ mod shared;
 pub use authorities::{Authorities, AuthoritiesError, PairPem};
 pub use certificates::{
     ADMIN_LIFETIME, CertificateSpec, ControlPlane, KUBELET_ADMINS, LIFETIME, Purpose, Signer,
-    admin, etcd_admin, wanted,
+    admin, etcd_admin, joined, wanted,
 };
 pub use kubeconfig::{Kubeconfig, KubeconfigError, Part};
 pub use shared::{ServiceAccountKey, SharedKeyError, encryption_key};
