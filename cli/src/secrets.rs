@@ -21,7 +21,7 @@ use kubernetes::KubernetesFile;
 /// The authority's name in its certificate.
 const AUTHORITY: &str = "garboard";
 
-/// A worker's own certificate holds as long as its authority: it has no way to renew it before it can join a cluster.
+/// The certificate of a worker that runs no Kubernetes holds as long as its authority: it has nobody to renew it.
 const WORKER_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
 
 /// The file that `gen secrets` writes. Whoever has it is the cluster's owner.
@@ -111,7 +111,11 @@ impl Secrets {
             self.cluster = Some(ClusterFile { name, id });
             made.push("the cluster's identity");
         }
-        if self.kubernetes.is_none() {
+        if let Some(kubernetes) = &mut self.kubernetes {
+            if kubernetes.complete()? {
+                made.push("the token that workers join with");
+            }
+        } else {
             self.kubernetes = Some(KubernetesFile::generate(now)?);
             made.push("the secrets of Kubernetes");
         }
@@ -176,6 +180,10 @@ impl Secrets {
                 let issuer = self.api.pair().context("the authority")?;
                 config::generate::control_plane(ca, issuer, Some(hostname.clone()))
             }
+            // It joins, and a control plane issues what it answers with.
+            config::Role::Worker if plan.kubernetes.is_some() && self.has_kubernetes() => {
+                config::generate::worker(ca, None, Some(hostname.clone()))
+            }
             config::Role::Worker => {
                 let name = hostname.as_str();
                 let mut names = Names::loopback();
@@ -185,7 +193,7 @@ impl Secrets {
                         .issue_serving(name, &names, WORKER_LIFETIME, now)?;
                 let serving =
                     KeyPair::from_pem(serving.certificate_pem(), serving.key_pem().expose())?;
-                config::generate::worker(ca, serving, Some(hostname.clone()))
+                config::generate::worker(ca, Some(serving), Some(hostname.clone()))
             }
         };
         let documents = documents.context("building the documents")?;
@@ -279,16 +287,63 @@ mod tests {
     }
 
     #[test]
+    fn workers_join_with_a_token_that_older_secrets_get() {
+        let mut old = made();
+        let text = old.to_yaml().unwrap();
+        let lines = text.lines().filter(|it| !it.contains("joinToken"));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        old = files::parse_secret(&text).unwrap();
+        let error = old
+            .node(&plan(config::Role::Worker), Timestamp::UNIX_EPOCH)
+            .unwrap_err();
+        assert!(error.to_string().contains("--add-missing"), "{error}");
+        assert_eq!(node(&old, config::Role::ControlPlane).join(), None);
+        let name: DocumentName = "production".parse().unwrap();
+        let added = old.complete(name, Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(added, ["the token that workers join with"]);
+        let token = |it: &Secrets| node(it, config::Role::Worker).join().unwrap().token.clone();
+        assert_eq!(
+            Some(token(&old)),
+            node(&old, config::Role::ControlPlane)
+                .join()
+                .map(|it| it.token.clone())
+        );
+        assert_ne!(token(&old), token(&made()));
+    }
+
+    #[test]
+    fn a_worker_without_kubernetes_carries_its_own_certificate() {
+        let plan = NodePlan {
+            kubernetes: None,
+            ..plan(config::Role::Worker)
+        };
+        let documents = made().node(&plan, Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(documents.validate(), []);
+        assert!(documents.api_trust().unwrap().serving.is_some());
+        assert_eq!(documents.join(), None);
+    }
+
+    #[test]
     fn a_worker_gets_no_authority_of_kubernetes() {
         let made = made();
-        let plane = node(&made, config::Role::ControlPlane);
-        let worker = node(&made, config::Role::Worker);
-        assert_eq!(plane.kubernetes(), worker.kubernetes());
+        let plane_config = node(&made, config::Role::ControlPlane);
+        let worker_config = node(&made, config::Role::Worker);
+        assert_eq!(plane_config.kubernetes(), worker_config.kubernetes());
         let of = |it: &Documents| it.kubernetes_trust().cloned().unwrap();
-        let (plane, worker) = (of(&plane), of(&worker));
+        let (plane, worker) = (of(&plane_config), of(&worker_config));
         assert_eq!(plane.ca, worker.ca);
         assert_eq!(worker.control_plane, None);
+        assert_eq!(worker_config.join(), plane_config.join());
+        assert_eq!(worker_config.api_trust().unwrap().serving, None);
+        // A key of the cluster in any form: PEM, and the two that have none.
+        let text = worker_config.to_yaml().unwrap();
+        assert!(!text.contains("PRIVATE KEY"), "{text}");
         let keys = plane.control_plane.unwrap();
+        for key in [&keys.issuer, &keys.aggregator, &keys.etcd].map(|it| it.key.as_pem()) {
+            let body = key.lines().nth(1).unwrap();
+            assert!(!text.contains(body));
+        }
+        assert!(!text.contains(keys.encryption_key.as_base64()));
         assert_eq!(keys.issuer.certificate, plane.ca);
         for pair in [keys.issuer, keys.aggregator, keys.etcd] {
             let authority = Authority::from_pem(pair.certificate.as_pem(), pair.key.as_pem());

@@ -1,8 +1,8 @@
 //! What of the secrets is Kubernetes': three authorities, and two keys that all control planes share.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use config::{
-    ControlPlaneTrust, Document, KubeletConfig, KubernetesConfig, KubernetesEndpoint,
+    ControlPlaneTrust, Document, JoinConfig, KubeletConfig, KubernetesConfig, KubernetesEndpoint,
     KubernetesTrustConfig, KubernetesVersion, Role,
 };
 use jiff::Timestamp;
@@ -22,6 +22,9 @@ pub(super) struct KubernetesFile {
     etcd: AuthorityFile,
     service_account_key: String,
     encryption_key: String,
+    /// What workers show who want to join; absent in those that were made before any could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    join_token: Option<String>,
 }
 
 impl KubernetesFile {
@@ -34,8 +37,18 @@ impl KubernetesFile {
             aggregator: AuthorityFile::generate(kubernetes::AGGREGATOR, now)?,
             etcd: AuthorityFile::generate(kubernetes::ETCD, now)?,
             service_account_key: account.private_pem().expose().clone(),
-            encryption_key: kubernetes::encryption_key()?.expose().clone(),
+            encryption_key: kubernetes::shared_key()?.expose().clone(),
+            join_token: Some(token()?),
         })
+    }
+
+    /// Makes the token of those that have none; whether that was so.
+    pub(super) fn complete(&mut self) -> Result<bool> {
+        if self.join_token.is_some() {
+            return Ok(false);
+        }
+        self.join_token = Some(token()?);
+        Ok(true)
     }
 
     /// The documents of a node of Kubernetes whose API is there.
@@ -43,7 +56,7 @@ impl KubernetesFile {
         &self,
         role: Role,
         endpoint: KubernetesEndpoint,
-    ) -> Result<[Document; 3]> {
+    ) -> Result<Vec<Document>> {
         let control_plane = match role {
             Role::ControlPlane => Some(self.control_plane()?),
             Role::Worker => None,
@@ -51,11 +64,28 @@ impl KubernetesFile {
         let ca = self.issuer.certificate.parse();
         let ca = ca.context("the certificate of the authority of Kubernetes")?;
         let cluster = KubernetesConfig::new(KubernetesVersion::NEWEST, endpoint);
-        Ok([
+        let mut documents = vec![
             cluster.into(),
             KubernetesTrustConfig { ca, control_plane }.into(),
             KubeletConfig::default().into(),
-        ])
+        ];
+        documents.extend(self.join(role)?.map(Document::from));
+        Ok(documents)
+    }
+
+    /// How workers join. A control plane whose secrets are older lets nobody.
+    fn join(&self, role: Role) -> Result<Option<JoinConfig>> {
+        let token = match (&self.join_token, role) {
+            (Some(token), _) => token.parse(),
+            (None, Role::ControlPlane) => return Ok(None),
+            (None, Role::Worker) => bail!(
+                "the secrets have no token for workers to join with, as they were made by an older osctl: `osctl gen secrets --add-missing` adds it and leaves the rest as it is; control planes need it in their configs, too"
+            ),
+        };
+        Ok(Some(JoinConfig {
+            token: token.context("the token that workers join with")?,
+            control_planes: Vec::new(),
+        }))
     }
 
     fn control_plane(&self) -> Result<ControlPlaneTrust> {
@@ -72,4 +102,8 @@ impl KubernetesFile {
             encryption_key: encryption.context("the key that secrets are encrypted with")?,
         })
     }
+}
+
+fn token() -> Result<String> {
+    Ok(kubernetes::shared_key()?.expose().clone())
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use crate::kinds::{
     ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config, EnvironmentConfig,
-    HostnameConfig, KernelModuleConfig, KubeletConfig, KubernetesConfig, KubernetesTrustConfig,
-    LinkConfig, LogDestinationConfig, MachineConfig, ResolverConfig, StaticHostConfig,
-    SysctlConfig, SystemDiskConfig, TimeConfig, TrustedRootsConfig,
+    HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig, KubernetesConfig,
+    KubernetesTrustConfig, LinkConfig, LogDestinationConfig, MachineConfig, ResolverConfig,
+    StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TrustedRootsConfig,
 };
 use crate::node::{Node, Value};
 use crate::problem::{Place, Position, Problems, Source, Sources};
@@ -182,6 +182,7 @@ documents! {
     SystemDisk(SystemDiskConfig),
     Kubernetes(KubernetesConfig),
     KubernetesTrust(KubernetesTrustConfig),
+    Join(JoinConfig),
     Kubelet(KubeletConfig),
 }
 

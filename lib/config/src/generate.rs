@@ -35,19 +35,19 @@ pub fn control_plane(
     node(Role::ControlPlane, trust, hostname)
 }
 
-/// The documents of a worker, which carries a certificate of its own and no authority.
+/// The documents of a worker, which carries a certificate of its own, or joins without one, and no authority.
 ///
 /// # Errors
 /// None that can happen: the documents are of different kinds.
 pub fn worker(
     ca: Certificate,
-    serving: KeyPair,
+    serving: Option<KeyPair>,
     hostname: Option<Hostname>,
 ) -> Result<Documents, Problems> {
     let trust = ApiTrustConfig {
         ca,
         issuer: None,
-        serving: Some(serving),
+        serving,
     };
     node(Role::Worker, trust, hostname)
 }

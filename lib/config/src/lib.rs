@@ -38,25 +38,25 @@ pub use document::{Document, Documents, Identity, Kind};
 pub use kinds::{
     ApiTrustConfig, ClusterId, ClusterIdError, ClusterIdentityConfig, ConsoleConfig, ConsoleName,
     ConsoleNameError, ControlPlaneTrust, DEFAULT_DHCP4_METRIC, DEFAULT_ROUTE_METRIC, Dhcp4Config,
-    EnvironmentConfig, HostnameConfig, ImageSource, KernelLevel, KernelModuleConfig, KernelValue,
-    KernelValueError, KeyPair, KubeletConfig, KubernetesConfig, KubernetesTrustConfig, LinkConfig,
-    LogDestinationConfig, LogFormat, LogSource, MachineConfig, ModuleName, ModuleNameError,
-    ParameterName, PodCount, PodCountError, PodNetwork, ReservedConfig, ResolverConfig, Role,
-    RouteConfig, RouteError, StaticHostConfig, SysctlConfig, SysctlError, SysctlKey,
-    SysctlKeyError, SystemDiskConfig, TagError, TagName, TagValue, TimeConfig, TrustedRootsConfig,
-    VariableName, VariableNameError, VariableValue, VariableValueError,
+    EnvironmentConfig, HostnameConfig, ImageSource, JoinConfig, KernelLevel, KernelModuleConfig,
+    KernelValue, KernelValueError, KeyPair, KubeletConfig, KubernetesConfig, KubernetesTrustConfig,
+    LinkConfig, LogDestinationConfig, LogFormat, LogSource, MachineConfig, ModuleName,
+    ModuleNameError, ParameterName, PodCount, PodCountError, PodNetwork, ReservedConfig,
+    ResolverConfig, Role, RouteConfig, RouteError, StaticHostConfig, SysctlConfig, SysctlError,
+    SysctlKey, SysctlKeyError, SystemDiskConfig, TagError, TagName, TagValue, TimeConfig,
+    TrustedRootsConfig, VariableName, VariableNameError, VariableValue, VariableValueError,
 };
 pub use nearest::nearest;
 pub use problem::{Position, Problem, Problems, looks_secret};
 pub use read::{check, parse};
 pub use types::{
     Bytes, Certificate, Cidr, CidrError, Cpu, DiskBus, DiskFacts, DiskSelector, DiskSelectorError,
-    DiskSelectorFault, DocumentName, DocumentNameError, EncryptionKey, EncryptionKeyError, Host,
-    Hostname, HostnameError, KubernetesEndpoint, KubernetesEndpointError, KubernetesVersion,
-    KubernetesVersionError, LabelError, LabelKey, LabelValue, LinkName, LinkNameError, LogProtocol,
-    LogUrl, LogUrlError, Mtu, MtuError, Network, NetworkError, NoProxy, NoProxyError, NodeLabelKey,
-    PemError, PrivateKey, ProxyUrl, ProxyUrlError, QuantityError, Taint, TaintEffect, TaintError,
-    TimeServer,
+    DiskSelectorFault, DocumentName, DocumentNameError, Host, Hostname, HostnameError,
+    KubernetesEndpoint, KubernetesEndpointError, KubernetesVersion, KubernetesVersionError,
+    LabelError, LabelKey, LabelValue, LinkName, LinkNameError, LogProtocol, LogUrl, LogUrlError,
+    Mtu, MtuError, Network, NetworkError, NoProxy, NoProxyError, NodeLabelKey, PemError,
+    PrivateKey, ProxyUrl, ProxyUrlError, QuantityError, SharedKey, SharedKeyError, Taint,
+    TaintEffect, TaintError, TimeServer,
 };
 pub use write::WriteError;
 

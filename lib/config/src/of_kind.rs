@@ -3,9 +3,9 @@
 use crate::document::{Document, Documents};
 use crate::kinds::{
     ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config, EnvironmentConfig,
-    HostnameConfig, KernelModuleConfig, KubeletConfig, KubernetesConfig, KubernetesTrustConfig,
-    LinkConfig, LogDestinationConfig, MachineConfig, ResolverConfig, StaticHostConfig,
-    SysctlConfig, SystemDiskConfig, TimeConfig, TrustedRootsConfig,
+    HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig, KubernetesConfig,
+    KubernetesTrustConfig, LinkConfig, LogDestinationConfig, MachineConfig, ResolverConfig,
+    StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TrustedRootsConfig,
 };
 
 /// What of a document is of this kind.
@@ -59,6 +59,7 @@ one! {
     console: Console(ConsoleConfig),
     kubernetes: Kubernetes(KubernetesConfig),
     kubernetes_trust: KubernetesTrust(KubernetesTrustConfig),
+    join: Join(JoinConfig),
     kubelet: Kubelet(KubeletConfig),
 }
 

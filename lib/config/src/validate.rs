@@ -52,6 +52,7 @@ impl Documents {
                 Document::StaticHost(it) => check_names(it, &mut hosts),
                 Document::Kubernetes(it) => self.check_kubernetes(it),
                 Document::KubernetesTrust(it) => self.check_kubernetes_trust(it),
+                Document::Join(it) => self.check_join(it),
                 Document::Kubelet(it) => self.check_kubelet(it),
                 Document::ClusterIdentity(_)
                 | Document::Hostname(_)
@@ -108,12 +109,17 @@ impl Documents {
             Some(Role::Worker) if trust.issuer.is_some() => Fault::new(
                 &["issuer"],
                 "ApiTrust of a worker must not hold `issuer`: a worker has no authority",
-                "remove `issuer`, and give it a certificate as `serving`",
+                "remove `issuer`; `osctl gen config --role worker` writes what a worker has",
             ),
-            Some(Role::Worker) if trust.serving.is_none() => Fault::new(
+            Some(Role::Worker) if self.join().is_some() && trust.serving.is_some() => Fault::new(
+                &["serving"],
+                "ApiTrust of a worker that joins has no `serving`: a control plane issues it",
+                "remove `serving`, or `Join`",
+            ),
+            Some(Role::Worker) if self.join().is_none() && trust.serving.is_none() => Fault::new(
                 &[],
-                "ApiTrust of a worker needs `serving`",
-                "add a certificate for the node, and its key, as `serving`",
+                "ApiTrust of a worker without a Join document needs `serving`",
+                "add a certificate for the node, and its key, as `serving`; with Kubernetes, add the cluster's `Join`",
             ),
             Some(_) => return Vec::new(),
         };

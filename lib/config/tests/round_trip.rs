@@ -37,6 +37,7 @@ proptest! {
             .chain(plane.map(|it| &it.service_account_key))
             .map(|it| it.as_pem().lines().nth(1).unwrap().to_owned())
             .chain(plane.map(|it| it.encryption_key.as_base64().to_owned()))
+            .chain(documents.join().map(|it| it.token.as_base64().to_owned()))
             .collect();
         let redacted = documents.redacted();
         let text = redacted.to_yaml().unwrap();

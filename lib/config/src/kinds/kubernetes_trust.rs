@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KeyPair;
 use crate::document::{Kind, kind};
-use crate::types::{Certificate, EncryptionKey, PrivateKey};
+use crate::types::{Certificate, PrivateKey, SharedKey};
 
 /// Whom the API of Kubernetes is trusted by, and on a control plane what everything else of the cluster is issued with.
 ///
@@ -77,7 +77,7 @@ pub struct ControlPlaneTrust {
     /// What the tokens of service accounts are signed with.
     pub service_account_key: PrivateKey,
     /// What secrets in etcd are encrypted with.
-    pub encryption_key: EncryptionKey,
+    pub encryption_key: SharedKey,
 }
 
 impl Kind for KubernetesTrustConfig {

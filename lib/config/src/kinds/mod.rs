@@ -6,6 +6,7 @@ mod console;
 mod dhcp4;
 mod environment;
 mod hostname;
+mod join;
 mod kernel_module;
 mod kernel_value;
 mod kubelet;
@@ -29,6 +30,7 @@ pub use environment::{
     EnvironmentConfig, VariableName, VariableNameError, VariableValue, VariableValueError,
 };
 pub use hostname::HostnameConfig;
+pub use join::JoinConfig;
 pub use kernel_module::{KernelModuleConfig, ModuleName, ModuleNameError, ParameterName};
 pub use kernel_value::{KernelValue, KernelValueError};
 pub use kubelet::{KubeletConfig, PodCount, PodCountError, ReservedConfig};

@@ -1,12 +1,16 @@
-//! A host and a port, as they stand in a URL.
+//! A host, alone or with a port as in a URL.
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
+
+use derive::Schema;
 
 use super::{Hostname, address};
 
-/// A host that something is asked of, or sent to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A host: its name or its address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Schema)]
+#[schema(text)]
 pub enum Host {
     /// By its address.
     Address(IpAddr),
@@ -25,6 +29,23 @@ pub(crate) enum HostFault {
 }
 
 impl Host {
+    /// Reads a name or an address without a port; `what` is what cannot be at an address that no host has.
+    pub(crate) fn without_port(text: &str, what: &str) -> Result<Self, String> {
+        let address = |text: &str| address::of_a_host(text, what).map(Self::Address);
+        if text.parse::<IpAddr>().is_ok() {
+            return address(text);
+        }
+        // What begins like an address is meant as one; only names of digits and dots would be another matter, and there are none.
+        let like_an_address = text.contains([':', '/', '%'])
+            || text.bytes().all(|it| it.is_ascii_digit() || it == b'.');
+        if like_an_address {
+            return address(text);
+        }
+        text.parse()
+            .map(Self::Name)
+            .map_err(|error| format!("`{text}` is neither an address nor a name: {error}"))
+    }
+
     /// Reads `HOST:PORT`; the port is never 0. `what` is what cannot be at an address that no host has.
     pub(crate) fn with_port(text: &str, what: &str) -> Result<(Self, u16), HostFault> {
         let (host, port) = text.rsplit_once(':').ok_or(HostFault::Port)?;
@@ -69,3 +90,13 @@ impl fmt::Display for Host {
         }
     }
 }
+
+impl FromStr for Host {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::without_port(text, "a host")
+    }
+}
+
+super::as_text!(Host);

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use derive::Schema;
 
-use super::{Hostname, address};
+use super::{Host, Hostname};
 
 /// A time server: its name or its address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Schema)]
@@ -22,19 +22,10 @@ impl FromStr for TimeServer {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let address = |text: &str| address::of_a_host(text, "a time server").map(Self::Address);
-        if text.parse::<IpAddr>().is_ok() {
-            return address(text);
-        }
-        // What begins like an address is meant as one; only names of digits and dots would be another matter, and there are none.
-        let like_an_address = text.contains([':', '/', '%'])
-            || text.bytes().all(|it| it.is_ascii_digit() || it == b'.');
-        if like_an_address {
-            return address(text);
-        }
-        text.parse()
-            .map(Self::Name)
-            .map_err(|error| format!("`{text}` is neither an address nor a name: {error}"))
+        Host::without_port(text, "a time server").map(|host| match host {
+            Host::Address(it) => Self::Address(it),
+            Host::Name(it) => Self::Name(it),
+        })
     }
 }
 

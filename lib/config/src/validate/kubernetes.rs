@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use super::Fault;
 use crate::document::Documents;
 use crate::kinds::{
-    KubeletConfig, KubernetesConfig, KubernetesTrustConfig, LinkConfig, PodNetwork, Role,
+    JoinConfig, KubeletConfig, KubernetesConfig, KubernetesTrustConfig, LinkConfig, PodNetwork,
+    Role,
 };
 use crate::types::{Host, Network};
 
@@ -22,6 +23,11 @@ impl Documents {
         } else if self.kubernetes_trust().is_none() {
             let message = "Kubernetes needs a KubernetesTrust document: without it the node believes nobody's API";
             let help = "`osctl gen config` makes one of the secrets of the cluster";
+            faults.push(Fault::new(&[], message, help));
+        }
+        if self.machine().is_some_and(|it| it.role == Role::Worker) && self.join().is_none() {
+            let message = "Kubernetes of a worker needs a Join document: its certificates are issued elsewhere";
+            let help = "`osctl gen config --role worker` writes it from the secrets of the cluster";
             faults.push(Fault::new(&[], message, help));
         }
         faults.extend(check_ranges(kubernetes));
@@ -54,6 +60,26 @@ impl Documents {
                 "`osctl gen config` writes it from the secrets of the cluster, or make the node a worker",
             ),
             _ => return Vec::new(),
+        };
+        vec![fault]
+    }
+
+    pub(super) fn check_join(&self, join: &JoinConfig) -> Vec<Fault> {
+        let role = self.machine().map(|it| it.role);
+        let fault = if self.kubernetes().is_none() {
+            Fault::new(
+                &[],
+                "Join needs a Kubernetes document: the cluster is what remembers whose a name is",
+                "add one, or remove this one and give the worker a certificate as `serving` of its ApiTrust",
+            )
+        } else if role == Some(Role::ControlPlane) && !join.control_planes.is_empty() {
+            Fault::new(
+                &["controlPlanes"],
+                "Join of a control-plane node has no `controlPlanes`: it asks nobody",
+                "remove `controlPlanes`, or make the node a worker",
+            )
+        } else {
+            return Vec::new();
         };
         vec![fault]
     }

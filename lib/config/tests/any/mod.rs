@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use config::{
     ApiTrustConfig, Bytes, Cidr, ClusterIdentityConfig, ConsoleConfig, ControlPlaneTrust, Cpu,
     Dhcp4Config, Document, Documents, EnvironmentConfig, Hostname, HostnameConfig, ImageSource,
-    KernelLevel, KernelModuleConfig, KernelValue, KeyPair, KubeletConfig, KubernetesConfig,
-    KubernetesEndpoint, KubernetesTrustConfig, LinkConfig, LogDestinationConfig, LogFormat,
-    LogSource, MachineConfig, Mtu, PodNetwork, ReservedConfig, ResolverConfig, Role, RouteConfig,
-    StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TimeServer, TrustedRootsConfig,
+    JoinConfig, KernelLevel, KernelModuleConfig, KernelValue, KeyPair, KubeletConfig,
+    KubernetesConfig, KubernetesEndpoint, KubernetesTrustConfig, LinkConfig, LogDestinationConfig,
+    LogFormat, LogSource, MachineConfig, Mtu, PodNetwork, ReservedConfig, ResolverConfig, Role,
+    RouteConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TimeServer,
+    TrustedRootsConfig,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -268,6 +269,19 @@ fn kubernetes_trust() -> impl Strategy<Value = KubernetesTrustConfig> {
     })
 }
 
+fn join() -> impl Strategy<Value = JoinConfig> {
+    let address = any::<std::net::Ipv6Addr>().prop_map(|it| it.to_string());
+    // Some names are written like an address, and some addresses are no host's.
+    let host = prop_oneof![address, hostname().prop_map(|it| it.to_string())]
+        .prop_filter_map("a host", |it| it.parse().ok());
+    ("[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=", vec(host, 0..3)).prop_map(|(token, control_planes)| {
+        JoinConfig {
+            token: token.parse().unwrap(),
+            control_planes,
+        }
+    })
+}
+
 fn kubelet() -> impl Strategy<Value = KubeletConfig> {
     const NAME: &str = "[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,20}[a-zA-Z0-9])?";
     let key = || {
@@ -340,6 +354,7 @@ pub(crate) fn document() -> impl Strategy<Value = Document> {
         link().prop_map(Document::from),
         kubernetes().prop_map(Document::from),
         kubernetes_trust().prop_map(Document::from),
+        join().prop_map(Document::from),
         kubelet().prop_map(Document::from),
         (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {
             name,

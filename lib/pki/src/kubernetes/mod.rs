@@ -15,7 +15,7 @@ pub use certificates::{
     admin, etcd_admin, joined, wanted,
 };
 pub use kubeconfig::{Kubeconfig, KubeconfigError, Part};
-pub use shared::{ServiceAccountKey, SharedKeyError, encryption_key};
+pub use shared::{ServiceAccountKey, SharedKeyError, shared_key};
 
 /// The name of the authority of Kubernetes in its certificate.
 pub const AUTHORITY: &str = "kubernetes";

@@ -5,8 +5,8 @@ use rcgen::{KeyPair, PublicKeyData as _};
 
 use crate::{Fingerprint, Secret};
 
-/// How many bytes the key for secrets at rest has: AES-256.
-const ENCRYPTION_BYTES: usize = 32;
+/// How many bytes such a key has: what AES-256 takes.
+const SHARED_BYTES: usize = 32;
 
 /// What the tokens of service accounts are signed with, ECDSA on P-256: such tokens are small, and quickly made and checked.
 pub struct ServiceAccountKey {
@@ -26,7 +26,7 @@ pub enum SharedKeyError {
     )]
     Read(#[source] rcgen::Error),
     /// The kernel gave no random bytes.
-    #[error("get random bytes for the key that secrets are encrypted with")]
+    #[error("get random bytes for a key of the cluster")]
     Random,
 }
 
@@ -78,12 +78,13 @@ impl std::fmt::Debug for ServiceAccountKey {
     }
 }
 
-/// Makes a key that secrets at rest are encrypted with: 32 bytes in base64, as an `EncryptionConfiguration` has them.
+/// Makes a key that is known to several nodes and is nothing but chance: 32 bytes in base64. Secrets at rest are encrypted with one, as an
+/// `EncryptionConfiguration` has it, and workers join with another one.
 ///
 /// # Errors
 /// When the random source fails.
-pub fn encryption_key() -> Result<Secret<String>, SharedKeyError> {
-    let mut bytes = Secret::new([0; ENCRYPTION_BYTES]);
+pub fn shared_key() -> Result<Secret<String>, SharedKeyError> {
+    let mut bytes = Secret::new([0; SHARED_BYTES]);
     aws_lc_rs::rand::fill(bytes.expose_mut()).map_err(|_| SharedKeyError::Random)?;
     Ok(Secret::new(BASE64.encode(bytes.expose())))
 }
@@ -106,8 +107,8 @@ mod tests {
     }
 
     #[test]
-    fn an_encryption_key_is_32_bytes_by_chance() {
-        let (one, two) = (encryption_key().unwrap(), encryption_key().unwrap());
+    fn a_shared_key_is_32_bytes_by_chance() {
+        let (one, two) = (shared_key().unwrap(), shared_key().unwrap());
         assert_ne!(one.expose(), two.expose());
         assert_eq!(BASE64.decode(one.expose().as_bytes()).unwrap().len(), 32);
     }

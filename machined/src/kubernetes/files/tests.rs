@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ::config::Documents;
 use jiff::{SignedDuration, Timestamp};
-use pki::kubernetes::{
-    Authorities, ControlPlane, Purpose, ServiceAccountKey, encryption_key, wanted,
-};
+use pki::kubernetes::{Authorities, ControlPlane, Purpose, ServiceAccountKey, shared_key, wanted};
 use pki::{Authority, Names};
 use resources::kubernetes::{ImageSource, KubeletSpec, KubernetesSpec};
 
@@ -42,7 +40,7 @@ fn documents(now: Timestamp) -> Documents {
         pair(&aggregator),
         pair(&etcd),
         pem(accounts.private_pem().expose()),
-        encryption_key().unwrap().expose(),
+        shared_key().unwrap().expose(),
     );
     ::config::parse("test", text.as_bytes()).unwrap()
 }

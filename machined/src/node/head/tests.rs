@@ -295,7 +295,7 @@ async fn the_config_of_another_role_is_taken_by_force_only() {
     let own = own.unwrap();
     let own = ::config::KeyPair::from_pem(own.certificate_pem(), own.key_pem().expose()).unwrap();
     let ca = authority.identity().certificate_pem().parse().unwrap();
-    let worker = ::config::generate::worker(ca, own, None).unwrap();
+    let worker = ::config::generate::worker(ca, Some(own), None).unwrap();
     let worker = worker.to_yaml().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut life = Life::begin(folder.path(), &Beginning::Usual);

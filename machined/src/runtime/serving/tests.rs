@@ -126,7 +126,7 @@ async fn a_workers_own_certificate_is_served() {
         .unwrap();
     let own = config::KeyPair::from_pem(own.certificate_pem(), own.key_pem().expose()).unwrap();
     let ca = authority.identity().certificate_pem().parse().unwrap();
-    let text = config::generate::worker(ca, own, None)
+    let text = config::generate::worker(ca, Some(own), None)
         .unwrap()
         .to_yaml()
         .unwrap();

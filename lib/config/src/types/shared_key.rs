@@ -1,4 +1,4 @@
-//! The key that secrets at rest are encrypted with.
+//! Keys that nodes of a cluster have in common: what secrets at rest are encrypted with, what a worker joins with.
 //!
 //! It never shows itself, as a private key does not: no message repeats it, and there is no `Display`.
 
@@ -20,11 +20,11 @@ const LAST: &[u8] = b"AEIMQUYcgkosw048";
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(text, secret)]
-pub struct EncryptionKey(String);
+pub struct SharedKey(String);
 
 /// Why a text is no such key. No variant repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EncryptionKeyError {
+pub enum SharedKeyError {
     /// What an output has in the place of a secret.
     #[error("a redacted secret cannot be read back; put the real key here")]
     Redacted,
@@ -35,8 +35,8 @@ pub enum EncryptionKeyError {
     Shape,
 }
 
-impl EncryptionKey {
-    /// The key in base64, as an `EncryptionConfiguration` of Kubernetes has it.
+impl SharedKey {
+    /// The key in base64, as an `EncryptionConfiguration` of Kubernetes has it, too.
     #[must_use]
     pub fn as_base64(&self) -> &str {
         &self.0
@@ -48,38 +48,38 @@ impl EncryptionKey {
     }
 }
 
-impl FromStr for EncryptionKey {
-    type Err = EncryptionKeyError;
+impl FromStr for SharedKey {
+    type Err = SharedKeyError;
 
-    fn from_str(text: &str) -> Result<Self, EncryptionKeyError> {
+    fn from_str(text: &str) -> Result<Self, SharedKeyError> {
         if text == crate::REDACTED {
-            return Err(EncryptionKeyError::Redacted);
+            return Err(SharedKeyError::Redacted);
         }
         let digit = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/');
         let digits = text.strip_suffix('=').unwrap_or_default().as_bytes();
         let last = digits.last().is_some_and(|it| LAST.contains(it));
         if digits.len() != DIGITS || !digits.iter().copied().all(digit) || !last {
-            return Err(EncryptionKeyError::Shape);
+            return Err(SharedKeyError::Shape);
         }
         Ok(Self(text.to_owned()))
     }
 }
 
-impl TryFrom<String> for EncryptionKey {
-    type Error = EncryptionKeyError;
+impl TryFrom<String> for SharedKey {
+    type Error = SharedKeyError;
 
-    fn try_from(text: String) -> Result<Self, EncryptionKeyError> {
+    fn try_from(text: String) -> Result<Self, SharedKeyError> {
         text.parse()
     }
 }
 
-impl From<EncryptionKey> for String {
-    fn from(key: EncryptionKey) -> Self {
+impl From<SharedKey> for String {
+    fn from(key: SharedKey) -> Self {
         key.0
     }
 }
 
-impl fmt::Debug for EncryptionKey {
+impl fmt::Debug for SharedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(crate::REDACTED)
     }
@@ -95,7 +95,7 @@ mod tests {
             "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
             "/////////////////////////////////////////+8=",
         ] {
-            let key: EncryptionKey = text.parse().unwrap();
+            let key: SharedKey = text.parse().unwrap();
             assert_eq!(key.as_base64(), text);
             assert_eq!(format!("{key:?}"), crate::REDACTED);
         }
@@ -111,14 +111,14 @@ mod tests {
             "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
         ] {
             assert_eq!(
-                text.parse::<EncryptionKey>(),
-                Err(EncryptionKeyError::Shape),
+                text.parse::<SharedKey>(),
+                Err(SharedKeyError::Shape),
                 "{text:?}"
             );
         }
         assert_eq!(
-            crate::REDACTED.parse::<EncryptionKey>(),
-            Err(EncryptionKeyError::Redacted)
+            crate::REDACTED.parse::<SharedKey>(),
+            Err(SharedKeyError::Redacted)
         );
     }
 }

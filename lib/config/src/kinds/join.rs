@@ -1,0 +1,56 @@
+//! `Join`: how a worker gets its certificates of the control planes.
+
+use derive::Schema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::document::{Kind, kind};
+use crate::types::{Host, SharedKey};
+
+/// The most control planes that are named; etcd has seven members at most.
+const MOST: usize = 8;
+
+/// How a worker becomes a node of its cluster: with a token that it shares with the control planes. Those of them that have this
+/// document issue certificates to whoever shows the token, and others to nobody.
+///
+/// The worker makes its keys itself and keeps them. What it gets holds for 24 hours, for its name and for the addresses it calls
+/// from, and it asks again at half of that. A name is the node's that had it first, until `kubectl delete node NAME`. Whoever has the
+/// token can add a machine to the cluster, and nothing else: it is no key, and no other node is in danger of it. `osctl gen secrets`
+/// makes it, `osctl gen config` writes it into the configs of nodes with Kubernetes; a new one is applied to the control planes first.
+///
+/// ```yaml
+/// apiVersion: garboard/v1alpha1
+/// kind: Join
+/// token: ExampleExampleExampleExampleExampleExampleA=
+/// ```
+///
+/// A worker whose endpoint is a load balancer names the control planes: `controlPlanes: [10.5.0.2, cp-2.example.org]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JoinConfig {
+    /// What the worker and the control planes know in common.
+    pub token: SharedKey,
+    /// Whom a worker asks, one after the other: names or addresses of control planes as their nodes know them, up to eight. None: the
+    /// host of the endpoint of `Kubernetes`, which control planes answer for as well.
+    #[serde(
+        default,
+        deserialize_with = "hosts",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schema(most = MOST)]
+    pub control_planes: Vec<Host>,
+}
+
+fn hosts<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<Host>, D::Error> {
+    let hosts = Vec::<Host>::deserialize(reader)?;
+    if hosts.len() > MOST {
+        let count = hosts.len();
+        return Err(de::Error::custom(format!(
+            "{count} control planes; up to {MOST} are asked"
+        )));
+    }
+    Ok(hosts)
+}
+
+impl Kind for JoinConfig {
+    kind!(Join);
+}
