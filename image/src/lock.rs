@@ -159,8 +159,25 @@ pub const SETS: &[Set] = &[
     },
     Set {
         name: "runtime",
-        // The same, for crun; its libc is that of the programs for ext4.
-        roots: &["crun", "libcap2", "libseccomp2", "libsystemd0", "libyajl2"],
+        // The same, for crun and nft; their libc is that of the programs for ext4.
+        roots: &[
+            "crun",
+            "libbsd0",
+            "libcap2",
+            "libedit2",
+            "libgmp10",
+            "libjansson4",
+            "libmd0",
+            "libmnl0",
+            "libnftables1",
+            "libnftnl11",
+            "libseccomp2",
+            "libsystemd0",
+            "libtinfo6",
+            "libxtables12",
+            "libyajl2",
+            "nftables",
+        ],
         closure: false,
     },
     Set {

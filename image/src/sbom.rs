@@ -240,6 +240,7 @@ mod tests {
             "pkg:deb/debian/isolinux@",
             "pkg:deb/debian/e2fsprogs@",
             "pkg:deb/debian/crun@",
+            "pkg:deb/debian/nftables@",
             "libc6-dev",
             "pkg:cargo/tokio@1.54.1",
             "pkg:golang/a.example/m@v2.0.0%2Bincompatible",
@@ -252,7 +253,7 @@ mod tests {
             "a path of the host is in the document"
         );
         let packages = document["packages"].as_array().unwrap();
-        assert_eq!(packages.len(), 1 + 2 + 2 + 6 + 5 + 2 + 2 + 1);
+        assert_eq!(packages.len(), 1 + 2 + 2 + 6 + 16 + 2 + 2 + 1);
         // Every relation points to something that is there, once.
         let ids: Vec<&str> = packages
             .iter()

@@ -1,4 +1,4 @@
-//! The container runtime in the root: containerd and the CNI plugins from Go modules, crun from Debian, and the files that
+//! The container runtime in the root: containerd and the CNI plugins from Go modules, crun and nft from Debian, and the files that
 //! they and machined read.
 
 use std::collections::BTreeSet;
@@ -29,14 +29,24 @@ const GO: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
-/// The program from Debian.
-const CRUN: &str = "usr/bin/crun";
+/// The programs from Debian.
+const PROGRAMS: &[&str] = &["usr/bin/crun", "usr/sbin/nft"];
 
-/// Its libraries, which its packages bring.
-const CRUN_LIBRARIES: &[&str] = &[
+/// Their libraries, which their packages bring.
+const PROGRAM_LIBRARIES: &[&str] = &[
+    "libbsd.so.0",
     "libcap.so.2",
+    "libedit.so.2",
+    "libgmp.so.10",
+    "libjansson.so.4",
+    "libmd.so.0",
+    "libmnl.so.0",
+    "libnftables.so.1",
+    "libnftnl.so.11",
     "libseccomp.so.2",
     "libsystemd.so.0",
+    "libtinfo.so.6",
+    "libxtables.so.12",
     "libyajl.so.2",
 ];
 
@@ -109,8 +119,10 @@ impl Runtime {
         for (path, from) in self.programs() {
             tree.file(&path, 0o755, Source::Path(from))?;
         }
-        tree.file(CRUN, 0o755, Source::Path(self.packages.join(CRUN)))?;
-        let own = CRUN_LIBRARIES
+        for path in PROGRAMS {
+            tree.file(path, 0o755, Source::Path(self.packages.join(path)))?;
+        }
+        let own = PROGRAM_LIBRARIES
             .iter()
             .map(|name| (self.packages.as_path(), name));
         let others = LIBC_LIBRARIES.iter().map(|name| (libc, name));
@@ -155,10 +167,10 @@ pub fn holds(path: &str) -> bool {
         let names = names.iter();
         names.map(move |name| (*folder, *name))
     });
-    let libraries = CRUN_LIBRARIES.iter().chain(LIBC_LIBRARIES);
+    let libraries = PROGRAM_LIBRARIES.iter().chain(LIBC_LIBRARIES);
     let mut libraries = libraries.map(|name| (LIBRARIES, *name));
     let parts = path.rsplit_once('/').unwrap_or_default();
-    path == CRUN || go.any(|it| it == parts) || libraries.any(|it| it == parts)
+    PROGRAMS.contains(&path) || go.any(|it| it == parts) || libraries.any(|it| it == parts)
 }
 
 /// Adds what is written here.
@@ -176,12 +188,15 @@ fn files(tree: &mut Tree, version: &str) -> Result<()> {
 mod tests {
     use super::*;
     use crate::bundle::images::IMAGES;
-    use crate::go::programs::PROGRAMS;
+    use crate::go::programs;
 
     #[test]
     fn every_go_program_is_one_that_is_built() {
         for (program, _, names) in GO {
-            let program = PROGRAMS.iter().find(|it| it.name == *program).unwrap();
+            let program = programs::PROGRAMS
+                .iter()
+                .find(|it| it.name == *program)
+                .unwrap();
             let built: Vec<_> = program.mains().map(|(_, name)| name).collect();
             for name in *names {
                 assert!(built.contains(name), "{name}: {built:?}");
@@ -193,6 +208,7 @@ mod tests {
     fn it_is_told_from_the_rest_of_the_root() {
         for path in [
             "usr/bin/crun",
+            "usr/sbin/nft",
             "usr/bin/containerd",
             "usr/lib/cni/bridge",
             "usr/lib/x86_64-linux-gnu/libm.so.6",
