@@ -16,6 +16,7 @@ use crate::address::{apply::AddressApply, status::AddressStatuses};
 use crate::dhcp4::apply::Dhcp4Apply;
 use crate::kernel::{self, Kernel};
 use crate::link::{apply::LinkApply, status::LinkStatuses};
+use crate::masquerade::apply::MasqueradeApply;
 use crate::route::{apply::RouteApply, status::RouteStatuses};
 use crate::time_server::apply::TimeServerApply;
 
@@ -75,7 +76,7 @@ pub async fn serve(
 
 /// What the controllers read and write: for the picture of the graph, and for who grants them that.
 #[must_use]
-pub fn nodes() -> [Node; 8] {
+pub fn nodes() -> [Node; 9] {
     [
         Node::of::<LinkStatuses>(),
         Node::of::<AddressStatuses>(),
@@ -84,6 +85,7 @@ pub fn nodes() -> [Node; 8] {
         Node::of::<Dhcp4Apply>(),
         Node::of::<AddressApply>(),
         Node::of::<RouteApply>(),
+        Node::of::<MasqueradeApply>(),
         Node::of::<TimeServerApply>(),
     ]
 }
@@ -96,6 +98,7 @@ fn register(runtime: &mut RemoteRuntime, kernel: &Kernel) -> Result<(), Register
     runtime.register(Dhcp4Apply::new(kernel.clone()))?;
     runtime.register(AddressApply(kernel.clone()))?;
     runtime.register(RouteApply(kernel.clone()))?;
+    runtime.register(MasqueradeApply::default())?;
     runtime.register(TimeServerApply::default())?;
     Ok(())
 }

@@ -8,6 +8,8 @@
 //!   Dhcp4Specs   -------------------->  dhcp4/apply    <--------------->  servers
 //!   *Statuses    <--------------------  */status       <----------------  links, addresses, routes
 //!   operator specs, Dhcp4Leases <-----  dhcp4/apply
+//!   MasqueradeSpecs ----------------->  masquerade/apply ---------------->  nftables, by `nft`
+//!   MasqueradeStatuses <--------------  masquerade/apply
 //!   TimeServerSpecs ----------------->  time_server/apply <--------------->  servers
 //!   TimeServerStatuses <--------------  time_server/apply
 //! ```
@@ -23,6 +25,7 @@ pub mod dhcp4;
 pub mod kernel;
 pub mod life;
 pub mod link;
+pub mod masquerade;
 pub mod rights;
 pub mod route;
 pub mod time_server;

@@ -69,6 +69,8 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<net::HostnameSpec>()?
         .register::<net::LinkSpec>()?
         .register::<net::LinkStatus>()?
+        .register::<net::MasqueradeSpec>()?
+        .register::<net::MasqueradeStatus>()?
         .register::<net::NodeAddress>()?
         .register::<net::ResolverSpec>()?
         .register::<net::RouteSpec>()?

@@ -14,6 +14,7 @@ pub mod image;
 pub mod inputs;
 pub mod kubelet;
 pub mod manifest;
+pub mod masquerade;
 pub mod node;
 pub mod pod_network;
 pub mod settings;
@@ -49,6 +50,7 @@ pub fn register(
         Component::Kubelet.folder(),
         node::status::FILE.into(),
     ))?;
+    controllers.register(masquerade::config::Config)?;
     controllers.register(node::routes::Routes)?;
     controllers.register(node::network::Network::new(pod_network::FILE.into()))?;
     Ok(())
