@@ -37,7 +37,7 @@ pub fn config(ranges: &[Cidr]) -> Value {
             "hairpinMode": true,
             // The bridge of a range that the node had before gets the address of the one it has now.
             "forceAddress": true,
-            // The plugin would do it by programs that are not there: pods reach other networks only where those know the way back.
+            // networkd does it, once for all pods.
             "ipMasq": false,
             "ipam": {
                 "type": "host-local",
@@ -45,6 +45,11 @@ pub fn config(ranges: &[Cidr]) -> Value {
                 "ranges": each.collect::<Vec<_>>(),
                 "routes": everywhere.collect::<Vec<_>>(),
             },
+        }, {
+            // Ports of the node that pods ask for.
+            "type": "portmap",
+            "backend": "nftables",
+            "capabilities": {"portMappings": true},
         }],
     })
 }
@@ -64,5 +69,14 @@ mod tests {
             ipam["routes"],
             json!([{"dst": "0.0.0.0/0"}, {"dst": "::/0"}])
         );
+    }
+
+    #[test]
+    fn ports_of_the_node_lead_to_pods_by_a_program_that_is_there() {
+        let config = config(&[]);
+        let plugins = config["plugins"].as_array().unwrap();
+        let ports = plugins.iter().find(|it| it["type"] == "portmap").unwrap();
+        assert_eq!(ports["backend"], "nftables");
+        assert_eq!(ports["capabilities"]["portMappings"], true);
     }
 }
