@@ -12,6 +12,7 @@ pub mod flags;
 pub mod folder;
 pub mod image;
 pub mod inputs;
+pub mod kernel;
 pub mod kubelet;
 pub mod manifest;
 pub mod masquerade;

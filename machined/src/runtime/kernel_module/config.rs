@@ -7,6 +7,8 @@ use cosi::{Error, Outcome, Outputs, Transform, View};
 use resources::config::MachineConfig;
 use resources::runtime::KernelModuleSpec;
 
+use crate::kubernetes::kernel;
+
 /// The controller.
 #[derive(Debug, Default)]
 pub struct Config;
@@ -26,7 +28,7 @@ impl Transform for Config {
     }
 }
 
-/// One spec per `KernelModule`.
+/// One spec per `KernelModule`, and one for each that Kubernetes needs.
 #[must_use]
 pub fn wanted(documents: &Documents) -> BTreeMap<String, KernelModuleSpec> {
     let specs = documents.kernel_modules().map(|it| {
@@ -37,5 +39,10 @@ pub fn wanted(documents: &Documents) -> BTreeMap<String, KernelModuleSpec> {
         };
         (it.name.to_string(), spec)
     });
-    specs.collect()
+    let needed = documents.kubernetes().map(|_| kernel::MODULES);
+    let needed = needed.into_iter().flatten();
+    needed
+        .map(|name| (name.to_owned(), KernelModuleSpec::default()))
+        .chain(specs)
+        .collect()
 }
