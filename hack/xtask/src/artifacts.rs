@@ -215,8 +215,18 @@ pub(crate) fn agent() -> Result<PathBuf> {
     Ok(target_folder().join(TARGET).join("debug/agent"))
 }
 
-/// Builds a Go program that the VM suite uses as people do; gives its path.
-pub(crate) fn client(module: &str, program: &str) -> Result<PathBuf> {
+/// Builds the client of Kubernetes; gives its path.
+pub(crate) fn kubectl() -> Result<PathBuf> {
+    client("kubernetes/1.37", "kubectl")
+}
+
+/// Builds the client of container runtimes; gives its path.
+pub(crate) fn crictl() -> Result<PathBuf> {
+    client("cri-tools", "crictl")
+}
+
+/// Builds a Go program that is used as people do.
+fn client(module: &str, program: &str) -> Result<PathBuf> {
     let folder = read(image().args(["go", "build", module]))?;
     Ok(PathBuf::from(folder).join(program))
 }

@@ -6,6 +6,7 @@
 mod artifacts;
 mod host;
 mod local;
+mod needs;
 mod report;
 mod run;
 mod suite;

@@ -7,6 +7,7 @@ use clap::ValueEnum as _;
 
 use crate::artifacts::{self, Profile};
 use crate::host;
+use crate::needs::{self, Need};
 use crate::report::{Report, Step};
 use crate::run::{cargo, out, program, root, run};
 use crate::twice;
@@ -85,15 +86,14 @@ fn fuzz(long: bool) -> Result<()> {
 pub(crate) fn e2e(filter: Option<&str>) -> Result<()> {
     host::prepare_tests()?;
     let mut places = places()?;
-    places.extend([
-        ("GARBOARD_CRICTL", artifacts::client("cri-tools", "crictl")?),
-        (
-            "GARBOARD_KUBECTL",
-            artifacts::client("kubernetes/1.37", "kubectl")?,
-        ),
-        ("GARBOARD_BUNDLE", artifacts::small_bundle()?),
-        ("GARBOARD_KUBERNETES_BUNDLE", artifacts::whole_bundle()?),
-    ]);
+    for need in needs::of(&root().join("hack/e2e"), filter)? {
+        places.push(match need {
+            Need::Crictl => ("GARBOARD_CRICTL", artifacts::crictl()?),
+            Need::Kubectl => ("GARBOARD_KUBECTL", artifacts::kubectl()?),
+            Need::Bundle => ("GARBOARD_BUNDLE", artifacts::small_bundle()?),
+            Need::WholeBundle => ("GARBOARD_KUBERNETES_BUNDLE", artifacts::whole_bundle()?),
+        });
+    }
     // Each VM keeps a core busy while it boots: two at once is what the smallest machine bears.
     run(cargo()
         .args(["test", "--package", "garboard-e2e", "--no-fail-fast", "--"])
