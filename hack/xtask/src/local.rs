@@ -5,16 +5,28 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::artifacts::{self, Profile};
-use crate::host;
 use crate::run::{out, program, run, say};
+use crate::{echo, host};
+
+/// Whether the machines of `up` run Kubernetes.
+const KUBERNETES: bool = false;
 
 /// The name of the cluster that `up` creates.
 const NAME: &str = "garboard";
+
+/// The context that it gives kubectl.
+const CONTEXT: &str = "admin-garboard@garboard";
+
+/// What to look at next.
+const NEXT: &str = "_out/osctl get links --watch, _out/osctl dmesg -f, _out/osctl --help; `cargo xtask down` ends it";
 
 /// Builds, creates the cluster and waits until it is ready.
 pub(crate) fn up(recreate: bool) -> Result<()> {
     host::prepare_cluster()?;
     let image = artifacts::build(Profile::Cloud)?;
+    if KUBERNETES {
+        artifacts::bundle(&[])?;
+    }
     if recreate {
         down()?;
     }
@@ -23,14 +35,23 @@ pub(crate) fn up(recreate: bool) -> Result<()> {
             "the cluster is there already; `cargo xtask up --recreate` makes it anew from this build",
         );
     } else {
+        let kubernetes = if KUBERNETES {
+            "--kubernetes"
+        } else {
+            "--no-kubernetes"
+        };
         run(osctl()
-            .args(["cluster", "create", "--name", NAME, "--image"])
+            .args(["cluster", "create", "--name", NAME, kubernetes, "--image"])
             .arg(image))?;
     }
     run(osctl().arg("version"))?;
-    say(
-        "next: _out/osctl get links --watch, _out/osctl dmesg -f, _out/osctl --help; `cargo xtask down` ends it",
-    );
+    if KUBERNETES {
+        let kubectl = artifacts::kubectl()?;
+        echo::show(&kubectl, CONTEXT)?;
+        say(&format!("next: {} get pods -A, {NEXT}", kubectl.display()));
+    } else {
+        say(&format!("next: {NEXT}"));
+    }
     Ok(())
 }
 
@@ -49,4 +70,14 @@ fn exists() -> bool {
 
 fn osctl() -> Command {
     program(out().join("osctl"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_context_is_that_of_the_cluster() {
+        assert_eq!(CONTEXT, format!("admin-{NAME}@{NAME}"));
+    }
 }

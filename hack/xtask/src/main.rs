@@ -4,6 +4,7 @@
 //! state besides files under `_out` and `target`, so running a command twice does the work once.
 
 mod artifacts;
+mod echo;
 mod host;
 mod local;
 mod needs;
