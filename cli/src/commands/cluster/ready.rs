@@ -28,6 +28,9 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// From there to volumes with new file systems and a config on them; scaled likewise.
 const DISK: Duration = Duration::from_secs(30);
 
+/// For a worker to get its certificate from a cluster that has begun; scaled likewise.
+pub(super) const JOIN: Duration = Duration::from_secs(120);
+
 /// How long one attempt to reach a node may take: it may be about to change its certificate.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
@@ -124,15 +127,17 @@ impl Said {
     }
 }
 
-/// Waits until a node runs, and with a disk until that has what the node was given; says what is waited for.
+/// Waits until a node runs, and with a disk until that has what the node was given; says what is waited for. What comes before its
+/// first answer may take `longer`.
 pub(super) fn wait(
     context: &Context,
     node: &Node,
     disk: bool,
+    longer: Duration,
     patience: Patience,
     progress: &Progress,
 ) -> Result<()> {
-    let limit = if disk { ANSWER + DISK } else { ANSWER };
+    let limit = longer + if disk { ANSWER + DISK } else { ANSWER };
     let say = |step: &str| progress.step(format!("{}: {step}", node.name));
     let mut step = ANSWERING;
     say(step);

@@ -9,6 +9,7 @@ use provision::spec::API_PORT;
 use provision::{Cluster, Deadline, Name};
 
 use super::fit::Patience;
+use super::kubernetes::Kubernetes;
 use super::plan::Plan;
 use super::{begin, kubernetes, ready};
 use crate::commands::config::{give, request};
@@ -65,51 +66,71 @@ impl Up<'_> {
         let secrets = self.secrets(now)?;
         let context = secrets.client("local", pki::Role::Admin, LIFETIME, nodes.clone(), now)?;
         self.configure(&secrets, &nodes, &paired, now)?;
-        for node in &nodes {
-            let disk = self.plan.create.disk().bytes().is_some();
-            ready::wait(&context, node, disk, self.patience, self.progress)?;
-            let Node { name, address } = node;
-            self.progress.done(&format!("{name} is ready at {address}"));
-        }
+        // Workers get what they answer with from a cluster that has begun.
+        let joining = usize::from(self.plan.kubernetes) * usize::from(self.plan.fit.workers);
+        let (first, joining) = nodes.split_at(nodes.len().saturating_sub(joining));
+        self.ready(&context, first, Duration::ZERO)?;
         let name = &self.plan.create.name;
         remember(name.as_str(), context.clone(), self.file)?;
         self.progress.done(&format!(
             "cluster {name} is the current context; try: osctl version"
         ));
-        if !self.plan.kubernetes {
-            return Ok(());
+        if self.plan.kubernetes {
+            self.kubernetes(context, &nodes, joining)?;
         }
-        let names: Vec<_> = nodes.into_iter().map(|node| node.name).collect();
-        self.kubernetes(context, &names)
+        Ok(())
     }
 
-    /// Has Kubernetes begin, and shows kubectl the way there.
-    fn kubernetes(&self, context: Context, names: &[String]) -> Result<()> {
+    /// Waits until machines are nodes.
+    fn ready(&self, context: &Context, nodes: &[Node], longer: Duration) -> Result<()> {
+        for node in nodes {
+            let disk = self.plan.create.disk().bytes().is_some();
+            ready::wait(context, node, disk, longer, self.patience, self.progress)?;
+            let Node { name, address } = node;
+            self.progress.done(&format!("{name} is ready at {address}"));
+        }
+        Ok(())
+    }
+
+    /// Has Kubernetes begin, waits for those that join it, and shows kubectl the way there.
+    fn kubernetes(&self, context: Context, nodes: &[Node], joining: &[Node]) -> Result<()> {
         let server = kubernetes::server(self.cluster)?;
-        if self.plan.create.kubernetes.no_bootstrap {
+        let Kubernetes {
+            no_bootstrap,
+            kubectl,
+            ..
+        } = &self.plan.create.kubernetes;
+        if *no_bootstrap {
+            let join = if joining.is_empty() {
+                ""
+            } else {
+                ", upon which workers join"
+            };
             self.progress.done(&format!(
-                "Kubernetes waits to begin: osctl bootstrap, then osctl kubeconfig --server {server}"
+                "Kubernetes waits to begin: osctl bootstrap{join}, then osctl kubeconfig --server {server}"
             ));
             return Ok(());
         }
+        let names: Vec<_> = nodes.iter().map(|node| node.name.clone()).collect();
+        let first = names.first().context("a cluster has a node")?;
         let session = Session {
             context,
-            asked: Vec::new(),
+            asked: vec![first.clone()],
             patience: self.patience.scale(CALL),
         };
-        on_runtime(begin::begin(&session, names, self.patience, self.progress))?;
-        let nodes = output::counted(names.len(), "node");
-        self.progress
-            .done(&format!("Kubernetes runs: {nodes} Ready"));
-        let kubectl = &self.plan.create.kubernetes.kubectl;
-        let (Some(file), Some(first)) = (kubectl.file()?, names.first()) else {
+        let (patience, progress) = (self.patience, self.progress);
+        on_runtime(begin::begin(&session, first, patience, progress))?;
+        self.ready(&session.context, joining, ready::JOIN)?;
+        on_runtime(begin::ready(&session, &names, patience, progress))?;
+        let count = output::counted(names.len(), "node");
+        progress.done(&format!("Kubernetes runs: {count} Ready"));
+        let Some(file) = kubectl.file()? else {
             return Ok(());
         };
-        self.progress
-            .step(format!("{first}: asking for a kubeconfig"));
+        progress.step(format!("{first}: asking for a kubeconfig"));
         let given = on_runtime(begin::kubeconfig(&session, first, &server))?;
         let context = kubectl.put(&file, &given.text, self.cluster.folder())?;
-        self.progress.done(&format!(
+        progress.done(&format!(
             "{}: context {context}, until {}; try: {}",
             file.display(),
             output::second(given.expires),
