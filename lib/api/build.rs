@@ -6,10 +6,11 @@ use std::{env, fs};
 
 use protox::prost::Message as _;
 
-const PROTOS: [&str; 6] = [
+const PROTOS: [&str; 7] = [
     "garboard/machine/v1alpha1/cluster.proto",
     "garboard/machine/v1alpha1/etcd.proto",
     "garboard/machine/v1alpha1/inspect.proto",
+    "garboard/machine/v1alpha1/join.proto",
     "garboard/machine/v1alpha1/machine.proto",
     "garboard/machine/v1alpha1/maintenance.proto",
     "garboard/machine/v1alpha1/storage.proto",

@@ -12,6 +12,7 @@ use crate::api::Endpoint;
 use crate::block::{self, Disks};
 use crate::config::DiskError;
 use crate::images;
+use crate::join::{self, Joined};
 use crate::kubernetes;
 use crate::kubernetes::balancer;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
@@ -126,7 +127,15 @@ pub fn register(
     host: network::Host<'_>,
 ) -> Result<(), cosi::RegisterError> {
     controllers.register(StageController)?;
-    controllers.register(ServingController::new(parts.identity, parts.endpoint))?;
+    let joined = Joined::default();
+    let serving = ServingController::new(parts.identity, parts.endpoint, joined.clone());
+    controllers.register(serving)?;
+    controllers.register(join::apply::Apply::new(
+        block::STATE.as_ref(),
+        host.folder,
+        parts.lookup.clone(),
+        joined.clone(),
+    ))?;
     controllers.register(EventController::new(parts.events))?;
     controllers.register(console::config::Config)?;
     controllers.register(parts.console)?;
@@ -144,7 +153,7 @@ pub fn register(
     controllers.register(trusted_roots::apply::Apply::new(
         host.folder.join("ca-certificates.crt"),
     ))?;
-    kubernetes::register(controllers, &parts.bootstrap, parts.balancer)?;
+    kubernetes::register(controllers, &parts.bootstrap, parts.balancer, joined)?;
     log_destination::register(controllers, host.folder, parts.lookup.clone())?;
     network::register(controllers, host, parts.lookup)
 }

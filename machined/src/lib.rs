@@ -9,6 +9,7 @@ pub mod config;
 pub mod controllers;
 pub mod images;
 pub mod inspect;
+pub mod join;
 pub mod kubernetes;
 pub mod metrics;
 pub mod network;

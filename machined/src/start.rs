@@ -26,6 +26,7 @@ use crate::images::cache::status::Status as Looks;
 use crate::images::registry::Registry as Images;
 use crate::images::{self, Faults, Places};
 use crate::inspect::Inspect;
+use crate::join::{Desk, InCluster};
 use crate::kubernetes::balancer::{self, Balancer};
 use crate::kubernetes::component::Component;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
@@ -330,6 +331,10 @@ fn api(
         .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .mount(
             Etcd::new(store.clone()).into_service(),
+            ::api::FILE_DESCRIPTOR_SET,
+        )
+        .mount(
+            Desk::new(store.clone(), InCluster).into_service(),
             ::api::FILE_DESCRIPTOR_SET,
         );
 

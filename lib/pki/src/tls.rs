@@ -70,6 +70,20 @@ pub fn server(own: &Identity, clients: &Trust) -> Result<Arc<ServerConfig>, TlsE
     finish_server(own, builder, &[HTTP_2, HTTP_1_1])
 }
 
+/// The side of a running node that answers strangers as well: clients that show a certificate must prove it to `clients`, and those
+/// that show none are told apart by the caller.
+///
+/// # Errors
+/// When the identity cannot be presented.
+pub fn open_server(own: &Identity, clients: &Trust) -> Result<Arc<ServerConfig>, TlsError> {
+    let verifier = WebPkiClientVerifier::builder_with_provider(clients.roots(), provider())
+        .allow_unauthenticated()
+        .build()
+        .map_err(TlsError::Verify)?;
+    let builder = server_builder()?.with_client_cert_verifier(verifier);
+    finish_server(own, builder, &[HTTP_2, HTTP_1_1])
+}
+
 /// A waiting node's side: no certificate is asked for, the pairing secret takes its place.
 ///
 /// # Errors
@@ -91,8 +105,8 @@ pub fn client(nodes: &Trust, own: &Identity) -> Result<Arc<ClientConfig>, TlsErr
     Ok(finish_client(config))
 }
 
-/// The client's side to a running node without a certificate of its own. A node's API refuses it; some of what Kubernetes' API tells
-/// is for anybody.
+/// The client's side to a running node without a certificate of its own: of a worker that joins. Any but a control plane's API refuses it;
+/// some of what Kubernetes' API tells is for anybody.
 ///
 /// # Errors
 /// When TLS 1.3 cannot be set up.

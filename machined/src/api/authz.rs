@@ -18,6 +18,8 @@ pub enum Access {
     Maintenance,
     /// Whoever has paired on the same connection, in maintenance mode only.
     Paired,
+    /// Anybody who reaches a running node, where the call itself has a token: strangers reach control planes that workers join through.
+    Token,
     /// Holders of one of these roles, on a running node.
     Roles(&'static [Role]),
     /// Nobody over this port; the text says what to do instead.
@@ -101,6 +103,14 @@ pub const AUTHZ: &[Row] = &[
     ),
     // Files of the node hold its keys.
     row("/garboard.machine.v1alpha1.InspectService/ReadFile", ADMINS),
+    row(
+        "/garboard.machine.v1alpha1.JoinService/Challenge",
+        Access::Token,
+    ),
+    row(
+        "/garboard.machine.v1alpha1.JoinService/Issue",
+        Access::Token,
+    ),
     row(
         "/garboard.machine.v1alpha1.MachineService/Version",
         ANY_ROLE,
@@ -269,6 +279,9 @@ pub fn decide(
     if matches!(access, Some(Access::Maintenance | Access::Paired)) {
         return Err(Denial::NotInMaintenance);
     }
+    if access == Some(Access::Token) {
+        return Ok(());
+    }
     let certificate = peer.certificate().ok_or(Denial::NoCertificate)?;
     if !peer.clients().is_subset(endpoint.clients()) {
         return Err(Denial::TrustChanged);
@@ -287,7 +300,7 @@ pub fn decide(
             needs: needs.iter().copied().collect(),
         }),
         Some(Access::Nobody(instead)) => Err(Denial::Nobody(instead)),
-        None | Some(Access::Maintenance | Access::Paired) => {
+        None | Some(Access::Maintenance | Access::Paired | Access::Token) => {
             Err(Denial::Unknown(method.to_owned()))
         }
     }
@@ -307,16 +320,18 @@ pub fn page() -> String {
     let mut page = String::from(
         "# Who may call what\n\nGenerated from the table the server decides with (`machined/src/api/authz.rs`); a test holds this page to it.\n\
          Roles stand in the client certificate's organisation. A certificate of a foreign authority, an expired one, or none at all\n\
-         does not get past the TLS handshake of a running node. In maintenance mode there are no certificates: `anybody` and `paired`\n\
-         answer then, and only then.\n\n\
-         | method | admin | operator | reader | etcd-backup | maintenance mode |\n|---|---|---|---|---|---|\n",
+         does not get past the TLS handshake of a running node. Control planes that workers join through let callers without a\n\
+         certificate in, to the methods with `token` alone, which the call itself has to show. In maintenance mode there are no\n\
+         certificates: `anybody` and `paired` answer then, and only then.\n\n\
+         | method | admin | operator | reader | etcd-backup | no certificate | maintenance mode |\n|---|---|---|---|---|---|---|\n",
     );
     for row in AUTHZ {
-        let (roles, maintenance) = match row.access {
-            Access::Maintenance => (&[][..], "anybody"),
-            Access::Paired => (&[][..], "paired"),
-            Access::Roles(roles) => (roles, "-"),
-            Access::Nobody(_) => (&[][..], "-"),
+        let (roles, nobody, maintenance) = match row.access {
+            Access::Maintenance => (&[][..], "-", "anybody"),
+            Access::Paired => (&[][..], "-", "paired"),
+            Access::Token => (&Role::ALL[..], "token", "-"),
+            Access::Roles(roles) => (roles, "-", "-"),
+            Access::Nobody(_) => (&[][..], "-", "-"),
         };
         page.push_str(&format!("| `{}` |", row.method));
         for role in Role::ALL {
@@ -326,10 +341,11 @@ pub fn page() -> String {
                 " - |"
             });
         }
-        page.push_str(&format!(" {maintenance} |\n"));
+        page.push_str(&format!(" {nobody} | {maintenance} |\n"));
     }
     page.push_str(
         "\nOn top of the table:\n\n\
+         - `Issue` gives nobody anything without the token of `Join`, whatever role its caller has.\n\
          - `GetConfig` shows secrets to the admin role only, and only when asked to.\n\
          - `cosi.resource.State` reads sensitive kinds with the admin role only, and kinds the node does not know never.\n\
          - `cosi.resource.State` writes nothing over this port: the configuration is the only thing to change.\n",

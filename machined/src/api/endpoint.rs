@@ -55,6 +55,17 @@ impl Endpoint {
         })
     }
 
+    /// The same for a node that workers join through: who has no certificate is answered what [`super::Access::Token`] allows.
+    ///
+    /// # Errors
+    /// As [`running`](Self::running).
+    pub fn open(own: &Identity, clients: &Trust) -> Result<Self, TlsError> {
+        Ok(Self {
+            tls: tls::open_server(own, clients)?,
+            ..Self::running(own, clients)?
+        })
+    }
+
     /// Which API answers.
     pub fn mode(&self) -> &Mode {
         &self.mode

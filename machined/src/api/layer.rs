@@ -21,16 +21,17 @@ use tower::{Layer, Service};
 
 use super::audit::{Open, Sink};
 use super::authz;
-use super::endpoint::{Endpoint, Mode};
+use super::endpoint::Endpoint;
 use super::peer::Peer;
 use super::scrape;
 use super::streams::{Stream, Streams};
 
-/// What is read of a call from somebody who has proven nothing: a version request or a pairing is under a hundred bytes.
+/// What is read of a call from somebody who has proven nothing: a version request or a pairing is under a hundred bytes, the
+/// requests of a worker that joins are three thousand.
 const STRANGERS_BYTES: usize = 16 * 1024;
 
-/// The most time a call in maintenance mode may take: four MiB at half a megabit.
-const MAINTENANCE_TIME: Duration = Duration::from_secs(60);
+/// The most time a call of somebody without a certificate may take, who may have paired: four MiB at half a megabit.
+const STRANGERS_TIME: Duration = Duration::from_secs(60);
 
 /// Wraps all services of the port.
 #[derive(Clone)]
@@ -120,8 +121,8 @@ where
             }
         };
         request.extensions_mut().insert(open.target());
-        let maintenance = *endpoint.mode() != Mode::Running;
-        if maintenance && !peer.is_paired() {
+        let stranger = peer.certificate().is_none();
+        if stranger && !peer.is_paired() {
             request = request.map(|body| {
                 Body::new(Bounded {
                     body,
@@ -133,10 +134,10 @@ where
         let mut ending = self.gate.ending();
         Box::pin(async move {
             let answer = async {
-                if !maintenance {
+                if !stranger {
                     return answer.await;
                 }
-                timeout(MAINTENANCE_TIME, answer).await.unwrap_or_else(|_| {
+                timeout(STRANGERS_TIME, answer).await.unwrap_or_else(|_| {
                     let late = Status::deadline_exceeded("the call took longer than a minute");
                     Ok(late.into_http())
                 })
@@ -183,7 +184,7 @@ impl HttpBody for Bounded {
             match self.left.checked_sub(data.len()) {
                 Some(left) => self.left = left,
                 None => {
-                    let text = "more than 16 KiB before pairing; send the pairing string first";
+                    let text = "more than 16 KiB from a caller without a certificate; in maintenance mode, send the pairing string first";
                     return Poll::Ready(Some(Err(Status::resource_exhausted(text))));
                 }
             }

@@ -29,7 +29,7 @@ impl<N> Machine<N> {
 }
 
 /// The peer of a call that came through the gate.
-pub(super) fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
+pub(crate) fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
     let peer = request.extensions().get::<Peer>().cloned();
     peer.ok_or_else(|| Status::internal("the connection's peer is not known"))
 }

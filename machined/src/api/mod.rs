@@ -53,10 +53,12 @@ use tonic::service::RoutesBuilder;
 use tonic::transport::Server as Http2;
 
 pub use access::{Kind, Refusal, RemoteAccess, Sensitivity, may_read};
+pub(crate) use admission::Source;
 pub use admission::{Limit, Limits};
 pub use audit::{Log, Record, Sink, Target, about};
 pub use authz::{AUTHZ, Access, Denial, Row, decide, page, rule, without_rule};
 pub use endpoint::{Endpoint, Mode};
+pub(crate) use machine::peer;
 pub use node::{Answers, Caller, Failure, Node};
 pub use pairing::Pairing;
 pub use peer::Peer;

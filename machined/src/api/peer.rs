@@ -5,14 +5,19 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use pki::{Certificate, Fingerprint};
+use pki::pairing::NoRandomness;
+use pki::{Certificate, Challenge, Fingerprint};
 
 use super::admission::Pass;
 use super::node::Caller;
 use super::proof::Proof;
+
+/// How long a challenge can be answered: making three signatures and a round trip, on the slowest of machines.
+const CHALLENGE: Duration = Duration::from_secs(60);
 
 /// The other end of one connection.
 #[derive(Clone, Debug)]
@@ -25,6 +30,8 @@ struct Inner {
     /// The authorities at the time of the handshake.
     clients: BTreeSet<Fingerprint>,
     paired: AtomicBool,
+    /// What it was asked to sign and has not yet, and since when.
+    challenge: Mutex<Option<(Challenge, Instant)>>,
     pass: Option<Pass>,
 }
 
@@ -42,6 +49,7 @@ impl Peer {
             proof,
             clients,
             paired,
+            challenge: Mutex::default(),
             pass,
         }))
     }
@@ -74,6 +82,30 @@ impl Peer {
         }
     }
 
+    /// A new challenge, which only this connection can answer; the one before is void.
+    ///
+    /// # Errors
+    /// The random source fails.
+    pub fn challenge(&self, now: Instant) -> Result<Challenge, NoRandomness> {
+        let new = Challenge::random()?;
+        *self.open_challenge() = Some((new, now));
+        Ok(new)
+    }
+
+    /// The challenge that it has to answer, unless it has done so or was too slow. It is void now.
+    pub fn take_challenge(&self, now: Instant) -> Option<Challenge> {
+        let (challenge, since) = self.open_challenge().take()?;
+        (now.duration_since(since) <= CHALLENGE).then_some(challenge)
+    }
+
+    fn open_challenge(&self) -> std::sync::MutexGuard<'_, Option<(Challenge, Instant)>> {
+        // It is there or it is not, whoever panicked meanwhile.
+        self.0
+            .challenge
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The peer as the cause of a change.
     pub fn caller(&self) -> Caller {
         let subject = match self.certificate() {
@@ -85,5 +117,27 @@ impl Peer {
             source: self.source(),
             proof: self.0.proof.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_challenge_is_answered_once_and_soon() {
+        let source = "192.0.2.1:4000".parse().unwrap();
+        let peer = || Peer::new(source, None, BTreeSet::new(), None);
+        let (one, other, now) = (peer(), peer(), Instant::now());
+        assert_eq!(one.take_challenge(now), None);
+        let first = one.challenge(now).unwrap();
+        let second = one.challenge(now).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(other.take_challenge(now), None);
+        assert_eq!(one.take_challenge(now + CHALLENGE), Some(second));
+        assert_eq!(one.take_challenge(now), None);
+        one.challenge(now).unwrap();
+        let late = now + CHALLENGE + Duration::from_secs(1);
+        assert_eq!(one.take_challenge(late), None);
     }
 }

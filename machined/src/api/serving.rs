@@ -43,6 +43,8 @@ pub enum RenewError {
 pub struct Issuer {
     authority: Authority,
     clients: Trust,
+    /// Whether strangers are answered too, so that workers can join.
+    open: bool,
     current: Option<Certificate>,
 }
 
@@ -52,8 +54,15 @@ impl Issuer {
         Self {
             authority,
             clients,
+            open: false,
             current: None,
         }
+    }
+
+    /// The same of a node that workers join through, or not.
+    #[must_use]
+    pub fn open(self, open: bool) -> Self {
+        Self { open, ..self }
     }
 
     /// A new endpoint if one is needed at `now`, and why.
@@ -75,7 +84,11 @@ impl Issuer {
             .authority
             .issue_serving(&wanted.subject, &names, SERVING_LIFETIME, now)
             .map_err(RenewError::Issue)?;
-        let endpoint = Endpoint::running(&own, &self.clients).map_err(RenewError::Present)?;
+        let endpoint = match self.open {
+            true => Endpoint::open(&own, &self.clients),
+            false => Endpoint::running(&own, &self.clients),
+        };
+        let endpoint = endpoint.map_err(RenewError::Present)?;
         self.current = Some(own.certificate().clone());
         Ok(Some((endpoint, reason)))
     }

@@ -23,6 +23,7 @@ pub mod static_pod;
 
 use self::component::Component;
 use self::etcd::bootstrap::Bootstrap;
+use crate::join::Joined;
 
 /// Registers the controllers of Kubernetes.
 ///
@@ -32,10 +33,11 @@ pub fn register(
     controllers: &mut cosi::Runtime,
     bootstrap: &Bootstrap,
     balancer: balancer::apply::Apply,
+    joined: Joined,
 ) -> Result<(), cosi::RegisterError> {
     controllers.register(config::Config)?;
     controllers.register(balancer)?;
-    controllers.register(files::apply::Apply::new(component::FOLDER.as_ref()))?;
+    controllers.register(files::apply::Apply::new(component::FOLDER.as_ref(), joined))?;
     controllers.register(kubelet::config::Config)?;
     controllers.register(static_pod::config::Config)?;
     controllers.register(static_pod::apply::Apply::new(static_pod::FOLDER.into()))?;

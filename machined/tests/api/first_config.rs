@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use machined::api::{Endpoint, Pairing, Server};
 use machined::block::volume::Volumes;
 use machined::config::{Configs, Disk, Generations, Storage};
+use machined::join::Joined;
 use machined::kubernetes::etcd::bootstrap::Bootstrap;
 use machined::metrics::{Calls, Metrics};
 use machined::node::{Beginning, Head, LocalNode, Takers};
@@ -143,7 +144,7 @@ async fn node(folder: &Path, with: impl AsyncFnOnce(std::net::SocketAddr)) {
     let mut controllers = cosi::Runtime::new("machined", store);
     controllers.register(StageController).unwrap();
     controllers
-        .register(ServingController::new(own, endpoint))
+        .register(ServingController::new(own, endpoint, Joined::default()))
         .unwrap();
     controllers.register(console).unwrap();
     controllers.register(cluster::Config).unwrap();

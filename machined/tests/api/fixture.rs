@@ -16,6 +16,7 @@ use machined::api::{
     Answers, Caller, Endpoint, Failure, Limits, Node, Pairing, Record, RemoteAccess, Server, Sink,
 };
 use machined::inspect::Inspect;
+use machined::join::Desk;
 use machined::metrics::{Calls, Metrics};
 use machined::runtime::logs::Logs;
 use pki::pairing::{PairingSecret, PairingString};
@@ -32,6 +33,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::Channel;
 use tower::service_fn;
+
+use super::join::FirstCome;
 
 /// Far longer than anything here takes, so that a hang is a failure and not a stuck run.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -403,18 +406,41 @@ pub(crate) fn serve(endpoint: Option<Endpoint>) -> Served {
 }
 
 pub(crate) fn serve_within(endpoint: Option<Endpoint>, limits: Limits) -> Served {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let desk = Desk::new(Store::new(1), FirstCome::default());
+    serve_all(endpoint, limits, listener, desk)
+}
+
+/// Serves `endpoint` at an address, with a control plane that issues what the config in `store` has.
+pub(crate) fn serve_desk(
+    endpoint: Endpoint,
+    store: Store,
+    names: FirstCome,
+    address: SocketAddr,
+) -> Served {
+    let listener = TcpListener::bind(address).unwrap();
+    let desk = Desk::new(store, names);
+    serve_all(Some(endpoint), Limits::default(), listener, desk)
+}
+
+fn serve_all(
+    endpoint: Option<Endpoint>,
+    limits: Limits,
+    listener: TcpListener,
+    desk: Desk<FirstCome>,
+) -> Served {
     let own = pki::maintenance_identity().unwrap();
     let pairing = Arc::new(Pairing::new(&own, PairingSecret::random().unwrap()));
     let waiting = || Endpoint::maintenance(&own, None).unwrap();
     let endpoint = watch::Sender::new(Arc::new(endpoint.unwrap_or_else(waiting)));
     let (node, records) = (Arc::new(FakeNode::default()), Records::default());
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let shown = pairing.shown();
     let server = Server::new(Arc::clone(&node), pairing, endpoint.subscribe())
         .mount(state(), cosi::wire::proto::FILE_DESCRIPTOR_SET)
         .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .mount(FakeEtcd.into_service(), ::api::FILE_DESCRIPTOR_SET)
+        .mount(desk.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .sink((records.clone(), node.calls.clone()))
         .limits(limits);
     let server = tokio::spawn(async move {

@@ -12,6 +12,7 @@ mod etcd;
 mod first_config;
 mod fixture;
 mod flood;
+mod join;
 mod limits;
 mod lines;
 mod load;

@@ -105,6 +105,7 @@ fn a_running_node_decides_by_role() {
             let decision = decide(row.method, &endpoint, &cluster.peer(role.into()), now());
             let expected = match row.access {
                 Access::Roles(roles) => roles.contains(&role),
+                Access::Token => true,
                 _ => false,
             };
             assert_eq!(
@@ -114,7 +115,16 @@ fn a_running_node_decides_by_role() {
                 row.method
             );
         }
-        decide(row.method, &endpoint, &cluster.peer(Roles::NONE), now()).unwrap_err();
+        let stranger = peer(None, cluster.trust.fingerprints().clone());
+        for peer in [cluster.peer(Roles::NONE), stranger] {
+            let decision = decide(row.method, &endpoint, &peer, now());
+            assert_eq!(
+                decision.is_ok(),
+                row.access == Access::Token,
+                "{}",
+                row.method
+            );
+        }
     }
 }
 

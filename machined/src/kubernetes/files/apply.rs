@@ -9,17 +9,17 @@ use std::time::Duration;
 use ::config::{ControlPlaneTrust, Documents, KeyPair, KubernetesConfig, KubernetesTrustConfig};
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use jiff::Timestamp;
-use pki::Names;
-use pki::kubernetes::{Authorities, AuthoritiesError, ControlPlane, PairPem, wanted};
+use pki::kubernetes::{Authorities, AuthoritiesError, ControlPlane, PairPem, Purpose, wanted};
 use resources::config::MachineConfig;
 use resources::kubernetes::{CertificateStatus, KUBELET, KUBERNETES, KubeletSpec, KubernetesSpec};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use resources::runtime::Condition;
 
-use super::FILES;
 use super::certificates::{Held, held, place};
 use super::texts::{self, Files};
+use super::{FILES, both, endpoint, status};
 use crate::block::volume::apply::EPHEMERAL;
+use crate::join::Joined;
 use crate::kubernetes::component::Component;
 use crate::kubernetes::static_pod::AUDIT;
 use crate::kubernetes::{address, folder};
@@ -31,6 +31,7 @@ const AGAIN: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub struct Apply {
     folder: PathBuf,
+    joined: Joined,
     audit: PathBuf,
 }
 
@@ -43,7 +44,7 @@ cosi::declare! {
         reads HostnameSpec;
         reads Condition;
         shares Condition;
-        writes CertificateStatus;
+        shares CertificateStatus;
     }
 }
 
@@ -55,11 +56,12 @@ struct Done {
 }
 
 impl Apply {
-    /// Writes below these folders.
+    /// Writes below this folder; what a worker is given is in `joined`.
     #[must_use]
-    pub fn new(folder: &Path) -> Self {
+    pub fn new(folder: &Path, joined: Joined) -> Self {
         Self {
             folder: folder.to_owned(),
+            joined,
             audit: PathBuf::from(AUDIT),
         }
     }
@@ -79,11 +81,12 @@ impl Apply {
     fn fill(
         &self,
         facts: &texts::Facts<'_>,
+        secrets: &ControlPlaneTrust,
         plane: &ControlPlane<'_>,
         now: Timestamp,
     ) -> Result<Done, Error> {
-        let authorities = authorities(facts.trust, facts.plane)?;
-        let mut files: Files = texts::files(facts)?;
+        let authorities = authorities(facts.trust, secrets)?;
+        let mut files: Files = texts::files(facts, secrets)?;
         let mut done = Done {
             statuses: Vec::new(),
             until: None,
@@ -103,15 +106,7 @@ impl Apply {
                 .entry(component)
                 .or_default()
                 .insert(name.to_owned(), text);
-            let names = certificate.names.names.iter().cloned();
-            let addresses = certificate.names.addresses.iter().map(IpAddr::to_string);
-            let status = CertificateStatus {
-                holder: certificate.subject,
-                groups: certificate.organizations,
-                names: names.chain(addresses).collect(),
-                expires: certificate.not_after.to_string(),
-                file: component.file(name),
-            };
+            let status = status(&certificate, component.file(name));
             done.statuses.push((spec.purpose.name().to_owned(), status));
             done.until = Some(done.until.map_or(until, |it| it.min(until)));
         }
@@ -120,6 +115,66 @@ impl Apply {
         }
         folder::make(&self.audit, Component::ApiServer.uid())?;
         Ok(done)
+    }
+}
+
+impl Apply {
+    /// Puts in its place what a worker has: the kubelet, with certificates that a control plane issued.
+    fn worker(
+        &self,
+        cx: &mut Cx<'_, Self>,
+        documents: &Documents,
+        cluster: &KubernetesSpec,
+        node: &KubeletSpec,
+    ) -> Result<Outcome, Error> {
+        let mounted = cx.get::<Condition>(EPHEMERAL).is_some_and(|it| it.spec.met);
+        let hostname = cx.get::<HostnameSpec>(HOSTNAME);
+        let (Some(trust), Some(hostname), true) = (documents.kubernetes_trust(), hostname, mounted)
+        else {
+            cx.put(FILES, unmet("waits for the node's disk and its name"));
+            return Ok(Outcome::Done);
+        };
+        let name = &hostname.spec.hostname;
+        let user = format!("system:node:{name}");
+        let held = self.joined.get().kubelet;
+        // Those of a name before do for nothing any more.
+        let held = held.filter(|it| it.client.certificate().subject == user);
+        let Some(held) = held else {
+            cx.put(
+                FILES,
+                unmet("waits for certificates of a control plane; the condition `join` says more"),
+            );
+            return Ok(Outcome::Done);
+        };
+        let facts = texts::Facts {
+            cluster,
+            node,
+            name,
+            trust,
+        };
+        let mut files = texts::kubelet(&facts)?;
+        cx.replace::<CertificateStatus>();
+        for (purpose, identity) in [
+            (Purpose::Kubelet, &held.client),
+            (Purpose::KubeletServing, &held.serving),
+        ] {
+            let Some((component, file)) = place(purpose) else {
+                continue;
+            };
+            files.insert(file.to_owned(), both(identity));
+            let status = status(identity.certificate(), component.file(file));
+            cx.put(purpose.name(), status);
+        }
+        let kubelet = Component::Kubelet;
+        folder::fill(&self.folder.join(kubelet.name()), kubelet.uid(), &files)?;
+        cx.put(FILES, met());
+        // It may have been of a control plane.
+        if cx.deletions_allowed() {
+            for other in Component::ALL.into_iter().filter(|it| *it != kubelet) {
+                folder::remove(&self.folder.join(other.name()))?;
+            }
+        }
+        Ok(Outcome::Done)
     }
 }
 
@@ -159,18 +214,6 @@ fn secrets(
     ))
 }
 
-/// The host of the endpoint, as certificates have it.
-fn endpoint(config: &KubernetesConfig) -> Names {
-    let host = config.endpoint.host().to_string();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let mut names = Names::default();
-    match host.parse::<IpAddr>() {
-        Ok(address) => drop(names.addresses.insert(address)),
-        Err(_) => drop(names.names.insert(host.to_owned())),
-    }
-    names
-}
-
 fn met() -> Condition {
     Condition {
         met: true,
@@ -196,8 +239,7 @@ impl Controller for Apply {
         };
         let documents = crate::config::documents(cx.parts().0)?;
         let Some((config, trust, plane)) = secrets(&documents) else {
-            cx.put(FILES, unmet("a worker cannot join a cluster yet: only nodes of a control plane run Kubernetes"));
-            return self.clear(cx);
+            return self.worker(cx, &documents, &cluster.spec, &node.spec);
         };
         let mounted = cx.get::<Condition>(EPHEMERAL).is_some_and(|it| it.spec.met);
         let (Some(known), Some(hostname), true) = (
@@ -225,10 +267,9 @@ impl Controller for Apply {
             node: &node.spec,
             name: &hostname.spec.hostname,
             trust,
-            plane,
         };
         let now = cx.now();
-        let Done { statuses, until } = match self.fill(&facts, &identity, now) {
+        let Done { statuses, until } = match self.fill(&facts, plane, &identity, now) {
             Ok(done) => done,
             Err(error) => {
                 // What is there from before does, and what is wrong is told.

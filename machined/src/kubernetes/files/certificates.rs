@@ -1,9 +1,12 @@
 //! The certificates of this node's parts: where each lies, and which are issued anew.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use pki::kubernetes::{Authorities, CertificateSpec, Purpose};
 use pki::renewal::Plan;
 use pki::{Certificate, Identity, IssueError};
+use resources::kubernetes::CertificateStatus;
 
 use crate::kubernetes::component::Component;
 
@@ -57,12 +60,27 @@ pub(super) fn held(
     let identity = authorities.issue(spec, now)?;
     let certificate = identity.certificate().clone();
     Ok(Held {
-        text: format!(
-            "{}{}",
-            identity.certificate_pem(),
-            identity.key_pem().expose()
-        ),
+        text: both(&identity),
         until: certificate.half_life(),
         certificate,
     })
+}
+
+/// A certificate as people see it, and its file if it has one.
+pub(crate) fn status(certificate: &Certificate, file: String) -> CertificateStatus {
+    let names = certificate.names.names.iter().cloned();
+    let addresses = certificate.names.addresses.iter().map(IpAddr::to_string);
+    CertificateStatus {
+        holder: certificate.subject.clone(),
+        groups: certificate.organizations.clone(),
+        names: names.chain(addresses).collect(),
+        expires: certificate.not_after.to_string(),
+        file,
+    }
+}
+
+/// A certificate and its key, as one file has them.
+pub(crate) fn both(identity: &Identity) -> String {
+    let (certificate, key) = (identity.certificate_pem(), identity.key_pem());
+    format!("{certificate}{}", key.expose())
 }

@@ -9,7 +9,7 @@ use pki::{Authority, Names};
 use resources::kubernetes::{ImageSource, KubeletSpec, KubernetesSpec};
 
 use super::certificates::{held, place};
-use super::texts::{Facts, files};
+use super::texts::{self, Facts, files};
 use crate::kubernetes::component::Component;
 use crate::kubernetes::{etcd, kubelet, static_pod};
 
@@ -98,9 +98,8 @@ fn every_file_that_somebody_is_told_of_is_there() {
         node: &node,
         name: "cp-1",
         trust,
-        plane: trust.control_plane.as_ref().unwrap(),
     };
-    let files = files(&facts).unwrap();
+    let files = files(&facts, trust.control_plane.as_ref().unwrap()).unwrap();
     let mut there: BTreeSet<String> = files
         .iter()
         .flat_map(|(component, files)| files.keys().map(|name| component.file(name)))
@@ -136,6 +135,22 @@ fn every_file_that_somebody_is_told_of_is_there() {
     let by_the_balancer = |it: &&String| it.contains("server: https://127.0.0.1:7445\n");
     assert_eq!(leading.filter(by_the_balancer).count(), 3);
     assert_eq!(place(Purpose::Admin), None);
+}
+
+#[test]
+fn a_kubelet_needs_no_key_of_the_cluster() {
+    let documents = documents(Timestamp::now());
+    let (cluster, node) = crate::kubernetes::config::wanted(&documents).unwrap();
+    let facts = Facts {
+        cluster: &cluster,
+        node: &node,
+        name: "worker-1",
+        trust: documents.kubernetes_trust().unwrap(),
+    };
+    let files = texts::kubelet(&facts).unwrap();
+    let kubeconfig = &files["kubeconfig"];
+    assert!(kubeconfig.contains("system:node:worker-1"), "{kubeconfig}");
+    assert!(files.values().all(|it| !it.contains("PRIVATE KEY")));
 }
 
 #[test]

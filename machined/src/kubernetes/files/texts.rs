@@ -31,26 +31,31 @@ pub(super) struct Facts<'a> {
     pub(super) node: &'a KubeletSpec,
     pub(super) name: &'a str,
     pub(super) trust: &'a KubernetesTrustConfig,
-    pub(super) plane: &'a ControlPlaneTrust,
 }
 
 /// The files of a node of a control plane.
 ///
 /// # Errors
 /// The key of service accounts is none, or a kubeconfig cannot be written.
-pub(super) fn files(facts: &Facts<'_>) -> Result<Files, TextError> {
-    let etcd = facts.plane.etcd.certificate.as_pem();
+pub(super) fn files(facts: &Facts<'_>, plane: &ControlPlaneTrust) -> Result<Files, TextError> {
+    let etcd = plane.etcd.certificate.as_pem();
     Ok(BTreeMap::from([
         (Component::Etcd, named([("ca.crt", etcd.to_owned())])),
-        (Component::ApiServer, api_server(facts)?),
-        (Component::ControllerManager, controller_manager(facts)?),
+        (Component::ApiServer, api_server(facts, plane)?),
+        (
+            Component::ControllerManager,
+            controller_manager(facts, plane)?,
+        ),
         (Component::Scheduler, scheduler(facts)?),
         (Component::Kubelet, kubelet(facts)?),
     ]))
 }
 
-fn api_server(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, TextError> {
-    let Facts { trust, plane, .. } = *facts;
+fn api_server(
+    facts: &Facts<'_>,
+    plane: &ControlPlaneTrust,
+) -> Result<BTreeMap<String, String>, TextError> {
+    let trust = facts.trust;
     let accounts = plane.service_account_key.as_pem();
     let public = ServiceAccountKey::from_pem(accounts)?.public_pem();
     let encryption = settings::encryption(plane.encryption_key.as_base64());
@@ -72,8 +77,11 @@ fn api_server(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, TextError> 
     ]))
 }
 
-fn controller_manager(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, TextError> {
-    let Facts { trust, plane, .. } = *facts;
+fn controller_manager(
+    facts: &Facts<'_>,
+    plane: &ControlPlaneTrust,
+) -> Result<BTreeMap<String, String>, TextError> {
+    let trust = facts.trust;
     let own = kubeconfig(
         Component::ControllerManager,
         "system:kube-controller-manager",
@@ -97,7 +105,11 @@ fn scheduler(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, TextError> {
     ]))
 }
 
-fn kubelet(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, TextError> {
+/// The files of a kubelet, on any node.
+///
+/// # Errors
+/// Its kubeconfig cannot be written.
+pub(super) fn kubelet(facts: &Facts<'_>) -> Result<BTreeMap<String, String>, TextError> {
     let user = format!("system:node:{}", facts.name);
     let config = kubelet::settings::config(facts.cluster, facts.node);
     Ok(named([

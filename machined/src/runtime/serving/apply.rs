@@ -18,6 +18,8 @@ use thiserror::Error as ThisError;
 use tokio::sync::watch;
 
 use crate::api::{Endpoint, Issuer, RenewError, Wanted};
+use crate::join::{JOIN, Joined};
+use crate::kubernetes::files::endpoint;
 use crate::runtime::stage::status::{API, CONFIG, SOURCE, STORE};
 
 /// How often the certificate is looked at: when the clock is stepped, no timer says so.
@@ -42,6 +44,8 @@ pub(crate) enum ServingError {
     Present(#[source] pki::tls::TlsError),
     #[error("the node's own certificate")]
     Renew(#[source] RenewError),
+    #[error("waiting for a certificate: {0}")]
+    Joining(String),
 }
 
 /// Why documents cannot be served, found before they become the config.
@@ -53,7 +57,7 @@ pub(crate) fn check(documents: &Documents, now: Timestamp) -> Result<(), Serving
     let Some(trust) = documents.api_trust() else {
         return Ok(());
     };
-    match material(trust)? {
+    match material(trust, documents.join().is_some())? {
         Material::Issuer(mut issuer) => {
             let wanted = wanted(None, None);
             issuer
@@ -61,7 +65,7 @@ pub(crate) fn check(documents: &Documents, now: Timestamp) -> Result<(), Serving
                 .map(drop)
                 .map_err(ServingError::Renew)
         }
-        Material::Given { .. } => Ok(()),
+        Material::Given { .. } | Material::Joins { .. } => Ok(()),
     }
 }
 
@@ -74,9 +78,12 @@ enum Material {
         endpoint: Endpoint,
         until: Timestamp,
     },
+    /// Its control planes issue one to it.
+    Joins { clients: Trust },
 }
 
-fn material(trust: &ApiTrustConfig) -> Result<Material, ServingError> {
+/// What an `ApiTrust` gives; `joins`: in a cluster that workers join.
+fn material(trust: &ApiTrustConfig, joins: bool) -> Result<Material, ServingError> {
     let ApiTrustConfig {
         ca,
         issuer,
@@ -86,9 +93,14 @@ fn material(trust: &ApiTrustConfig) -> Result<Material, ServingError> {
     if let Some(pair) = issuer {
         let authority = Authority::from_pem(pair.certificate.as_pem(), pair.key.as_pem());
         let issuer = Issuer::new(authority.map_err(ServingError::Issuer)?, clients);
-        return Ok(Material::Issuer(Box::new(issuer)));
+        return Ok(Material::Issuer(Box::new(issuer.open(joins))));
     }
-    let pair = serving.as_ref().ok_or(ServingError::NoIdentity)?;
+    let Some(pair) = serving else {
+        return match joins {
+            true => Ok(Material::Joins { clients }),
+            false => Err(ServingError::NoIdentity),
+        };
+    };
     let own = Identity::from_pem(pair.certificate.as_pem(), pair.key.as_pem())
         .map_err(ServingError::Serving)?;
     let until = own.certificate().not_after;
@@ -98,10 +110,21 @@ fn material(trust: &ApiTrustConfig) -> Result<Material, ServingError> {
 
 /// What is presented.
 enum Source {
-    /// Certificates of the node's own, after a config that has not changed since.
-    Issuer { hash: String, issuer: Box<Issuer> },
+    /// Certificates of the node's own, after a config that has not changed since. The host of the cluster's endpoint is a name of
+    /// theirs, too: workers ask for it.
+    Issuer {
+        hash: String,
+        issuer: Box<Issuer>,
+        endpoint: Names,
+    },
     /// A certificate of the config itself, good until then.
     Given { hash: String, until: Timestamp },
+    /// What control planes issued, of which this is the last.
+    Joined {
+        hash: String,
+        clients: Trust,
+        shown: Option<String>,
+    },
     /// There is no config, or none that can be served.
     Maintenance { reason: Option<String> },
 }
@@ -111,6 +134,7 @@ enum Source {
 pub struct ServingController {
     maintenance: Identity,
     endpoint: watch::Sender<Arc<Endpoint>>,
+    joined: Joined,
     source: Option<Source>,
     /// The hash of a config that cannot be served, and why. What is said of it must stay the same, though the words of
     /// an error may hold the time: we read our own condition, and would wake ourselves for ever.
@@ -128,11 +152,16 @@ cosi::declare! {
 }
 
 impl ServingController {
-    /// Presents `maintenance` while there is no config that can be served.
-    pub fn new(maintenance: Identity, endpoint: watch::Sender<Arc<Endpoint>>) -> Self {
+    /// Presents `maintenance` while there is no config that can be served, and on a worker what `joined` has.
+    pub fn new(
+        maintenance: Identity,
+        endpoint: watch::Sender<Arc<Endpoint>>,
+        joined: Joined,
+    ) -> Self {
         Self {
             maintenance,
             endpoint,
+            joined,
             source: None,
             refused: None,
         }
@@ -143,12 +172,18 @@ impl ServingController {
         &mut self,
         active: &MachineConfig,
         wanted: &Wanted,
+        joining: &str,
         now: Timestamp,
     ) -> Result<String, ServingError> {
         self.take_config(active)?;
         match &mut self.source {
-            Some(Source::Issuer { issuer, .. }) => {
-                let step = issuer.step(wanted, now);
+            Some(Source::Issuer {
+                issuer, endpoint, ..
+            }) => {
+                let mut wanted = wanted.clone();
+                wanted.names.names.extend(endpoint.names.iter().cloned());
+                wanted.names.addresses.extend(&endpoint.addresses);
+                let step = issuer.step(&wanted, now);
                 let until = issuer.current().map(|facts| facts.not_after);
                 match (step, until) {
                     (Ok(Some((endpoint, reason))), _) => {
@@ -175,12 +210,31 @@ impl ServingController {
             Some(Source::Given { until, .. }) if *until <= now => Ok(format!(
                 "serves mutual TLS; the certificate that the config gave ended at {until}"
             )),
+            Some(Source::Joined { .. }) => self.serve_joined(joining, now),
             _ => Ok("serves mutual TLS".to_owned()),
         }
     }
 
+    /// Presents what control planes issued, unless that is over.
+    fn serve_joined(&mut self, joining: &str, now: Timestamp) -> Result<String, ServingError> {
+        let machine = self.joined.get().machine;
+        let machine = machine.filter(|it| it.certificate().is_valid_at(now));
+        let (Some(machine), Some(Source::Joined { clients, shown, .. })) =
+            (machine, &mut self.source)
+        else {
+            return Err(ServingError::Joining(joining.to_owned()));
+        };
+        let serial = Some(machine.certificate().serial.clone());
+        if *shown != serial {
+            let endpoint = Endpoint::running(&machine, clients).map_err(ServingError::Present)?;
+            self.endpoint.send_replace(Arc::new(endpoint));
+            *shown = serial;
+        }
+        Ok("serves mutual TLS".to_owned())
+    }
+
     fn take_config(&mut self, active: &MachineConfig) -> Result<(), ServingError> {
-        if matches!(&self.source, Some(Source::Issuer { hash, .. } | Source::Given { hash, .. }) if *hash == active.hash)
+        if matches!(&self.source, Some(Source::Issuer { hash, .. } | Source::Given { hash, .. } | Source::Joined { hash, .. }) if *hash == active.hash)
         {
             return Ok(());
         }
@@ -188,8 +242,18 @@ impl ServingController {
             .map_err(ServingError::Config)?;
         let trust = documents.api_trust().ok_or(ServingError::NoTrust)?;
         let hash = active.hash.clone();
-        self.source = Some(match material(trust)? {
-            Material::Issuer(issuer) => Source::Issuer { hash, issuer },
+        let joins = documents.join().is_some();
+        self.source = Some(match material(trust, joins)? {
+            Material::Issuer(issuer) => Source::Issuer {
+                hash,
+                issuer,
+                endpoint: documents.kubernetes().map(endpoint).unwrap_or_default(),
+            },
+            Material::Joins { clients } => Source::Joined {
+                hash,
+                clients,
+                shown: None,
+            },
             Material::Given { endpoint, until } => {
                 self.endpoint.send_replace(Arc::new(endpoint));
                 Source::Given { hash, until }
@@ -200,6 +264,9 @@ impl ServingController {
 
     /// Why a config is not served, as it was said first.
     fn refuse(&mut self, hash: &str, error: &ServingError) -> String {
+        if let ServingError::Joining(why) = error {
+            return format!("has no certificate of a control plane yet: {why}");
+        }
         match &self.refused {
             Some((refused, message)) if refused == hash => message.clone(),
             _ => {
@@ -246,7 +313,13 @@ impl Controller for ServingController {
         };
         let addresses = cx.get::<NodeAddress>(CURRENT).map(|typed| typed.spec);
         let wanted = wanted(Some(&hostname.spec), addresses.as_deref());
-        let condition = match self.serve(&active.spec, &wanted, cx.now()) {
+        let joining = cx.get::<Condition>(JOIN);
+        let joining = joining.map_or_else(
+            || "it has not asked yet".to_owned(),
+            |it| it.spec.message.clone(),
+        );
+        let served = self.serve(&active.spec, &wanted, &joining, cx.now());
+        let condition = match served {
             Ok(message) => {
                 self.refused = None;
                 Condition { met: true, message }

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::apply::{ServingController, check};
 use crate::api::{Endpoint, Mode};
+use crate::join::{Held, JOIN, Joined};
 use crate::runtime::stage::status::{STORE, StageController};
 
 /// Long enough for a busy machine; a healthy run takes milliseconds.
@@ -30,6 +31,11 @@ async fn with_config(documents: Option<&str>) -> (Mode, StageStatus) {
 }
 
 async fn settled(store: Store, documents: Option<&str>) -> (Mode, StageStatus) {
+    joined(store, documents, Held::default()).await
+}
+
+/// The same of a worker that has these certificates.
+async fn joined(store: Store, documents: Option<&str>, held: Held) -> (Mode, StageStatus) {
     let hostname = HostnameSpec {
         hostname: "node-1".into(),
         ..HostnameSpec::default()
@@ -48,9 +54,10 @@ async fn settled(store: Store, documents: Option<&str>) -> (Mode, StageStatus) {
     let first = Endpoint::maintenance(&own, Some("not published yet".into())).unwrap();
     let (endpoint, served) = watch::channel(Arc::new(first));
     let mut runtime = Runtime::new("machined", store.clone());
-    runtime
-        .register(ServingController::new(own, endpoint))
-        .unwrap();
+    let joined = Joined::default();
+    joined.set(held);
+    let serving = ServingController::new(own, endpoint, joined);
+    runtime.register(serving).unwrap();
     runtime.register(StageController).unwrap();
     let rest = runtime.rest();
     tokio::select! {
@@ -131,6 +138,46 @@ async fn a_workers_own_certificate_is_served() {
         .to_yaml()
         .unwrap();
     assert_eq!(with_config(Some(&text)).await.0, Mode::Running);
+}
+
+/// The documents of a worker of this cluster that joins.
+fn joins(authority: &Authority) -> String {
+    let ca = authority.identity().certificate_pem();
+    let worker = config::generate::worker(ca.parse().unwrap(), None, None).unwrap();
+    let token = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    format!(
+        "{}---\napiVersion: garboard/v1alpha1\nkind: Join\ntoken: {token}\n",
+        worker.to_yaml().unwrap()
+    )
+}
+
+#[tokio::test]
+async fn a_worker_that_joins_waits_for_a_certificate_and_serves_it_while_it_holds() {
+    let (now, store) = (Timestamp::now(), Store::new(1));
+    let authority = Authority::generate("garboard", now - SERVING_LIFETIME * 2).unwrap();
+    let documents = joins(&authority);
+    let asks = Condition {
+        met: false,
+        message: "asked cp-1: connection refused".into(),
+    };
+    put(&store, Resource::in_default(JOIN, asks));
+    let held = |since| {
+        let names = Names::loopback();
+        let issued = authority.issue_serving("node-1", &names, SERVING_LIFETIME, since);
+        Held {
+            machine: Some(issued.unwrap()),
+            kubelet: None,
+        }
+    };
+    for nothing in [Held::default(), held(now - SERVING_LIFETIME * 2)] {
+        let (mode, stage) = joined(store.clone(), Some(&documents), nothing).await;
+        let told = maintenance(&mode);
+        assert!(told.contains("asked cp-1: connection refused"), "{told}");
+        assert_eq!(stage.reason, told);
+    }
+    let (mode, stage) = joined(store, Some(&documents), held(now)).await;
+    assert_eq!(mode, Mode::Running);
+    assert_eq!(stage.stage, Stage::Running);
 }
 
 #[tokio::test]

@@ -1,0 +1,371 @@
+//! Has a worker get its certificates, and others when half of their life is over.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ::config::{Documents, Host, JoinConfig, KubernetesConfig, KubernetesTrustConfig};
+use cosi::{Controller, Cx, Dirty, Error, Outcome};
+use jiff::Timestamp;
+use pki::renewal::Reason;
+use pki::{RequestError, Trust, TrustError};
+use resources::config::MachineConfig;
+use resources::kubernetes::{CertificateStatus, KUBERNETES, KubernetesSpec};
+use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
+use resources::runtime::Condition;
+use thiserror::Error as ThisError;
+use tokio::time::Instant;
+
+use super::ask::{Issued, Keys, Server, Worker};
+use super::kept::{KeepError, Kept, MACHINE as MACHINE_FILE};
+use super::plan::{Wanted, holds, reason};
+use super::{FOLDER, Held, JOIN, Joined, MACHINE};
+use crate::block::volume::apply::EPHEMERAL;
+use crate::kubernetes::address;
+use crate::kubernetes::files::status;
+use crate::network::time_server::config::Lookup;
+
+/// After the first failure, and at most: a cluster that comes back is not asked by all of its workers at once every second.
+const SOON: Duration = Duration::from_secs(2);
+const LATEST: Duration = Duration::from_secs(60);
+
+/// A clock may be set at any moment, so that a certificate is due sooner than it seemed: it is looked at this often.
+const AGAIN: Duration = Duration::from_secs(600);
+
+/// From how many addresses of its own a node calls; more have no name of their own to anybody.
+const MOST: usize = 8;
+
+/// The controller.
+#[derive(Debug)]
+pub struct Apply {
+    disk: PathBuf,
+    memory: PathBuf,
+    lookup: Lookup,
+    joined: Joined,
+    kept: Option<Kept>,
+    /// The addresses that were proven, or tried to be, by the last calls.
+    asked_with: Option<BTreeSet<IpAddr>>,
+    failed: Option<Failed>,
+}
+
+/// Nobody gave a certificate.
+#[derive(Clone, Debug)]
+struct Failed {
+    /// How often in a row.
+    times: u32,
+    /// Why, in words.
+    why: String,
+    /// When somebody is asked again.
+    again: Instant,
+    /// What it was asked with; with something else it is asked again at once.
+    with: Question,
+}
+
+/// The name, the token and the addresses that somebody asked with.
+type Question = (String, String, BTreeSet<IpAddr>);
+
+/// Why a worker cannot even ask.
+#[derive(Debug, ThisError)]
+enum PrepareError {
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    #[error("the authorities of the config")]
+    Trust(#[from] TrustError),
+    #[error("making the kubelet's keys")]
+    Key(#[from] RequestError),
+}
+
+/// What the config says of joining.
+struct Orders<'a> {
+    join: &'a JoinConfig,
+    kubernetes: &'a KubernetesConfig,
+    trust: &'a KubernetesTrustConfig,
+    api: &'a str,
+}
+
+impl<'a> Orders<'a> {
+    fn of(documents: &'a Documents) -> Option<Self> {
+        let api = documents.api_trust()?;
+        let trust = documents.kubernetes_trust()?;
+        let worker = api.issuer.is_none() && trust.control_plane.is_none();
+        worker.then_some(())?;
+        Some(Self {
+            join: documents.join()?,
+            kubernetes: documents.kubernetes()?,
+            trust,
+            api: api.ca.as_pem(),
+        })
+    }
+
+    /// Whom to ask.
+    fn hosts(&self) -> Vec<Host> {
+        match self.join.control_planes.as_slice() {
+            [] => vec![self.kubernetes.endpoint.host().clone()],
+            named => named.to_vec(),
+        }
+    }
+}
+
+cosi::declare! {
+    Apply as "join.apply" {
+        reads MachineConfig;
+        reads HostnameSpec;
+        reads NodeAddress;
+        reads KubernetesSpec;
+        reads Condition;
+        shares Condition;
+        shares CertificateStatus;
+    }
+}
+
+impl Apply {
+    /// Keeps the key of the node below `state`, what is of this boot alone below `memory`, and hands what it gets to `joined`.
+    #[must_use]
+    pub fn new(state: &Path, memory: &Path, lookup: Lookup, joined: Joined) -> Self {
+        Self {
+            disk: state.join(FOLDER),
+            memory: memory.join(FOLDER),
+            lookup,
+            joined,
+            kept: None,
+            asked_with: None,
+            failed: None,
+        }
+    }
+
+    fn kept(&mut self) -> Result<&mut Kept, KeepError> {
+        if self.kept.is_none() {
+            self.kept = Some(Kept::open(&self.disk, &self.memory)?);
+        }
+        Ok(self.kept.as_mut().expect("it was opened just now"))
+    }
+
+    /// Asks one control plane after the other; why none gave anything.
+    async fn ask(
+        &self,
+        orders: &Orders<'_>,
+        worker: &Worker<'_>,
+        addresses: &BTreeSet<IpAddr>,
+    ) -> Result<Issued, String> {
+        let mut reasons = Vec::new();
+        for host in orders.hosts() {
+            let host = host.to_string();
+            let found = match host.parse() {
+                Ok(address) => Ok(vec![address]),
+                Err(_) => self.lookup.addresses(host.clone()).await,
+            };
+            let found = match found {
+                Ok(found) => found,
+                Err(error) => {
+                    reasons.push(error);
+                    continue;
+                }
+            };
+            for address in &found {
+                let server = Server {
+                    host: host.clone(),
+                    address: SocketAddr::new(*address, ::api::PORT),
+                };
+                match worker.ask(&server, None, None).await {
+                    Ok(first) => return Ok(more(worker, &server, &found, first, addresses).await),
+                    Err(error) => {
+                        let error = cosi::report(&error);
+                        reasons.push(format!("asked {host} ({address}): {error}"));
+                    }
+                }
+            }
+        }
+        Err(reasons.join("; "))
+    }
+
+    /// What the node has, and others than it had if they are needed and it is time to ask.
+    async fn renew(
+        &mut self,
+        orders: &Orders<'_>,
+        name: &str,
+        addresses: &BTreeSet<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Held, PrepareError> {
+        let api = Trust::from_pem(orders.api)?;
+        let kubernetes = Trust::from_pem(orders.trust.ca.as_pem())?;
+        let kept = self.kept()?;
+        let key = kept.key()?;
+        let held = Held {
+            machine: kept.machine(&key),
+            kubelet: kept.kubelet(),
+        };
+        let wanted = Wanted {
+            name,
+            addresses,
+            asked_with: self.asked_with.as_ref(),
+            api: &api,
+            kubernetes: &kubernetes,
+            now,
+        };
+        let Some(due) = reason(&held, &wanted) else {
+            self.failed = None;
+            return Ok(held);
+        };
+        // What the node's API goes on with while nobody answers.
+        let machine = held.machine.filter(|it| holds(it, &api, &wanted));
+        let held = Held { machine, ..held };
+        let token = orders.join.token.as_base64();
+        let with = (name.to_owned(), token.to_owned(), addresses.clone());
+        let early = |it: &Failed| it.with == with && Instant::now() < it.again;
+        if self.failed.as_ref().is_some_and(early) {
+            return Ok(held);
+        }
+        let keys = Keys::new(&key)?;
+        let worker = Worker {
+            name,
+            token,
+            trust: &api,
+            keys,
+        };
+        let asked = self.ask(orders, &worker, addresses).await;
+        self.take(asked, due, held, with)
+    }
+
+    /// Keeps what came of asking.
+    fn take(
+        &mut self,
+        asked: Result<Issued, String>,
+        due: Reason,
+        held: Held,
+        with: Question,
+    ) -> Result<Held, PrepareError> {
+        match asked {
+            Ok(new) => {
+                let until = new.machine.certificate().not_after;
+                tracing::info!(reason = ?due, %until, "new certificates from a control plane");
+                self.kept()?.keep(&new)?;
+                (self.asked_with, self.failed) = (Some(with.2), None);
+                Ok(Held {
+                    machine: Some(new.machine),
+                    kubelet: Some(new.kubelet),
+                })
+            }
+            Err(why) => {
+                let times = self.failed.as_ref().map_or(1, |it| it.times + 1);
+                tracing::warn!(reason = ?due, why, "no certificates from a control plane");
+                let again = Instant::now() + patience(times);
+                self.failed = Some(Failed {
+                    times,
+                    why,
+                    again,
+                    with,
+                });
+                Ok(held)
+            }
+        }
+    }
+}
+
+/// Calls from the node's other addresses too, so that each is proven. One that leads nowhere is left out.
+async fn more(
+    worker: &Worker<'_>,
+    server: &Server,
+    found: &[IpAddr],
+    first: Issued,
+    addresses: &BTreeSet<IpAddr>,
+) -> Issued {
+    let mut have = first;
+    for from in addresses.iter().take(MOST) {
+        if have.machine.certificate().names.addresses.contains(from) {
+            continue;
+        }
+        let Some(to) = found.iter().find(|it| it.is_ipv4() == from.is_ipv4()) else {
+            continue;
+        };
+        let server = Server {
+            address: SocketAddr::new(*to, ::api::PORT),
+            ..server.clone()
+        };
+        match worker.ask(&server, Some(*from), Some(&have)).await {
+            Ok(new) => have = new,
+            Err(error) => {
+                let error = cosi::report(&error);
+                tracing::warn!(%from, error, "an address is in no certificate of the node");
+            }
+        }
+    }
+    have
+}
+
+fn patience(times: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(times.saturating_sub(1));
+    SOON.saturating_mul(doubled).min(LATEST)
+}
+
+/// What the node lacks, or until when it does not.
+fn condition(held: &Held, failed: Option<&Failed>) -> Condition {
+    let why = failed.map_or("asks a control plane", |it| it.why.as_str());
+    let until = held.machine.as_ref().map(|it| it.certificate().not_after);
+    let (met, message) = match (until, held.kubelet.is_some(), failed) {
+        (Some(until), true, None) => (true, format!("its certificates hold until {until}")),
+        (Some(until), true, Some(_)) => (
+            true,
+            format!("its certificates hold until {until}, and there are no others: {why}"),
+        ),
+        (Some(_), false, _) => (false, format!("the kubelet has no certificates: {why}")),
+        (None, ..) => (false, why.to_owned()),
+    };
+    Condition { met, message }
+}
+
+impl Controller for Apply {
+    async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
+        let documents = crate::config::documents(cx.parts().0)?;
+        cx.replace::<CertificateStatus>();
+        let Some(orders) = Orders::of(&documents) else {
+            self.joined.set(Held::default());
+            (self.asked_with, self.failed) = (None, None);
+            cx.remove::<Condition>(JOIN);
+            return Ok(Outcome::Done);
+        };
+        let mounted = cx.get::<Condition>(EPHEMERAL).is_some_and(|it| it.spec.met);
+        let (Some(cluster), Some(known), Some(hostname), true) = (
+            cx.get::<KubernetesSpec>(KUBERNETES),
+            cx.get::<NodeAddress>(CURRENT),
+            cx.get::<HostnameSpec>(HOSTNAME),
+            mounted,
+        ) else {
+            let message = "waits for the node's disk, its name and its addresses".to_owned();
+            cx.put(
+                JOIN,
+                Condition {
+                    met: false,
+                    message,
+                },
+            );
+            return Ok(Outcome::Done);
+        };
+        let addresses = address::own(&cluster.spec, &known.spec).collect();
+        let (now, name) = (cx.now(), &hostname.spec.hostname);
+        let held = match self.renew(&orders, name, &addresses, now).await {
+            Ok(held) => held,
+            Err(error) => {
+                let message = cosi::report(&error);
+                cx.put(
+                    JOIN,
+                    Condition {
+                        met: false,
+                        message,
+                    },
+                );
+                return Ok(Outcome::Partial(error.into()));
+            }
+        };
+        self.joined.set(held.clone());
+        cx.put(JOIN, condition(&held, self.failed.as_ref()));
+        if let Some(machine) = &held.machine {
+            let file = self.disk.join(MACHINE_FILE).display().to_string();
+            cx.put(MACHINE, status(machine.certificate(), file));
+        }
+        Ok(Outcome::Requeue(match &self.failed {
+            Some(failed) => failed.again.saturating_duration_since(Instant::now()),
+            None => AGAIN,
+        }))
+    }
+}

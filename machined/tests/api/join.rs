@@ -1,0 +1,389 @@
+//! A worker and a control plane with real connections between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use ::api::v1alpha1 as v1;
+use ::api::v1alpha1::join_service_client::JoinServiceClient;
+use ::api::v1alpha1::machine_service_client::MachineServiceClient;
+use config::Documents;
+use cosi::Runtime;
+use jiff::Timestamp;
+use machined::api::Endpoint;
+use machined::join::apply::Apply;
+use machined::join::{Held, JOIN, Joined, Names, Refusal};
+use machined::network::time_server::config::Lookup;
+use pki::{
+    Authority, Challenge, Fingerprint, Identity, Key, SERVING_LIFETIME, Subject, Trust, tls,
+};
+use resources::config::{ACTIVE, MachineConfig};
+use resources::kubernetes::{KUBERNETES, KubernetesSpec};
+use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
+use resources::runtime::Condition;
+use store::{Resource, Spec as _, Store, Transaction};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use super::fixture::{Served, dial, serve_desk};
+
+const TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const OTHER_TOKEN: &str = "/////////////////////////////////////////+8=";
+
+/// A name is whose it was first, for ever.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FirstCome(Arc<Mutex<BTreeMap<String, Fingerprint>>>);
+
+impl Names for FirstCome {
+    async fn take(
+        &self,
+        _: &Documents,
+        own: &str,
+        name: &str,
+        key: &Fingerprint,
+        _: Timestamp,
+    ) -> Result<(), Refusal> {
+        assert_eq!(own, "cp-1");
+        let mut names = self.0.lock().unwrap();
+        match *names.entry(name.to_owned()).or_insert(*key) == *key {
+            true => Ok(()),
+            false => Err(Refusal::Taken(name.to_owned())),
+        }
+    }
+}
+
+fn pem(text: &str) -> String {
+    text.lines().map(|line| format!("      {line}\n")).collect()
+}
+
+fn pair(identity: &Identity) -> String {
+    let key = identity.key_pem();
+    format!(
+        "    certificate: |\n{}    key: |\n{}",
+        pem(identity.certificate_pem()),
+        pem(key.expose())
+    )
+}
+
+/// The authorities of a cluster.
+struct Cluster {
+    api: Authority,
+    kubernetes: Authority,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let made = |name| Authority::generate(name, Timestamp::now()).unwrap();
+        Self {
+            api: made("garboard"),
+            kubernetes: made("kubernetes"),
+        }
+    }
+
+    fn documents(&self, role: &str, token: &str, api: &str, kubernetes: &str) -> String {
+        let kind = |it| format!("---\napiVersion: garboard/v1alpha1\nkind: {it}\n");
+        format!(
+            "{}role: {role}\n{}ca: |\n{}{api}{}version: 1.37.1\nendpoint: https://10.5.0.9:6443\n{}ca: |\n{}{kubernetes}{}token: {token}\n",
+            kind("Machine"),
+            kind("ApiTrust"),
+            pem(self.api.identity().certificate_pem()),
+            kind("Kubernetes"),
+            kind("KubernetesTrust"),
+            pem(self.kubernetes.identity().certificate_pem()),
+            kind("Join"),
+        )
+    }
+
+    fn worker(&self, token: &str) -> String {
+        let text = self.documents("worker", token, "", "");
+        let text = format!("{text}controlPlanes: [10.5.0.2]\n");
+        assert_eq!(
+            config::parse("worker", text.as_bytes()).unwrap().validate(),
+            []
+        );
+        text
+    }
+
+    fn plane(&self) -> String {
+        let own = pair(self.kubernetes.identity());
+        let other = pair(
+            Authority::generate("other", Timestamp::now())
+                .unwrap()
+                .identity(),
+        );
+        let key = Key::generate().unwrap();
+        let plane = format!(
+            "controlPlane:\n  issuer:\n{own}  aggregator:\n{other}  etcd:\n{other}  serviceAccountKey: |\n{}  encryptionKey: {OTHER_TOKEN}\n",
+            pem(key.pem().expose())
+        );
+        let issuer = format!("issuer:\n{}", pair(self.api.identity()));
+        self.documents("control-plane", TOKEN, &issuer, &plane)
+    }
+
+    fn trust(&self) -> Trust {
+        Trust::from_pem(self.api.identity().certificate_pem()).unwrap()
+    }
+
+    /// A control plane, which knows itself by 10.5.0.9 and answers at another address.
+    fn serve(&self, at: &str) -> Served {
+        let at: IpAddr = at.parse().unwrap();
+        let store = node("cp-1", &["10.5.0.9/24"], &self.plane());
+        let names = pki::Names {
+            names: ["cp-1".to_owned()].into(),
+            addresses: [at, "127.0.0.1".parse().unwrap()].into(),
+        };
+        let own = self
+            .api
+            .issue_serving("cp-1", &names, SERVING_LIFETIME, Timestamp::now())
+            .unwrap();
+        let endpoint = Endpoint::open(&own, &self.trust()).unwrap();
+        // A loopback's port is shared with other tests.
+        let port = if at.is_loopback() { 0 } else { ::api::PORT };
+        let address = SocketAddr::new(at, port);
+        serve_desk(endpoint, store, FirstCome::default(), address)
+    }
+}
+
+/// The state of a node.
+fn node(name: &str, addresses: &[&str], documents: &str) -> Store {
+    let store = Store::new(1);
+    let active = MachineConfig {
+        text: documents.to_owned(),
+        hash: "hash".into(),
+        generation: 1,
+        ..MachineConfig::default()
+    };
+    let hostname = HostnameSpec {
+        hostname: name.into(),
+        ..HostnameSpec::default()
+    };
+    let address = NodeAddress {
+        addresses: addresses.iter().map(|it| it.parse().unwrap()).collect(),
+    };
+    let mounted = Condition {
+        met: true,
+        message: String::new(),
+    };
+    let transaction = Transaction::owned("test")
+        .put(Resource::in_default(ACTIVE, active))
+        .put(Resource::in_default(HOSTNAME, hostname))
+        .put(Resource::in_default(CURRENT, address))
+        .put(Resource::in_default(KUBERNETES, KubernetesSpec::default()))
+        .put(Resource::in_default("ephemeral", mounted));
+    store.commit(transaction, Timestamp::now()).unwrap();
+    store
+}
+
+/// Gives the only link of this test's network addresses that are no loopback's.
+fn be_at(addresses: &[&str]) {
+    let ip = |args: &[&str]| {
+        let done = Command::new("ip").args(args).status();
+        assert!(done.unwrap().success(), "ip {args:?}");
+    };
+    ip(&["link", "set", "lo", "up"]);
+    for address in addresses {
+        ip(&["address", "add", address, "dev", "lo"]);
+    }
+}
+
+/// Runs the worker's own part until its condition is as wanted.
+async fn join(
+    folder: &Path,
+    name: &str,
+    addresses: &[&str],
+    documents: &str,
+    wanted: impl Fn(&Condition) -> bool,
+) -> (Held, Condition) {
+    let store = node(name, addresses, documents);
+    let joined = Joined::default();
+    let nobody = Lookup::new(|name| Box::pin(async move { Err(format!("no host is {name}")) }));
+    let (state, memory) = (folder.join("state"), folder.join("memory"));
+    std::fs::create_dir_all(&state).unwrap();
+    let mut runtime = Runtime::new("machined", store.clone());
+    let apply = Apply::new(&state, &memory, nobody, joined.clone());
+    runtime.register(apply).unwrap();
+    let reached = testkit::until("the worker's condition", || {
+        let namespace = Condition::DEFINITION.namespace;
+        let condition = store.snapshot().get_as::<Condition>(namespace, JOIN)?;
+        wanted(&condition.spec).then(|| (*condition.spec).clone())
+    });
+    tokio::select! {
+        _ = runtime.run(std::future::pending()) => unreachable!("it has no end"),
+        condition = reached => (joined.get(), condition),
+    }
+}
+
+fn met(condition: &Condition) -> bool {
+    condition.met
+}
+
+fn says(words: &'static str) -> impl Fn(&Condition) -> bool {
+    move |condition| !condition.met && condition.message.contains(words)
+}
+
+fn serial(held: &Held) -> String {
+    held.machine.as_ref().unwrap().certificate().serial.clone()
+}
+
+/// The texts of all files below a folder.
+fn files(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|it| it.unwrap().path());
+    let texts = entries.flat_map(|path| match path.is_dir() {
+        true => files(&path),
+        false => vec![std::fs::read_to_string(&path).unwrap()],
+    });
+    texts.collect()
+}
+
+#[test]
+fn a_worker_joins_with_what_it_proves_and_keeps_its_name() {
+    let test = "join::a_worker_joins_with_what_it_proves_and_keeps_its_name";
+    testkit::isolated(test, || async {
+        be_at(&["10.5.0.2/24", "10.5.0.3/24"]);
+        let (cluster, folder) = (Cluster::new(), tempfile::tempdir().unwrap());
+        let served = cluster.serve("10.5.0.2");
+        let documents = cluster.worker(TOKEN);
+        // Nobody can call from the last of them.
+        let own = ["10.5.0.2/24", "10.5.0.3/24", "10.5.7.7/24"];
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+
+        let (held, _) = join(&one, "worker-1", &own, &documents, met).await;
+        let names = &held.machine.as_ref().unwrap().certificate().names;
+        let proven = ["10.5.0.2", "10.5.0.3"].map(|it| it.parse().unwrap());
+        assert_eq!(names.addresses, BTreeSet::<IpAddr>::from(proven));
+        assert_eq!(names.names, ["worker-1".to_owned()].into());
+        let kubelet = held.kubelet.as_ref().unwrap();
+        assert_eq!(kubelet.client.certificate().organizations, ["system:nodes"]);
+        assert_eq!(kubelet.serving.certificate().names, *names);
+
+        // Nothing that anybody could be made a member with, or worse.
+        let texts = [files(folder.path()), vec![documents.clone()]].concat();
+        for authority in [&cluster.api, &cluster.kubernetes] {
+            let key = authority.identity().key_pem().expose();
+            let body = key.lines().nth(1).unwrap();
+            assert!(texts.iter().all(|it| !it.contains(body)));
+        }
+        let keys = texts.iter().filter(|it| it.contains("PRIVATE KEY")).count();
+        assert_eq!(keys, 3, "its own, and the kubelet's two");
+
+        // In its next life it asks nobody.
+        let (again, _) = join(&one, "worker-1", &own, &documents, met).await;
+        assert_eq!(serial(&again), serial(&held));
+
+        let taken = says("belongs to a machine with another key");
+        let (nothing, _) = join(&other, "worker-1", &own, &documents, taken).await;
+        assert!(nothing.machine.is_none() && nothing.kubelet.is_none());
+        let wrong = cluster.worker(OTHER_TOKEN);
+        join(&other, "worker-2", &own, &wrong, says("wrong token")).await;
+        for (result, reason) in [
+            (Code::Ok, "worker-1 at 10.5.0.2, 10.5.0.3, key "),
+            (
+                Code::PermissionDenied,
+                "worker-1: the name `worker-1` belongs",
+            ),
+            (Code::Unauthenticated, "worker-2: wrong token"),
+        ] {
+            let record = served.records.wait(|record| {
+                record.method.ends_with("JoinService/Issue")
+                    && record.result == result
+                    && record.target.contains(reason)
+            });
+            assert!(proven.contains(&record.await.source.ip()));
+        }
+        drop(served);
+
+        // After a reboot nobody answers: its API goes on with what it has, and the kubelet waits.
+        std::fs::remove_dir_all(one.join("memory")).unwrap();
+        let refused = says("Connection refused");
+        let (held, condition) = join(&one, "worker-1", &own, &documents, refused).await;
+        assert_eq!(serial(&held), serial(&again));
+        assert!(held.kubelet.is_none(), "{condition:?}");
+    });
+}
+
+/// What a worker sends, to answer a challenge.
+async fn answer(client: &mut JoinServiceClient<Channel>, token: &str) -> v1::IssueRequest {
+    let challenge = client.challenge(v1::ChallengeRequest {}).await.unwrap();
+    let challenge = Challenge::from_bytes(&challenge.into_inner().challenge).unwrap();
+    let request = |purpose| {
+        let subject = Subject {
+            name: "worker-1",
+            purpose,
+            challenge: &challenge,
+        };
+        Key::generate().unwrap().request(&subject).unwrap()
+    };
+    v1::IssueRequest {
+        token: token.to_owned(),
+        name: "worker-1".to_owned(),
+        machine: request("machine"),
+        kubelet: request("kubelet"),
+        kubelet_serving: request("kubelet-serving"),
+        before: String::new(),
+    }
+}
+
+fn code<T>(result: Result<T, Status>) -> (Code, String) {
+    let Err(status) = result else {
+        return (Code::Ok, String::new());
+    };
+    (status.code(), status.message().to_owned())
+}
+
+#[test]
+fn what_was_answered_before_or_elsewhere_is_refused() {
+    let test = "join::what_was_answered_before_or_elsewhere_is_refused";
+    testkit::isolated(test, || async {
+        be_at(&["10.5.0.2/24"]);
+        let cluster = Cluster::new();
+        let served = cluster.serve("10.5.0.2");
+        let connect = async || {
+            let config = tls::anonymous_client(&cluster.trust()).unwrap();
+            let channel = dial(served.address, config).await.unwrap();
+            JoinServiceClient::new(channel)
+        };
+        let (mut one, mut other) = (connect().await, connect().await);
+        let request = answer(&mut one, TOKEN).await;
+        // Somebody else heard it and sends it first, with a challenge of his own and without.
+        let (code_without, _) = code(other.issue(request.clone()).await);
+        assert_eq!(code_without, Code::FailedPrecondition);
+        answer(&mut other, TOKEN).await;
+        let (code_with, said) = code(other.issue(request.clone()).await);
+        assert_eq!(code_with, Code::InvalidArgument, "{said}");
+        assert!(said.contains("another challenge"), "{said}");
+        assert_eq!(code(one.issue(request.clone()).await).0, Code::Ok);
+        let (replayed, said) = code(one.issue(request).await);
+        assert_eq!(replayed, Code::FailedPrecondition, "{said}");
+        assert!(said.contains("was answered before"), "{said}");
+    });
+}
+
+#[tokio::test]
+async fn strangers_are_answered_that_and_nothing_else() {
+    let cluster = Cluster::new();
+    let served = cluster.serve("127.0.0.1");
+    let config = tls::anonymous_client(&cluster.trust()).unwrap();
+    let channel = dial(served.address, config).await.unwrap();
+    let version = MachineServiceClient::new(channel.clone());
+    let (refused, said) = code(version.clone().version(v1::VersionRequest {}).await);
+    assert_eq!(refused, Code::Unauthenticated, "{said}");
+    let mut client = JoinServiceClient::new(channel);
+    let mut large = answer(&mut client, TOKEN).await;
+    large.machine.resize(20 * 1024, 0);
+    let (refused, _) = code(client.issue(large).await);
+    assert!(matches!(
+        refused,
+        Code::ResourceExhausted | Code::OutOfRange
+    ));
+    for _ in 0..5 {
+        let wrong = answer(&mut client, OTHER_TOKEN).await;
+        assert_eq!(code(client.issue(wrong).await).0, Code::Unauthenticated);
+    }
+    // It waits now, whatever it has.
+    let right = answer(&mut client, TOKEN).await;
+    assert_eq!(code(client.issue(right).await).0, Code::ResourceExhausted);
+}
