@@ -12,7 +12,7 @@ use provision::{Accel, Room};
 use crate::output;
 
 /// Whether workers can join a cluster of Kubernetes.
-pub(super) const WORKERS_JOIN: bool = false;
+pub(super) const WORKERS_JOIN: bool = true;
 
 /// A machine without Kubernetes.
 const BARE: Machine = Machine {
