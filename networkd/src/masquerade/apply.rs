@@ -44,6 +44,17 @@ impl Default for MasqueradeApply {
     }
 }
 
+impl MasqueradeApply {
+    /// One that runs another program, in a kernel that may have had rules before.
+    #[cfg(test)]
+    pub(super) fn with(program: PathBuf) -> Self {
+        Self {
+            table: Table::new(program),
+            is_clear: false,
+        }
+    }
+}
+
 impl Controller for MasqueradeApply {
     async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
         let Some(spec) = cx.get::<MasqueradeSpec>(PODS) else {

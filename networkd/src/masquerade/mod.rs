@@ -6,3 +6,6 @@
 pub mod apply;
 mod nft;
 mod table;
+
+#[cfg(test)]
+mod tests;

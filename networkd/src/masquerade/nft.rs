@@ -131,33 +131,10 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
 
-    use tempfile::TempDir;
-
+    use super::super::tests::machine;
     use super::*;
-
-    /// A kernel of one file, and a program that keeps in there what it is told, unless that has `bad` in it.
-    fn machine() -> (TempDir, Table) {
-        let folder = tempfile::tempdir().unwrap();
-        let (program, rules) = (folder.path().join("nft"), folder.path().join("rules"));
-        let rules = rules.display();
-        let script = format!(
-            "#!/bin/sh\nif [ \"$1\" = list ]; then exec cat '{rules}'; fi\n\
-             told=$(cat)\ncase $told in *bad*) echo 'Error: bad' >&2; exit 1;; esac\n\
-             echo loaded >> '{rules}.log'\necho \"$told\" > '{rules}'\n"
-        );
-        // Another thread that forks while the file is open for writing would keep it from being executed: `mv` makes it whole.
-        let unfinished = folder.path().join("unfinished");
-        fs::write(&unfinished, script).unwrap();
-        fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o755)).unwrap();
-        let copied = std::process::Command::new("cp")
-            .args([&unfinished, &program])
-            .status();
-        assert!(copied.unwrap().success());
-        (folder, Table::new(program))
-    }
 
     fn read(folder: &Path, name: &str) -> String {
         fs::read_to_string(folder.join(name)).unwrap()
@@ -165,7 +142,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_stands_is_left_alone_and_what_somebody_changed_comes_back() {
-        let (folder, mut table) = machine();
+        let (folder, program) = machine();
+        let mut table = Table::new(program);
         for text in ["one", "one", "two"] {
             table.keep(text).await.unwrap();
         }
@@ -188,7 +166,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_refused_says_why_and_leaves_what_was_there() {
-        let (folder, mut table) = machine();
+        let (folder, program) = machine();
+        let mut table = Table::new(program);
         table.keep("one").await.unwrap();
         let refused = table.keep("bad").await.unwrap_err();
         assert_eq!(

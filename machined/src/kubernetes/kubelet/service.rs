@@ -58,7 +58,7 @@ pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
         ("node-ip", addresses.join(",")),
         ("root-dir", FOLDER.to_owned()),
     ];
-    // Both count only when the node is new to the cluster. Labels are put on it later too, by `node::status`.
+    // Both count only when the node is new to the cluster; later they are changed by `node::keep`.
     for (flag, values) in [
         ("node-labels", &facts.node.labels),
         ("register-with-taints", &facts.node.taints),
