@@ -47,6 +47,8 @@ fn networkd_grants() -> Grants {
         net::Dhcp4Spec::DEFINITION.ty,
         net::Dhcp4Lease::DEFINITION.ty,
         net::NodeAddress::DEFINITION.ty,
+        net::MasqueradeSpec::DEFINITION.ty,
+        net::MasqueradeStatus::DEFINITION.ty,
         net::TimeServerSpec::DEFINITION.ty,
         net::TimeServerStatus::DEFINITION.ty,
     ];
@@ -59,6 +61,10 @@ fn networkd_grants() -> Grants {
         (net::AddressStatus::DEFINITION.ty, "network.address.status"),
         (net::RouteStatus::DEFINITION.ty, "network.route.status"),
         (net::Dhcp4Lease::DEFINITION.ty, "network.dhcp4.apply"),
+        (
+            net::MasqueradeStatus::DEFINITION.ty,
+            "network.masquerade.apply",
+        ),
         (
             net::TimeServerStatus::DEFINITION.ty,
             "network.time-server.apply",
