@@ -224,27 +224,31 @@ impl Apply {
             keys,
         };
         let asked = self.ask(orders, &worker, addresses).await;
+        // What does not hold here would be asked for again and again.
+        let asked = asked.and_then(|new| {
+            let new = new.held();
+            match reason(&new, &Wanted { asked_with: Some(addresses), ..wanted }) {
+                None => Ok(new),
+                Some(_) => Err(format!("a control plane gave certificates that do not hold here: compare its clock with this one, which says {now}, and the authorities in both configs")),
+            }
+        });
         self.take(asked, due, held, with)
     }
 
     /// Keeps what came of asking.
     fn take(
         &mut self,
-        asked: Result<Issued, String>,
+        asked: Result<Held, String>,
         due: Reason,
         held: Held,
         with: Question,
     ) -> Result<Held, PrepareError> {
         match asked {
             Ok(new) => {
-                let until = new.machine.certificate().not_after;
-                tracing::info!(reason = ?due, %until, "new certificates from a control plane");
+                tracing::info!(reason = ?due, "new certificates from a control plane");
                 self.kept()?.keep(&new)?;
                 (self.asked_with, self.failed) = (Some(with.2), None);
-                Ok(Held {
-                    machine: Some(new.machine),
-                    kubelet: Some(new.kubelet),
-                })
+                Ok(new)
             }
             Err(why) => {
                 let times = self.failed.as_ref().map_or(1, |it| it.times + 1);
@@ -314,6 +318,11 @@ fn condition(held: &Held, failed: Option<&Failed>) -> Condition {
     Condition { met, message }
 }
 
+fn unmet(message: String) -> Condition {
+    let met = false;
+    Condition { met, message }
+}
+
 impl Controller for Apply {
     async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
         let documents = crate::config::documents(cx.parts().0)?;
@@ -331,14 +340,8 @@ impl Controller for Apply {
             cx.get::<HostnameSpec>(HOSTNAME),
             mounted,
         ) else {
-            let message = "waits for the node's disk, its name and its addresses".to_owned();
-            cx.put(
-                JOIN,
-                Condition {
-                    met: false,
-                    message,
-                },
-            );
+            let message = "waits for the node's disk, its name and its addresses";
+            cx.put(JOIN, unmet(message.to_owned()));
             return Ok(Outcome::Done);
         };
         let addresses = address::own(&cluster.spec, &known.spec).collect();
@@ -346,14 +349,9 @@ impl Controller for Apply {
         let held = match self.renew(&orders, name, &addresses, now).await {
             Ok(held) => held,
             Err(error) => {
-                let message = cosi::report(&error);
-                cx.put(
-                    JOIN,
-                    Condition {
-                        met: false,
-                        message,
-                    },
-                );
+                // The disk may be another one by the next time.
+                self.kept = None;
+                cx.put(JOIN, unmet(cosi::report(&error)));
                 return Ok(Outcome::Partial(error.into()));
             }
         };

@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::Channel;
 use tower::service_fn;
 
-use super::{KUBELET, KUBELET_SERVING, Kubelet, MACHINE};
+use super::{Held, KUBELET, KUBELET_SERVING, Kubelet, MACHINE};
 
 /// How long until somebody who is there has taken the connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -58,6 +58,16 @@ pub(super) struct Issued {
     pub(super) machine: Identity,
     /// For the kubelet.
     pub(super) kubelet: Kubelet,
+}
+
+impl Issued {
+    /// As what the worker has.
+    pub(super) fn held(self) -> Held {
+        Held {
+            machine: Some(self.machine),
+            kubelet: Some(self.kubelet),
+        }
+    }
 }
 
 /// A control plane.

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use pki::{Identity, Key, RequestError};
 use thiserror::Error;
 
-use super::Kubelet;
-use super::ask::Issued;
+use super::{Held, Kubelet};
 use crate::config::{Disk, DiskError, Files as _};
 use crate::kubernetes::files::both;
 
@@ -111,10 +110,14 @@ impl Kept {
     }
 
     /// Keeps new ones.
-    pub(super) fn keep(&mut self, new: &Issued) -> Result<(), KeepError> {
-        let Kubelet { client, serving } = &new.kubelet;
-        self.memory.write(KUBELET, &both(client))?;
-        self.memory.write(KUBELET_SERVING, &both(serving))?;
-        self.disk.write(MACHINE, new.machine.certificate_pem())
+    pub(super) fn keep(&mut self, new: &Held) -> Result<(), KeepError> {
+        if let Some(Kubelet { client, serving }) = &new.kubelet {
+            self.memory.write(KUBELET, &both(client))?;
+            self.memory.write(KUBELET_SERVING, &both(serving))?;
+        }
+        if let Some(machine) = &new.machine {
+            self.disk.write(MACHINE, machine.certificate_pem())?;
+        }
+        Ok(())
     }
 }

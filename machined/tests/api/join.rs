@@ -239,29 +239,33 @@ fn files(folder: &Path) -> Vec<String> {
     texts.collect()
 }
 
+/// A worker of these addresses, from the last of which nobody can call.
+const OWN: [&str; 3] = ["10.5.0.2/24", "10.5.0.3/24", "10.5.7.7/24"];
+
+fn proven() -> BTreeSet<IpAddr> {
+    ["10.5.0.2", "10.5.0.3"]
+        .map(|it| it.parse().unwrap())
+        .into()
+}
+
 #[test]
-fn a_worker_joins_with_what_it_proves_and_keeps_its_name() {
-    let test = "join::a_worker_joins_with_what_it_proves_and_keeps_its_name";
+fn a_worker_joins_with_what_it_proves() {
+    let test = "join::a_worker_joins_with_what_it_proves";
     testkit::isolated(test, || async {
         be_at(&["10.5.0.2/24", "10.5.0.3/24"]);
         let (cluster, folder) = (Cluster::new(), tempfile::tempdir().unwrap());
-        let served = cluster.serve("10.5.0.2");
+        let (served, folder) = (cluster.serve("10.5.0.2"), folder.path());
         let documents = cluster.worker(TOKEN);
-        // Nobody can call from the last of them.
-        let own = ["10.5.0.2/24", "10.5.0.3/24", "10.5.7.7/24"];
-        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
-
-        let (held, _) = join(&one, "worker-1", &own, &documents, met).await;
+        let (held, _) = join(folder, "worker-1", &OWN, &documents, met).await;
         let names = &held.machine.as_ref().unwrap().certificate().names;
-        let proven = ["10.5.0.2", "10.5.0.3"].map(|it| it.parse().unwrap());
-        assert_eq!(names.addresses, BTreeSet::<IpAddr>::from(proven));
+        assert_eq!(names.addresses, proven());
         assert_eq!(names.names, ["worker-1".to_owned()].into());
         let kubelet = held.kubelet.as_ref().unwrap();
         assert_eq!(kubelet.client.certificate().organizations, ["system:nodes"]);
         assert_eq!(kubelet.serving.certificate().names, *names);
 
         // Nothing that anybody could be made a member with, or worse.
-        let texts = [files(folder.path()), vec![documents.clone()]].concat();
+        let texts = [files(folder), vec![documents.clone()]].concat();
         for authority in [&cluster.api, &cluster.kubernetes] {
             let key = authority.identity().key_pem().expose();
             let body = key.lines().nth(1).unwrap();
@@ -271,14 +275,33 @@ fn a_worker_joins_with_what_it_proves_and_keeps_its_name() {
         assert_eq!(keys, 3, "its own, and the kubelet's two");
 
         // In its next life it asks nobody.
-        let (again, _) = join(&one, "worker-1", &own, &documents, met).await;
+        let (again, _) = join(folder, "worker-1", &OWN, &documents, met).await;
         assert_eq!(serial(&again), serial(&held));
+        // After a reboot nobody answers: its API goes on with what it has, and the kubelet waits.
+        drop(served);
+        std::fs::remove_dir_all(folder.join("memory")).unwrap();
+        let refused = says("Connection refused");
+        let (held, condition) = join(folder, "worker-1", &OWN, &documents, refused).await;
+        assert_eq!(serial(&held), serial(&again));
+        assert!(held.kubelet.is_none(), "{condition:?}");
+    });
+}
 
+#[test]
+fn what_a_worker_may_not_is_refused_and_recorded() {
+    let test = "join::what_a_worker_may_not_is_refused_and_recorded";
+    testkit::isolated(test, || async {
+        be_at(&["10.5.0.2/24", "10.5.0.3/24"]);
+        let (cluster, folder) = (Cluster::new(), tempfile::tempdir().unwrap());
+        let served = cluster.serve("10.5.0.2");
+        let documents = cluster.worker(TOKEN);
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+        join(&one, "worker-1", &OWN, &documents, met).await;
         let taken = says("belongs to a machine with another key");
-        let (nothing, _) = join(&other, "worker-1", &own, &documents, taken).await;
+        let (nothing, _) = join(&other, "worker-1", &OWN, &documents, taken).await;
         assert!(nothing.machine.is_none() && nothing.kubelet.is_none());
         let wrong = cluster.worker(OTHER_TOKEN);
-        join(&other, "worker-2", &own, &wrong, says("wrong token")).await;
+        join(&other, "worker-2", &OWN, &wrong, says("wrong token")).await;
         for (result, reason) in [
             (Code::Ok, "worker-1 at 10.5.0.2, 10.5.0.3, key "),
             (
@@ -292,16 +315,16 @@ fn a_worker_joins_with_what_it_proves_and_keeps_its_name() {
                     && record.result == result
                     && record.target.contains(reason)
             });
-            assert!(proven.contains(&record.await.source.ip()));
+            assert!(proven().contains(&record.await.source.ip()));
         }
-        drop(served);
-
-        // After a reboot nobody answers: its API goes on with what it has, and the kubelet waits.
-        std::fs::remove_dir_all(one.join("memory")).unwrap();
-        let refused = says("Connection refused");
-        let (held, condition) = join(&one, "worker-1", &own, &documents, refused).await;
-        assert_eq!(serial(&held), serial(&again));
-        assert!(held.kubelet.is_none(), "{condition:?}");
+        // Its config believes another authority of Kubernetes than the control planes' have: it says so, and waits.
+        let own = cluster.api.identity();
+        let foreign = Cluster {
+            api: Authority::from_pem(own.certificate_pem(), own.key_pem().expose()).unwrap(),
+            ..Cluster::new()
+        };
+        let lacking = says("do not hold here");
+        join(&other, "worker-3", &OWN, &foreign.worker(TOKEN), lacking).await;
     });
 }
 

@@ -119,11 +119,11 @@ enum Source {
     },
     /// A certificate of the config itself, good until then.
     Given { hash: String, until: Timestamp },
-    /// What control planes issued, of which this is the last.
+    /// What control planes issued; the last that was presented has this serial number.
     Joined {
         hash: String,
         clients: Trust,
-        shown: Option<String>,
+        shown: String,
     },
     /// There is no config, or none that can be served.
     Maintenance { reason: Option<String> },
@@ -175,7 +175,7 @@ impl ServingController {
         joining: &str,
         now: Timestamp,
     ) -> Result<String, ServingError> {
-        self.take_config(active)?;
+        self.take_config(active, joining, now)?;
         match &mut self.source {
             Some(Source::Issuer {
                 issuer, endpoint, ..
@@ -215,25 +215,33 @@ impl ServingController {
         }
     }
 
-    /// Presents what control planes issued, unless that is over.
-    fn serve_joined(&mut self, joining: &str, now: Timestamp) -> Result<String, ServingError> {
+    /// The certificate that control planes issued, while it holds.
+    fn machine(&self, joining: &str, now: Timestamp) -> Result<Identity, ServingError> {
         let machine = self.joined.get().machine;
-        let machine = machine.filter(|it| it.certificate().is_valid_at(now));
-        let (Some(machine), Some(Source::Joined { clients, shown, .. })) =
-            (machine, &mut self.source)
-        else {
-            return Err(ServingError::Joining(joining.to_owned()));
-        };
-        let serial = Some(machine.certificate().serial.clone());
-        if *shown != serial {
+        machine
+            .filter(|it| it.certificate().is_valid_at(now))
+            .ok_or_else(|| ServingError::Joining(joining.to_owned()))
+    }
+
+    /// Presents what control planes issued, unless that is over or was done.
+    fn serve_joined(&mut self, joining: &str, now: Timestamp) -> Result<String, ServingError> {
+        let machine = self.machine(joining, now)?;
+        if let Some(Source::Joined { clients, shown, .. }) = &mut self.source
+            && *shown != machine.certificate().serial
+        {
             let endpoint = Endpoint::running(&machine, clients).map_err(ServingError::Present)?;
             self.endpoint.send_replace(Arc::new(endpoint));
-            *shown = serial;
+            shown.clone_from(&machine.certificate().serial);
         }
         Ok("serves mutual TLS".to_owned())
     }
 
-    fn take_config(&mut self, active: &MachineConfig) -> Result<(), ServingError> {
+    fn take_config(
+        &mut self,
+        active: &MachineConfig,
+        joining: &str,
+        now: Timestamp,
+    ) -> Result<(), ServingError> {
         if matches!(&self.source, Some(Source::Issuer { hash, .. } | Source::Given { hash, .. } | Source::Joined { hash, .. }) if *hash == active.hash)
         {
             return Ok(());
@@ -249,11 +257,12 @@ impl ServingController {
                 issuer,
                 endpoint: documents.kubernetes().map(endpoint).unwrap_or_default(),
             },
-            Material::Joins { clients } => Source::Joined {
+            // Until there is one, the node is what it was: one that waits.
+            Material::Joins { clients } => self.machine(joining, now).map(|_| Source::Joined {
                 hash,
                 clients,
-                shown: None,
-            },
+                shown: String::new(),
+            })?,
             Material::Given { endpoint, until } => {
                 self.endpoint.send_replace(Arc::new(endpoint));
                 Source::Given { hash, until }
