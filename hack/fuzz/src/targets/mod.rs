@@ -14,6 +14,7 @@ mod netlink;
 mod ntp;
 mod pairing;
 mod patch;
+mod request;
 mod selector;
 mod spec;
 mod uevent;
@@ -110,6 +111,13 @@ pub(crate) const ALL: &[Target] = &[
         longest: 16 << 10,
         also: &[],
         words: patch::WORDS,
+    },
+    Target {
+        name: "request",
+        run: request::run,
+        longest: 2 << 10,
+        also: &[],
+        words: &["worker-1", "machine", "0707"],
     },
     Target {
         name: "selector",
