@@ -26,6 +26,7 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use jiff::Timestamp;
+use provision::fence;
 
 use crate::commands::stream::Log;
 use crate::commands::{
@@ -179,6 +180,19 @@ const INTERRUPTED: u8 = 130;
 const CHANGES: u8 = 3;
 
 fn main() -> ExitCode {
+    // No command of people's: the network of a local cluster of several machines starts it so.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|it| it == fence::ARGUMENT)
+    {
+        return match fence::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                output::note(&format!("osctl: the network of a local cluster: {error}"));
+                ExitCode::FAILURE
+            }
+        };
+    }
     let cli = Cli::parse();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::node::Node;
 use crate::osctl::{self, Running, Said};
+use crate::places;
 use crate::slots::{self, Slots};
 
 /// From power on to an answering API on a processor that helps; a node boots in a few seconds there.
@@ -44,7 +45,7 @@ impl Lab {
         Ok(Self {
             home,
             clusters,
-            host: Host::detect()?,
+            host: Host::detect()?.fenced_by(places::osctl()?),
             quiet: false,
             _slots: slots,
         })

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use crate::accel::Accel;
+use crate::fence;
 use crate::host::{Firmware, QemuVersion};
 use crate::name::Name;
 use crate::spec::{Boot, Bus, Disk, OwnDisk, Serial, VmSpec};
@@ -50,6 +51,8 @@ pub struct Means<'a> {
 pub struct Out<'a> {
     /// The folder that it serves by TFTP.
     pub tftp: Option<&'a Path>,
+    /// Whether there is a fence between the machines and the way out.
+    pub fenced: bool,
     /// Neither to this host nor to the world: leases have no router and no resolver then. Ports that are forwarded to
     /// machines, leases and TFTP are not touched by that.
     pub closed: bool,
@@ -114,10 +117,23 @@ pub fn switch(cluster: &Name, folder: &Path, out: Out<'_>, vms: &[Name]) -> Vec<
         user.push(",bootfile=boot.ipxe");
     }
     argv.pair("-netdev", user);
+    let hub = u8::from(out.fenced);
     argv.pair(
         "-netdev",
-        format!("hubport,id=hub-{OUT},hubid=0,netdev={OUT}"),
+        format!("hubport,id=hub-{OUT},hubid={hub},netdev={OUT}"),
     );
+    if out.fenced {
+        for (hub, side, socket) in [(1, "outer", fence::OUTER), (0, "inner", fence::INNER)] {
+            argv.pair(
+                "-netdev",
+                format!("stream,id={side},server=off,addr.type=unix,addr.path={socket}"),
+            );
+            argv.pair(
+                "-netdev",
+                format!("hubport,id=hub-{side},hubid={hub},netdev={side}"),
+            );
+        }
+    }
     for vm in vms {
         let stem = stem(vm);
         argv.pair(

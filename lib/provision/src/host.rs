@@ -47,6 +47,9 @@ pub struct Host {
     pub version: QemuVersion,
     /// How machines will run, and why.
     pub accel: Decision,
+    /// The program that is the [`crate::fence`] of clusters of several machines. Without one, machines cannot rely on connections
+    /// to each other.
+    pub fence: Option<PathBuf>,
 }
 
 /// A version of QEMU, as far as it matters.
@@ -147,7 +150,17 @@ impl Host {
             qemu,
             version,
             accel: accel::detect(),
+            fence: None,
         })
+    }
+
+    /// The same with a program that is the fence of clusters when it is started with [`crate::fence::ARGUMENT`].
+    #[must_use]
+    pub fn fenced_by(self, program: PathBuf) -> Self {
+        Self {
+            fence: Some(program),
+            ..self
+        }
     }
 
     /// The UEFI firmware.

@@ -9,6 +9,7 @@ use crate::argv::{self, Identity, Means, SWITCH, stem};
 use crate::console;
 use crate::deadline::Deadline;
 use crate::disk::{self, DiskError};
+use crate::fence::{ARGUMENT, FENCE, Sides};
 use crate::host::{Firmware, Host, HostError};
 use crate::name::Name;
 use crate::process::{Process, ProcessError};
@@ -35,6 +36,9 @@ pub enum LaunchError {
     /// No random UUIDs.
     #[error("cannot read {UUIDS}")]
     Uuid(#[source] io::Error),
+    /// No sockets for the network.
+    #[error("the sockets of the network cannot be made")]
+    Fence(#[source] io::Error),
     /// The notes cannot be kept.
     #[error("the cluster's state cannot be kept")]
     State(#[from] StateError),
@@ -127,8 +131,13 @@ impl Launcher<'_> {
     /// Starts the network, then learns every machine's address and forwards its ports.
     pub(crate) fn network(&self, state: &mut State) -> Result<(), LaunchError> {
         let names: Vec<Name> = state.vms.iter().map(|vm| vm.spec.name.clone()).collect();
+        let fence = self.host.fence.as_deref().filter(|_| names.len() > 1);
+        if let Some(program) = fence {
+            self.fence(program)?;
+        }
         let out = argv::Out {
             tftp: state.tftp.as_deref(),
+            fenced: fence.is_some(),
             closed: state.closed,
         };
         let argv = argv::switch(&state.name, self.folder, out, &names);
@@ -157,6 +166,25 @@ impl Launcher<'_> {
             }
         }
         state.save(self.folder)?;
+        Ok(())
+    }
+
+    /// Starts the fence. It needs no note: it ends with the network, and is among the processes of the folder until then.
+    fn fence(&self, program: &Path) -> Result<(), LaunchError> {
+        let sides = Sides::listen(self.folder).map_err(LaunchError::Fence)?;
+        let argv = [
+            ARGUMENT.into(),
+            "-pidfile".into(),
+            self.folder.join(format!("{FENCE}.pid")).into_os_string(),
+        ];
+        let files = (sides.inner.into(), sides.outer.into());
+        let log = self.log(FENCE);
+        self.end_unnoted(FENCE)
+            .and_then(|()| Process::start_between(program, &argv, self.folder, &log, Some(files)))
+            .map_err(|source| LaunchError::Process {
+                what: "the network".to_owned(),
+                source,
+            })?;
         Ok(())
     }
 

@@ -15,6 +15,7 @@ pub mod clusters;
 pub mod console;
 mod deadline;
 pub mod disk;
+pub mod fence;
 pub mod folder;
 pub mod host;
 pub mod image;

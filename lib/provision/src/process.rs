@@ -8,6 +8,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -100,17 +101,32 @@ impl Process {
         folder: &Path,
         log: &Path,
     ) -> Result<Self, ProcessError> {
+        Self::start_between(program, argv, folder, log, None)
+    }
+
+    /// The same with two files of ours as its standard input and output.
+    pub(crate) fn start_between(
+        program: &Path,
+        argv: &[OsString],
+        folder: &Path,
+        log: &Path,
+        files: Option<(OwnedFd, OwnedFd)>,
+    ) -> Result<Self, ProcessError> {
         let opened = File::options().create(true).append(true).open(log);
         let output = opened.and_then(|file| Ok((file.try_clone()?, file)));
         let (out, err) = output.map_err(|source| ProcessError::Log {
             path: log.to_owned(),
             source,
         })?;
+        let (input, out) = match files {
+            Some((input, output)) => (input.into(), output.into()),
+            None => (Stdio::null(), out.into()),
+        };
         let child = Command::new(program)
             .args(argv)
             .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(out)
+            .stdin(input)
+            .stdout::<Stdio>(out)
             .stderr(err)
             .process_group(0)
             .spawn()

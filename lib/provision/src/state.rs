@@ -17,6 +17,9 @@ use crate::spec::{ClusterSpec, VmSpec};
 /// The file's name in the cluster's folder.
 const FILE: &str = "state.json";
 
+/// What the address of every machine's card begins with: 52:54:00 is the prefix that QEMU's own cards have.
+pub(crate) const CARDS: [u8; 5] = [0x52, 0x54, 0x00, 0x67, 0x62];
+
 /// The shape of the file; another one is refused, not guessed at.
 const FORMAT: u32 = 1;
 
@@ -108,6 +111,13 @@ pub enum StateError {
     },
 }
 
+/// The address of a machine's card; the network is the cluster's alone.
+fn card(number: u8) -> String {
+    let bytes = CARDS.iter().chain([&number]);
+    let texts: Vec<_> = bytes.map(|byte| format!("{byte:02x}")).collect();
+    texts.join(":")
+}
+
 impl State {
     /// A cluster of which nothing is there yet. `uuids` gives as many as are asked for.
     pub(crate) fn new(
@@ -118,8 +128,7 @@ impl State {
         for (vm, number) in spec.vms.iter().zip(1_u8..) {
             vms.push(Vm {
                 spec: vm.clone(),
-                // 52:54:00 is the prefix that QEMU's own cards have; the network is the cluster's alone.
-                mac: format!("52:54:00:67:62:{number:02x}"),
+                mac: card(number),
                 uuid: uuids()?,
                 lease: None,
                 forwards: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use provision::{Clusters, Host, Name, Room, accel};
 
@@ -76,7 +76,8 @@ impl Create {
         let room = Room::detect();
         let plan = Plan::new(self, room, accel::detect().accel)?;
         let spec = plan.spec()?;
-        let host = Host::detect()?;
+        let own = std::env::current_exe().context("finding osctl itself")?;
+        let host = Host::detect()?.fenced_by(own);
         output::note(&format!("accelerator: {}", host.accel.why));
         if plan.kubernetes {
             output::note(&plan.fit.why(self.asked, room));

@@ -130,16 +130,18 @@ fn disks_of_its_own_on_every_bus() {
 
 #[test]
 fn network_of_two() {
-    let network = |closed| {
+    let network = |closed, fenced| {
         let out = Out {
             tftp: Some(Path::new("/i/pxe")),
+            fenced,
             closed,
         };
         let vms = [name("cp-1"), name("w-1")];
         switch(&name("demo"), Path::new("/clusters/demo"), out, &vms)
     };
-    same("switch", &network(false));
-    same("switch-closed", &network(true));
+    same("switch", &network(false, false));
+    same("switch-closed", &network(true, false));
+    same("switch-fenced", &network(false, true));
 }
 
 #[test]
