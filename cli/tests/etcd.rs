@@ -86,6 +86,23 @@ fn what_is_no_snapshot_gets_no_name() {
 }
 
 #[test]
+fn a_cluster_begins_from_a_whole_snapshot_alone() {
+    let (home, node) = with_node();
+    fs::write(home.path().join("c.snapshot"), snapshot()).expect("written");
+    let said = home.fine("bootstrap --recover-from c.snapshot --no-wait");
+    assert_eq!(said, "node-1: the cluster begins\n");
+    assert_eq!(node.kept().snapshot, snapshot());
+
+    node.kept().snapshot.clear();
+    fs::write(home.path().join("c.snapshot"), &snapshot()[..4096]).expect("written");
+    let said = home.fails("bootstrap --recover-from c.snapshot --no-wait", 1);
+    assert!(said.contains("no whole snapshot"), "{said}");
+    let said = home.fails("bootstrap --recover-from nothing --no-wait", 1);
+    assert!(said.contains("reading nothing"), "{said}");
+    assert!(node.kept().snapshot.is_empty(), "nothing was sent");
+}
+
+#[test]
 fn members_are_listed_and_workers_left_out() {
     let (home, _node) = with_node();
     let listed = home.fine("etcd members");

@@ -153,7 +153,13 @@ pub fn register(
     controllers.register(trusted_roots::apply::Apply::new(
         host.folder.join("ca-certificates.crt"),
     ))?;
-    kubernetes::register(controllers, &parts.bootstrap, parts.balancer, joined)?;
+    kubernetes::register(
+        controllers,
+        &parts.bootstrap,
+        parts.balancer,
+        joined,
+        parts.lookup.clone(),
+    )?;
     log_destination::register(controllers, host.folder, parts.lookup.clone())?;
     network::register(controllers, host, parts.lookup)
 }

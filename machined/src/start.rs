@@ -326,13 +326,11 @@ fn api(
     let state =
         cosi::wire::Server::new(store.clone(), Arc::clone(registry), RemoteAccess).into_service();
     let bootstrap = node.bootstrap();
+    let etcd = Etcd::new(store.clone(), bootstrap.clone());
     let server = Server::new(Arc::new(node), Arc::new(pairing), served.clone())
         .mount(state, cosi::wire::proto::FILE_DESCRIPTOR_SET)
         .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
-        .mount(
-            Etcd::new(store.clone()).into_service(),
-            ::api::FILE_DESCRIPTOR_SET,
-        )
+        .mount(etcd.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .mount(
             Desk::new(store.clone(), InCluster).into_service(),
             ::api::FILE_DESCRIPTOR_SET,

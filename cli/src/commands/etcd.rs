@@ -3,7 +3,7 @@
 //! What any member can tell is asked of the nodes one after the other until one answers; what is about one member is asked of
 //! its node. Workers have no etcd, and are left out unless they were named.
 
-mod snapshot;
+pub(crate) mod snapshot;
 mod table;
 
 use std::time::Duration;
@@ -42,6 +42,13 @@ pub(crate) enum Command {
     Defrag,
     /// Have the members of nodes give the lead to others, before something is done to their nodes
     ForfeitLeadership,
+    /// Have a node leave: its member is removed, and its etcd ends until `join`
+    ///
+    /// The API server on the node ends with it. Before a reset it is not needed, which has the node leave by itself. The last
+    /// member that votes cannot leave.
+    Leave,
+    /// Have a node join again that left or was removed; its old data is moved away
+    Join,
     /// Remove a member whose node is gone for good
     ///
     /// One that is up is refused: `leave` on its node has it leave.
@@ -76,6 +83,8 @@ pub(crate) async fn run(session: &Session, command: Command, format: Format) -> 
         },
         Command::Defrag => defrag(session, format).await,
         Command::ForfeitLeadership => forfeit(session, format).await,
+        Command::Leave => leave(session, format).await,
+        Command::Join => join(session, format).await,
         Command::RemoveMember { member } => remove(session, &member, format).await,
         Command::Snapshot(snapshot) => snapshot::run(session, &snapshot, format).await,
     }
@@ -178,6 +187,32 @@ async fn forfeit(session: &Session, format: Format) -> Result<()> {
             "" => "its member did not lead".to_owned(),
             leader => format!("{leader} leads now"),
         })
+    });
+    show(answers.await?, format)
+}
+
+async fn leave(session: &Session, format: Format) -> Result<()> {
+    let answers = session.each_changed(|channel| async move {
+        let request = v1::EtcdLeaveRequest {};
+        let answer = client(channel).leave(request).await?.into_inner();
+        Ok(match answer.before {
+            true => "had left before",
+            false => "has left",
+        }
+        .to_owned())
+    });
+    show(answers.await?, format)
+}
+
+async fn join(session: &Session, format: Format) -> Result<()> {
+    let answers = session.each_changed(|channel| async move {
+        let request = v1::EtcdJoinRequest {};
+        let answer = client(channel).join(request).await?.into_inner();
+        Ok(match answer.before {
+            true => "is on its way already",
+            false => "joins; `osctl etcd members` shows how far it is",
+        }
+        .to_owned())
     });
     show(answers.await?, format)
 }

@@ -3,6 +3,7 @@
 pub(crate) mod bootstrap;
 pub(crate) mod file;
 pub(crate) mod merge;
+mod recover;
 pub(crate) mod seen;
 
 use std::path::{Path, PathBuf};

@@ -54,6 +54,10 @@ pub(crate) struct Reset {
     /// The node's own disk, by its name, such as nvme0n1, or its serial number: a sign that you know what is emptied
     #[arg(long, value_name = "DISK")]
     disk: Option<String>,
+    /// Reset a node of the control plane though its etcd cannot leave the others, as when a majority of them is lost;
+    /// `osctl etcd remove-member` removes it afterwards
+    #[arg(long, conflicts_with = "pairing")]
+    abandon_etcd: bool,
     /// Wait until the node has started again
     #[arg(long, conflicts_with_all = ["pairing", "dry_run"])]
     wait: bool,
@@ -129,9 +133,12 @@ impl Node<'_> {
         }
     }
 
-    async fn reset(&self, disk: &str, dry_run: bool) -> Result<Emptied> {
-        let disk = disk.to_owned();
-        let request = ResetRequest { disk, dry_run };
+    async fn reset(&self, disk: &str, dry_run: bool, abandon_etcd: bool) -> Result<Emptied> {
+        let request = ResetRequest {
+            disk: disk.to_owned(),
+            dry_run,
+            abandon_etcd,
+        };
         let answer = self.ask(|service| {
             let request = request.clone();
             async move {
@@ -204,7 +211,7 @@ enum Service {
 async fn reset(node: &Node<'_>, reset: &Reset, format: Format) -> Result<()> {
     let named = reset.disk.as_deref().unwrap_or_default();
     if reset.how.dry_run {
-        let would = node.reset(named, true).await?;
+        let would = node.reset(named, true, false).await?;
         let text = match would.disk.as_str() {
             "" => {
                 "keeps nothing on a disk; a reset restarts it, and it forgets its config".to_owned()
@@ -218,7 +225,7 @@ async fn reset(node: &Node<'_>, reset: &Reset, format: Format) -> Result<()> {
     }
     let named = match named {
         "" => {
-            let would = node.reset("", true).await?;
+            let would = node.reset("", true, false).await?;
             ask(
                 node,
                 &would,
@@ -233,7 +240,7 @@ async fn reset(node: &Node<'_>, reset: &Reset, format: Format) -> Result<()> {
         Node::Running(session, name) if reset.wait => Some(session.again(name, power::boot).await?),
         _ => None,
     };
-    let done = node.reset(&named, false).await?;
+    let done = node.reset(&named, false, reset.abandon_etcd).await?;
     let mut text = "is reset: it restarts, and waits in maintenance mode for a config".to_owned();
     if let (Node::Running(session, name), true) = (node, reset.wait) {
         output::note(&format!("{name}: restarts"));

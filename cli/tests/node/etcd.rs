@@ -3,7 +3,7 @@
 use api::v1alpha1 as v1;
 use api::v1alpha1::etcd_service_server::EtcdService;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::{Node, not_here};
 
@@ -64,6 +64,33 @@ impl EtcdService for Node {
         _: Request<v1::EtcdForfeitLeadershipRequest>,
     ) -> Result<Response<v1::EtcdForfeitLeadershipResponse>, Status> {
         not_here()
+    }
+
+    async fn leave(
+        &self,
+        _: Request<v1::EtcdLeaveRequest>,
+    ) -> Result<Response<v1::EtcdLeaveResponse>, Status> {
+        not_here()
+    }
+
+    async fn join(
+        &self,
+        _: Request<v1::EtcdJoinRequest>,
+    ) -> Result<Response<v1::EtcdJoinResponse>, Status> {
+        not_here()
+    }
+
+    async fn recover(
+        &self,
+        request: Request<Streaming<v1::EtcdRecoverRequest>>,
+    ) -> Result<Response<v1::EtcdRecoverResponse>, Status> {
+        let (mut parts, mut all) = (request.into_inner(), Vec::new());
+        while let Some(part) = parts.message().await? {
+            all.extend(part.data);
+        }
+        let size = u64::try_from(all.len()).unwrap_or_default();
+        self.kept().snapshot = all;
+        Ok(Response::new(v1::EtcdRecoverResponse { size }))
     }
 
     async fn remove_member(

@@ -227,8 +227,13 @@ pub(crate) fn crictl() -> Result<PathBuf> {
 
 /// Builds a Go program that is used as people do.
 fn client(module: &str, program: &str) -> Result<PathBuf> {
+    Ok(go(module)?.join(program))
+}
+
+/// Builds the Go programs of a module; gives their folder.
+pub(crate) fn go(module: &str) -> Result<PathBuf> {
     let folder = read(image().args(["go", "build", module]))?;
-    Ok(PathBuf::from(folder).join(program))
+    Ok(PathBuf::from(folder))
 }
 
 /// The environment that links against the locked libc and keeps this machine's paths out, from the image builder.

@@ -21,7 +21,7 @@ pub(crate) fn test() -> Result<()> {
     host::prepare_tests()?;
     host::fetch_peers()?;
     // The same cases every time: what fails is what a change broke. The long run draws others.
-    run(packages().env("PROPTEST_RNG_SEED", "1"))?;
+    run(packages()?.env("PROPTEST_RNG_SEED", "1"))?;
     fuzz(false)?;
     e2e(None)
 }
@@ -38,7 +38,7 @@ pub(crate) fn test_long(only: &[Step]) -> Result<()> {
         let (variable, cuts) = report.place();
         let cuts = (variable, cuts.to_owned());
         report.step(*step, || match step {
-            Step::Packages => run(&mut packages()),
+            Step::Packages => run(&mut packages()?),
             Step::Fuzzing => fuzz(true),
             Step::Machines => e2e(None),
             Step::PowerCuts => run(ignored("garboard-e2e").envs(places()?).envs([cuts])),
@@ -57,8 +57,10 @@ fn ignored(package: &str) -> Command {
 }
 
 /// The tests that need no machines.
-fn packages() -> Command {
+fn packages() -> Result<Command> {
     let mut tests = cargo();
+    // Members of etcd are real ones.
+    tests.env("GARBOARD_ETCD", artifacts::go("etcd")?);
     tests.args([
         "test",
         "--workspace",
@@ -66,7 +68,7 @@ fn packages() -> Command {
         "garboard-e2e",
         "--no-fail-fast",
     ]);
-    tests
+    Ok(tests)
 }
 
 /// Every fuzz target for a while; a campaign is written down.

@@ -86,6 +86,9 @@ pub const AUTHZ: &[Row] = &[
         "/garboard.machine.v1alpha1.EtcdService/RemoveMember",
         ADMINS,
     ),
+    row("/garboard.machine.v1alpha1.EtcdService/Leave", ADMINS),
+    row("/garboard.machine.v1alpha1.EtcdService/Join", ADMINS),
+    row("/garboard.machine.v1alpha1.EtcdService/Recover", ADMINS),
     // All that the cluster knows is in it.
     row("/garboard.machine.v1alpha1.EtcdService/Snapshot", BACKUPS),
     row(

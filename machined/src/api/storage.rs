@@ -27,7 +27,7 @@ pub(super) async fn reset<N: Node>(
     node: &N,
     request: Request<v1::ResetRequest>,
 ) -> Result<Response<v1::ResetResponse>, Status> {
-    let v1::ResetRequest { disk, dry_run } = request.get_ref();
+    let v1::ResetRequest { disk, dry_run, .. } = request.get_ref();
     about(&request, &target(disk, *dry_run));
     let caller = caller(&request)?;
     Ok(Response::new(

@@ -24,6 +24,7 @@ pub mod static_pod;
 use self::component::Component;
 use self::etcd::bootstrap::Bootstrap;
 use crate::join::Joined;
+use crate::network::time_server::config::Lookup;
 
 /// Registers the controllers of Kubernetes.
 ///
@@ -34,6 +35,7 @@ pub fn register(
     bootstrap: &Bootstrap,
     balancer: balancer::apply::Apply,
     joined: Joined,
+    lookup: Lookup,
 ) -> Result<(), cosi::RegisterError> {
     controllers.register(config::Config)?;
     controllers.register(balancer)?;
@@ -43,9 +45,11 @@ pub fn register(
     controllers.register(static_pod::apply::Apply::new(static_pod::FOLDER.into()))?;
     controllers.register(static_pod::ready::Ready)?;
     controllers.register(etcd::apply::Apply::new(
-        etcd::data::FOLDER.into(),
+        bootstrap.folder().to_owned(),
+        Component::Etcd.uid(),
         bootstrap.ordered(),
     ))?;
+    controllers.register(etcd::member::Member::new(bootstrap.clone(), lookup))?;
     controllers.register(manifest::config::Config)?;
     controllers.register(manifest::apply::Apply)?;
     controllers.register(node::role::Role)?;

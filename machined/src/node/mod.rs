@@ -30,7 +30,9 @@ use tokio::task::spawn_blocking;
 
 use crate::api::{Answers, Caller, Failure, Node};
 use crate::kubernetes::admin::{self, AdminError};
+use crate::kubernetes::etcd::access;
 use crate::kubernetes::etcd::bootstrap::{self as etcd, Bootstrap, BootstrapError};
+use crate::kubernetes::etcd::leave::{self, LeaveError, leave};
 use crate::metrics::Metrics;
 use crate::runtime::clock;
 use crate::runtime::events::Events;
@@ -103,6 +105,38 @@ impl LocalNode {
     #[must_use]
     pub fn bootstrap(&self) -> Bootstrap {
         self.takers.bootstrap.clone()
+    }
+
+    /// Has the node leave etcd before a reset that will be carried out. The last member goes with its node, as whoever names
+    /// the disk wants it.
+    async fn leave_etcd(&self, caller: &Caller, request: &v1::ResetRequest) -> Result<(), Failure> {
+        let Ok(tls) = access::tls_of(&self.store, Timestamp::now()) else {
+            return Ok(());
+        };
+        // What is refused anyhow must change nothing before.
+        let (caller, request) = (caller.clone(), request.clone());
+        let abandon = request.abandon_etcd;
+        let dry_run = v1::ResetRequest {
+            dry_run: true,
+            ..request
+        };
+        self.order(|answer| Order::Reset {
+            caller,
+            request: dry_run,
+            answer,
+        })
+        .await?;
+        match leave(&self.takers.bootstrap, leave::own(), &tls).await {
+            Ok(_) | Err(LeaveError::Last) => Ok(()),
+            Err(error) if abandon => {
+                tracing::warn!(error = cosi::report(&error), "resets without leaving etcd");
+                Ok(())
+            }
+            Err(error) => Err(Failure::precondition(format!(
+                "{}; `osctl reset --abandon-etcd` resets the node all the same, and then `osctl etcd remove-member` on another one removes its member",
+                cosi::report(&error)
+            ))),
+        }
     }
 
     fn spec<S: Spec>(&self, id: &str) -> Option<Arc<S>> {
@@ -188,6 +222,9 @@ impl Node for LocalNode {
         caller: Caller,
         request: v1::ResetRequest,
     ) -> Result<v1::ResetResponse, Failure> {
+        if !request.dry_run {
+            self.leave_etcd(&caller, &request).await?;
+        }
         self.order(|answer| Order::Reset {
             caller,
             request,
@@ -206,6 +243,8 @@ impl Node for LocalNode {
 
     async fn bootstrap(&self) -> Result<v1::BootstrapResponse, Failure> {
         let (bootstrap, store) = (self.takers.bootstrap.clone(), self.store.clone());
+        let alone = bootstrap.alone(&store).await;
+        alone.map_err(|error| Failure::precondition(cosi::report(&error)))?;
         // It waits for the disk, and nothing else shall.
         let begun = spawn_blocking(move || bootstrap.begin(&store)).await;
         match begun.map_err(|error| Failure::internal(error.to_string()))? {

@@ -5,7 +5,7 @@ use ::api::v1alpha1::etcd_service_client::EtcdServiceClient;
 use ::api::v1alpha1::etcd_service_server::{EtcdService, EtcdServiceServer};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 /// Answers everything.
 #[derive(Debug)]
@@ -31,6 +31,13 @@ macro_rules! answers {
                 Ok(Response::new(stream::empty().boxed()))
             }
 
+            async fn recover(
+                &self,
+                _: Request<Streaming<v1::EtcdRecoverRequest>>,
+            ) -> Result<Response<v1::EtcdRecoverResponse>, Status> {
+                Ok(Response::new(v1::EtcdRecoverResponse::default()))
+            }
+
             $(async fn $method(
                 &self,
                 _: Request<v1::$request>,
@@ -45,6 +52,10 @@ macro_rules! answers {
             if method == "Snapshot" {
                 let request = v1::EtcdSnapshotRequest {};
                 return Some(client.snapshot(request).await.map(drop));
+            }
+            if method == "Recover" {
+                let nothing = stream::empty::<v1::EtcdRecoverRequest>();
+                return Some(client.recover(nothing).await.map(drop));
             }
             $(if method.to_lowercase() == stringify!($method).replace('_', "") {
                 let request = v1::$request::default();
@@ -62,5 +73,7 @@ answers! {
     disarm_alarms: EtcdDisarmAlarmsRequest -> EtcdDisarmAlarmsResponse;
     defragment: EtcdDefragmentRequest -> EtcdDefragmentResponse;
     forfeit_leadership: EtcdForfeitLeadershipRequest -> EtcdForfeitLeadershipResponse;
+    leave: EtcdLeaveRequest -> EtcdLeaveResponse;
+    join: EtcdJoinRequest -> EtcdJoinResponse;
     remove_member: EtcdRemoveMemberRequest -> EtcdRemoveMemberResponse;
 }

@@ -1,6 +1,8 @@
 //! `osctl etcd snapshot`: a copy of all that etcd keeps.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use api::v1alpha1 as v1;
@@ -106,4 +108,26 @@ async fn take(
     let bytes = check.end().context("what came in")?;
     half.finish()?;
     Ok(bytes)
+}
+
+/// Reads a snapshot from a file; fails when it is none.
+pub(crate) fn checked(path: &Path) -> Result<u64> {
+    let failed = || format!("reading {}", path.display());
+    let mut file = File::open(path).with_context(failed)?;
+    if !file.metadata().with_context(failed)?.is_file() {
+        bail!("{} is no file", path.display());
+    }
+    let mut check = Check::default();
+    let mut buffer = vec![0; api::MAX_CHUNK];
+    loop {
+        let count = file.read(&mut buffer).with_context(failed)?;
+        if count == 0 {
+            break;
+        }
+        let bytes = buffer.get(..count).unwrap_or_default();
+        check
+            .take(bytes)
+            .with_context(|| path.display().to_string())?;
+    }
+    check.end().with_context(|| path.display().to_string())
 }

@@ -1,5 +1,6 @@
 //! `osctl bootstrap`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -8,6 +9,7 @@ use api::v1alpha1::cluster_service_client::ClusterServiceClient;
 use serde::Serialize;
 use tonic::transport::Channel;
 
+use super::recover::recover;
 use super::seen::{self, Seen};
 use crate::fleet::Session;
 use crate::output::{self, Format};
@@ -19,6 +21,12 @@ const BEGIN: Duration = Duration::from_secs(20 * 60);
 /// What to wait for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bootstrap {
+    /// Begin from a snapshot that `osctl etcd snapshot` made, when the cluster is lost
+    ///
+    /// The node must have no data of etcd; `osctl reset` takes it away, and from the other nodes of the control plane too, which then
+    /// join.
+    #[arg(long, value_name = "FILE")]
+    recover_from: Option<PathBuf>,
     /// Give the order, and do not wait for what becomes of it
     #[arg(long)]
     no_wait: bool,
@@ -34,7 +42,13 @@ struct Begun {
 /// Has it begin, and waits.
 pub(super) async fn run(session: &Session, command: &Bootstrap, format: Format) -> Result<()> {
     let node = session.one_changed()?;
-    let before = order(session, &node).await?;
+    let before = match &command.recover_from {
+        None => order(session, &node).await?,
+        Some(file) => {
+            recover(session, &node, file).await?;
+            false
+        }
+    };
     let result = match (before, command.no_wait) {
         (true, true) => "the cluster had begun before",
         (false, true) => "the cluster begins",

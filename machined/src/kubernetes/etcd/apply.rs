@@ -7,11 +7,12 @@ use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
 use resources::config::MachineConfig;
 use resources::kubernetes::{KUBERNETES, KubernetesSpec};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
-use resources::runtime::{Condition, ServiceSpec};
+use resources::runtime::{Condition, ServiceSpec, ServiceState, ServiceStatus};
 use tokio::sync::Notify;
 
 use super::bootstrap::changes;
 use super::data::{self, Data};
+use super::restore;
 use super::service::{self, CONDITION, Facts};
 use crate::block::volume::apply::EPHEMERAL;
 use crate::kubernetes::component::Component;
@@ -21,7 +22,10 @@ use crate::kubernetes::{address, folder, inputs};
 #[derive(Debug)]
 pub struct Apply {
     folder: PathBuf,
+    uid: u32,
     ordered: Arc<Notify>,
+    /// The snapshot that is made data in this life, and which time it is tried.
+    attempt: Option<(u64, u32)>,
 }
 
 cosi::declare! {
@@ -31,32 +35,83 @@ cosi::declare! {
         reads NodeAddress;
         reads HostnameSpec;
         reads Condition;
+        reads ServiceStatus;
         shares Condition;
         shares ServiceSpec;
     }
 }
 
 impl Apply {
-    /// Keeps the data in this folder, and looks at it again whenever a beginning was ordered.
+    /// Keeps the data of etcd, which runs as `uid`, in this folder, and looks at it again whenever a beginning was ordered.
     #[must_use]
-    pub fn new(folder: PathBuf, ordered: Arc<Notify>) -> Self {
-        Self { folder, ordered }
+    pub fn new(folder: PathBuf, uid: u32, ordered: Arc<Notify>) -> Self {
+        Self {
+            folder,
+            uid,
+            ordered,
+            attempt: None,
+        }
     }
 }
 
 /// Whether etcd may be started.
-fn condition(data: Data) -> Condition {
+fn condition(data: &Data) -> Condition {
     let (met, message) = match data {
-        Data::Member => (true, "this node has etcd's data"),
+        Data::Member(_) => (true, "this node has etcd's data"),
         Data::Begins => (true, "a cluster begins here"),
+        Data::Joins(_) => (true, "this node joins the other members"),
+        Data::Recovers(_) => (false, "a snapshot is made etcd's data"),
+        Data::Left => (
+            false,
+            "this node has left etcd; `osctl etcd join` has it join again",
+        ),
         Data::None => (
             false,
-            "this node has no data of etcd; `osctl bootstrap`, once for a cluster and on one node of its control plane, has it begin",
+            "this node has no data of etcd; it joins when another control plane's etcd answers, or `osctl bootstrap`, once for a cluster and on one node of its control plane, has it begin",
         ),
     };
     Condition {
         met,
         message: message.to_owned(),
+    }
+}
+
+impl Apply {
+    /// Has a snapshot made the data; gives the data as it is then, and what keeps it from being so.
+    fn restore(
+        &mut self,
+        cx: &mut Cx<'_, Self>,
+        facts: &Facts<'_>,
+        mark: u64,
+    ) -> Result<(Data, Condition), Error> {
+        // What a life before began may still run, so that its folder is left to it.
+        let attempt = match self.attempt {
+            Some((of, attempt)) if of == mark => attempt,
+            _ => data::attempts(&self.folder)?.into_iter().max().unwrap_or(0) + 1,
+        };
+        self.attempt = Some((mark, attempt));
+        let data = Data::Recovers(mark);
+        let mut waits = condition(&data);
+        let id = restore::id(attempt);
+        match cx.get::<ServiceStatus>(&id).map(|it| it.spec) {
+            Some(status) if status.state == ServiceState::Finished => {
+                if data::adopt(&self.folder, attempt)? {
+                    let data = data::look(&self.folder)?;
+                    let condition = condition(&data);
+                    return Ok((data, condition));
+                }
+                waits.message = "etcdutl made no data of the snapshot".to_owned();
+            }
+            Some(status) if status.state == ServiceState::Failed => {
+                waits.message = format!(
+                    "the snapshot cannot be made etcd's data: {} (`osctl logs {id}` tells why; `osctl bootstrap --recover-from` takes another one)",
+                    status.reason
+                );
+            }
+            _ => {}
+        }
+        cx.put(id, restore::spec(facts, mark, attempt));
+        Ok((data, waits))
     }
 }
 
@@ -72,12 +127,14 @@ impl Controller for Apply {
             cx.remove::<Condition>(CONDITION);
             return Ok(Outcome::Done);
         };
-        let (Some(addresses), Some(hostname)) = (
+        let mounted = cx.get::<Condition>(EPHEMERAL);
+        let (Some(addresses), Some(hostname), true) = (
             cx.get::<NodeAddress>(CURRENT),
             cx.get::<HostnameSpec>(HOSTNAME),
+            mounted.is_some_and(|it| it.spec.met),
         ) else {
             return Ok(Outcome::WaitingOn(
-                "the node's name and addresses".to_owned(),
+                "the node's disk, its name and its addresses".to_owned(),
             ));
         };
         let Some(&address) = address::of(&cluster.spec, &addresses.spec).first() else {
@@ -87,18 +144,34 @@ impl Controller for Apply {
         let trust = documents.kubernetes_trust();
         let plane = trust.and_then(|it| it.control_plane.as_ref());
         let authority = plane.map(|it| it.etcd.certificate.as_pem());
-        let facts = Facts {
+        folder::make(&self.folder, self.uid)?;
+        let mut data = data::look(&self.folder)?;
+        let mut condition = condition(&data);
+        let inputs = inputs::of(authority);
+        let mut facts = Facts {
             node: &hostname.spec.hostname,
             address,
             images: cluster.spec.images,
-            inputs: &inputs::of(authority),
+            inputs: &inputs,
+            joined: None,
         };
-        cx.put(Component::Etcd.name(), service::spec(&facts));
-        let mounted = cx.get::<Condition>(EPHEMERAL);
-        if mounted.is_some_and(|it| it.spec.met) {
-            folder::make(&self.folder, Component::Etcd.uid())?;
-            cx.put(CONDITION, condition(data::look(&self.folder)?));
+        cx.replace::<ServiceSpec>();
+        if let Data::Recovers(mark) = data {
+            (data, condition) = self.restore(cx, &facts, mark)?;
         }
+        match &data {
+            Data::Member(joined) => {
+                data::tidy(&self.folder)?;
+                facts.joined = joined.as_deref();
+            }
+            Data::Joins(members) => facts.joined = Some(members),
+            Data::Recovers(_) | Data::Begins | Data::Left | Data::None => {}
+        }
+        // One that has left is ended; one that has nothing yet waits for its condition.
+        if data != Data::Left {
+            cx.put(Component::Etcd.name(), service::spec(&facts));
+        }
+        cx.put(CONDITION, condition);
         Ok(Outcome::Done)
     }
 }

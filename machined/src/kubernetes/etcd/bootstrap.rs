@@ -1,11 +1,15 @@
 //! The beginning of a cluster: said once, by a person.
 
-use std::io;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ::etcd::{Check, NoSnapshot};
 use cosi::Source;
 use futures_util::stream;
+use jiff::Timestamp;
 use resources::kubernetes::{KUBERNETES, KubernetesSpec};
 use resources::runtime::Condition;
 use store::{Spec as _, Store};
@@ -13,6 +17,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use super::data::{self, Data};
+use super::{access, others};
 use crate::block::volume::apply::EPHEMERAL;
 use crate::kubernetes::folder;
 
@@ -33,6 +38,27 @@ pub enum BootstrapError {
     /// There is no place for data.
     #[error("etcd's data needs the node's disk: {0}")]
     NoDisk(String),
+    /// It is about to be a member of another one.
+    #[error(
+        "this node joins a cluster that goes on elsewhere; `osctl get conditions` says how far it is"
+    )]
+    Joins,
+    /// There is one already.
+    #[error(
+        "the cluster goes on elsewhere: etcd at {0} answers for it; this node joins by itself, and `osctl get conditions` says how far it is"
+    )]
+    Elsewhere(SocketAddr),
+    /// There is data already.
+    #[error(
+        "this node has etcd's data, which a snapshot would replace; `osctl etcd leave` or `osctl reset` come before that"
+    )]
+    HasData,
+    /// What came in is no snapshot.
+    #[error(transparent)]
+    Snapshot(#[from] NoSnapshot),
+    /// It has no end.
+    #[error("a snapshot has {} GiB at most", LONGEST >> 30)]
+    Long,
     /// The order cannot be kept.
     #[error("keeping the order")]
     Keep(#[source] io::Error),
@@ -72,11 +98,8 @@ impl Bootstrap {
         Arc::clone(&self.ordered)
     }
 
-    /// Has a cluster begin here, unless it has.
-    ///
-    /// # Errors
-    /// It cannot begin here.
-    pub fn begin(&self, store: &Store) -> Result<Beginning, BootstrapError> {
+    /// What there is, on a node where a cluster may begin.
+    fn ready(&self, store: &Store) -> Result<Data, BootstrapError> {
         let snapshot = store.snapshot();
         let namespace = KubernetesSpec::DEFINITION.namespace;
         let cluster = snapshot.get_as::<KubernetesSpec>(namespace, KUBERNETES);
@@ -94,12 +117,128 @@ impl Bootstrap {
         }
         let prepared = folder::make(&self.folder, self.uid);
         prepared.map_err(BootstrapError::Keep)?;
-        if data::look(&self.folder).map_err(BootstrapError::Keep)? != Data::None {
-            return Ok(Beginning::Before);
+        data::look(&self.folder).map_err(BootstrapError::Keep)
+    }
+
+    /// Has a cluster begin here, unless it has.
+    ///
+    /// # Errors
+    /// It cannot begin here.
+    pub fn begin(&self, store: &Store) -> Result<Beginning, BootstrapError> {
+        match self.ready(store)? {
+            Data::None => {}
+            Data::Left => data::rejoin(&self.folder).map_err(BootstrapError::Keep)?,
+            Data::Joins(_) => return Err(BootstrapError::Joins),
+            Data::Member(_) | Data::Recovers(_) | Data::Begins => return Ok(Beginning::Before),
         }
         data::begin(&self.folder).map_err(BootstrapError::Keep)?;
         self.ordered.notify_one();
         Ok(Beginning::Ordered)
+    }
+
+    /// Prepares to take a snapshot that a cluster is to begin from here.
+    ///
+    /// # Errors
+    /// It cannot begin here, or has.
+    pub fn upload(&self, store: &Store) -> Result<Upload, BootstrapError> {
+        match self.ready(store)? {
+            Data::None | Data::Begins | Data::Recovers(_) => {}
+            Data::Left => data::rejoin(&self.folder).map_err(BootstrapError::Keep)?,
+            Data::Joins(_) => return Err(BootstrapError::Joins),
+            Data::Member(_) => return Err(BootstrapError::HasData),
+        }
+        Upload::begin(self).map_err(BootstrapError::Keep)
+    }
+
+    /// Refuses to begin while etcd of the same cluster goes on elsewhere. One that has begun here is not asked about.
+    ///
+    /// # Errors
+    /// Who says that it does.
+    pub async fn alone(&self, store: &Store) -> Result<(), BootstrapError> {
+        let data = match self.folder.try_exists() {
+            Ok(true) => data::look(&self.folder).map_err(BootstrapError::Keep)?,
+            Ok(false) => Data::None,
+            Err(error) => return Err(BootstrapError::Keep(error)),
+        };
+        if matches!(data, Data::Member(_) | Data::Begins) {
+            return Ok(());
+        }
+        // Why it cannot be asked is told by what comes next.
+        let Ok(tls) = access::tls_of(store, Timestamp::now()) else {
+            return Ok(());
+        };
+        match others::elsewhere(store, &tls).await {
+            Some((client, _)) => Err(BootstrapError::Elsewhere(client.address())),
+            None => Ok(()),
+        }
+    }
+
+    /// Where etcd's data is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Has whoever keeps the data look at it again.
+    pub fn look_again(&self) {
+        self.ordered.notify_one();
+    }
+}
+
+/// The longest snapshot: etcd itself advises against more than 8 GiB of data.
+const LONGEST: u64 = (8 << 30) + 32;
+
+/// A snapshot on its way in. Nothing is left of one that is dropped before its end.
+#[derive(Debug)]
+pub struct Upload {
+    bootstrap: Bootstrap,
+    unfinished: PathBuf,
+    file: File,
+    check: Check,
+}
+
+impl Upload {
+    fn begin(bootstrap: &Bootstrap) -> io::Result<Self> {
+        let unfinished = bootstrap.folder.join(".recover.db.unfinished");
+        Ok(Self {
+            bootstrap: bootstrap.clone(),
+            file: File::create(&unfinished)?,
+            unfinished,
+            check: Check::default(),
+        })
+    }
+
+    /// Takes what comes next. It waits for the disk.
+    ///
+    /// # Errors
+    /// It can be no snapshot, is too long, or cannot be kept.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<(), BootstrapError> {
+        self.check.take(bytes)?;
+        if self.check.length() > LONGEST {
+            return Err(BootstrapError::Long);
+        }
+        self.file.write_all(bytes).map_err(BootstrapError::Keep)
+    }
+
+    /// Has a cluster begin from it; gives its length. It waits for the disk.
+    ///
+    /// # Errors
+    /// It is no snapshot, or cannot be kept. Nothing begins, then.
+    pub fn end(mut self) -> Result<u64, BootstrapError> {
+        let length = std::mem::take(&mut self.check).end()?;
+        let Bootstrap { folder, uid, .. } = &self.bootstrap;
+        let kept = self.file.sync_all();
+        let kept = kept.and_then(|()| data::recover(folder, &self.unfinished, *uid));
+        kept.map_err(BootstrapError::Keep)?;
+        self.bootstrap.look_again();
+        Ok(length)
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        // It has another name by then, or whatever went wrong is what matters.
+        drop(fs::remove_file(&self.unfinished));
     }
 }
 
@@ -113,7 +252,6 @@ pub(super) fn changes(ordered: Arc<Notify>) -> Source {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use store::{Resource, Transaction};
 
     use super::*;
@@ -147,5 +285,77 @@ mod tests {
         put(&store, EPHEMERAL, disk(true));
         assert_eq!(bootstrap.begin(&store).unwrap(), Beginning::Ordered);
         assert_eq!(bootstrap.begin(&store).unwrap(), Beginning::Before);
+    }
+
+    /// A node of a control plane with a disk.
+    fn node() -> (tempfile::TempDir, Store, Bootstrap) {
+        let parent = tempfile::tempdir().unwrap();
+        let store = Store::new(1);
+        let uid = nix::unistd::getuid().as_raw();
+        let bootstrap = Bootstrap::new(parent.path().join("etcd"), uid);
+        let cluster = KubernetesSpec {
+            control_plane: true,
+            ..KubernetesSpec::default()
+        };
+        put(&store, KUBERNETES, cluster);
+        let disk = Condition {
+            met: true,
+            message: String::new(),
+        };
+        put(&store, EPHEMERAL, disk);
+        (parent, store, bootstrap)
+    }
+
+    fn snapshot() -> Vec<u8> {
+        let mut bytes = vec![0; 1024];
+        bytes[16..20].copy_from_slice(&0xED0C_DAED_u32.to_le_bytes());
+        let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
+        bytes.extend_from_slice(sum.as_ref());
+        bytes
+    }
+
+    fn uploaded(bootstrap: &Bootstrap, store: &Store, bytes: &[u8]) -> Result<u64, BootstrapError> {
+        let mut upload = bootstrap.upload(store)?;
+        for part in bytes.chunks(100) {
+            upload.take(part)?;
+        }
+        upload.end()
+    }
+
+    #[test]
+    fn a_snapshot_is_the_order_when_all_of_it_is_there() {
+        let (_parent, store, bootstrap) = node();
+        let whole = snapshot();
+        for (bytes, nothing) in [
+            (&whole[..1000], "a part is missing"),
+            (&b"something else that is long enough"[..], "does not begin"),
+        ] {
+            let error = uploaded(&bootstrap, &store, bytes).unwrap_err().to_string();
+            assert!(error.contains(nothing), "{error}");
+            assert_eq!(data::look(bootstrap.folder()).unwrap(), Data::None);
+            assert_eq!(fs::read_dir(bootstrap.folder()).unwrap().count(), 0);
+        }
+        assert_eq!(uploaded(&bootstrap, &store, &whole).unwrap(), 1056);
+        let first = data::look(bootstrap.folder()).unwrap();
+        assert!(matches!(first, Data::Recovers(_)));
+        // Nothing has come of it yet, so that another one may take its place.
+        assert_eq!(bootstrap.begin(&store).unwrap(), Beginning::Before);
+        uploaded(&bootstrap, &store, &whole).unwrap();
+        fs::create_dir_all(bootstrap.folder().join("member/wal")).unwrap();
+        let refused = uploaded(&bootstrap, &store, &whole).unwrap_err();
+        assert!(matches!(refused, BootstrapError::HasData), "{refused}");
+    }
+
+    #[test]
+    fn nothing_begins_where_another_cluster_is_joined() {
+        let (_parent, store, bootstrap) = node();
+        folder::make(bootstrap.folder(), nix::unistd::getuid().as_raw()).unwrap();
+        data::join(bootstrap.folder(), "a=https://10.0.0.1:2380").unwrap();
+        let refused = bootstrap.begin(&store).unwrap_err();
+        assert!(matches!(refused, BootstrapError::Joins), "{refused}");
+        assert!(bootstrap.upload(&store).is_err());
+        data::leave(bootstrap.folder()).unwrap();
+        assert_eq!(bootstrap.begin(&store).unwrap(), Beginning::Ordered);
+        assert_eq!(data::look(bootstrap.folder()).unwrap(), Data::Begins);
     }
 }

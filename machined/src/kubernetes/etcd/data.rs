@@ -2,11 +2,16 @@
 //!
 //! A member with data goes on with it. One without must never begin by itself: it may be a node that lost its disk, whose
 //! cluster goes on elsewhere, and a second cluster in its place would lose all that the first one knows. So somebody says
-//! once, on one node, that a cluster begins: that is kept beside the data, on the same disk, so that it is lost with it.
+//! once, on one node, that a cluster begins, from nothing or from a snapshot; every other node joins. What was said is kept
+//! beside the data, on the same disk, so that it is lost with it.
+//!
+//! Each of these files is whole before it has its name, and in every one of them its being there says all: power may go at any
+//! line here.
 
 use std::fs::{self, File};
-use std::io;
-use std::path::Path;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::path::{Path, PathBuf};
 
 /// Where etcd keeps what it knows.
 pub const FOLDER: &str = "/var/lib/etcd";
@@ -17,35 +22,115 @@ const MEMBER: &str = "member";
 /// The file that says that a cluster begins here.
 const BEGIN: &str = "begin";
 
+/// The snapshot that a cluster begins from here, while it has not.
+pub const SNAPSHOT: &str = "recover.db";
+
+/// The file with the members that this one was told of when it joined.
+const JOIN: &str = "join";
+
+/// The file that says that the node has left, and does not join by itself.
+const LEFT: &str = "left";
+
+/// The data of a member that it was before. Nobody reads it but people.
+const OLD: &str = "old";
+
+/// How the folders begin in which snapshots become data.
+const RESTORED: &str = "restored-";
+
 /// What is there to begin with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Data {
-    /// A member's.
-    Member,
+    /// A member's. Those it was told of when it joined; `None` of one that a cluster began with.
+    Member(Option<String>),
+    /// None, and a snapshot to make it from. The number tells it from any other one.
+    Recovers(u64),
     /// None, and the order to begin.
     Begins,
+    /// None, or none that counts: the node has left.
+    Left,
+    /// None, and the members to join.
+    Joins(String),
     /// None.
     None,
 }
 
-/// Looks at a folder of data. An order that was carried out is taken away.
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Writes a file that is there whole or not at all, for good.
+fn put(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let unfinished = folder.join(format!(".{name}.unfinished"));
+    let mut file = File::create(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&unfinished, folder.join(name))?;
+    sync(folder)?;
+    // The folder itself may be new as well.
+    folder.parent().map_or(Ok(()), sync)
+}
+
+/// Removes a file, for good once the folder is synced; says whether it was there.
+fn take(folder: &Path, name: &str) -> io::Result<bool> {
+    match fs::remove_file(folder.join(name)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn text(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Looks at a folder of data, and changes nothing.
 ///
 /// # Errors
 /// It cannot be read.
 pub fn look(folder: &Path) -> io::Result<Data> {
+    if folder.join(LEFT).try_exists()? {
+        return Ok(Data::Left);
+    }
+    let join = text(&folder.join(JOIN))?;
     // Not the folder alone: one that a life before made and did not fill is no data.
     if folder.join(MEMBER).join("wal").try_exists()? {
-        // It has begun: who loses this data later loses the order with it.
-        if folder.join(BEGIN).try_exists()? {
-            fs::remove_file(folder.join(BEGIN))?;
-            File::open(folder)?.sync_all()?;
-        }
-        return Ok(Data::Member);
+        return Ok(Data::Member(join));
     }
-    Ok(match folder.join(BEGIN).try_exists()? {
-        true => Data::Begins,
-        false => Data::None,
-    })
+    match fs::metadata(folder.join(SNAPSHOT)) {
+        Ok(found) => {
+            let nanos = found.mtime().unsigned_abs().wrapping_mul(1_000_000_000);
+            return Ok(Data::Recovers(
+                nanos.wrapping_add(found.mtime_nsec().unsigned_abs()),
+            ));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    if folder.join(BEGIN).try_exists()? {
+        return Ok(Data::Begins);
+    }
+    Ok(join.map_or(Data::None, Data::Joins))
+}
+
+/// Takes away what was carried out: whoever loses this member's data later loses the order to begin with it.
+///
+/// # Errors
+/// It cannot be taken away.
+pub fn tidy(folder: &Path) -> io::Result<()> {
+    let mut changed = take(folder, BEGIN)?;
+    changed |= take(folder, SNAPSHOT)?;
+    for attempt in attempts(folder)? {
+        fs::remove_dir_all(restored(folder, attempt))?;
+        changed = true;
+    }
+    match changed {
+        true => sync(folder),
+        false => Ok(()),
+    }
 }
 
 /// Says that a cluster begins here, so that it holds when the power goes right after.
@@ -53,12 +138,108 @@ pub fn look(folder: &Path) -> io::Result<Data> {
 /// # Errors
 /// It cannot be written.
 pub fn begin(folder: &Path) -> io::Result<()> {
-    File::create(folder.join(BEGIN))?.sync_all()?;
-    File::open(folder)?.sync_all()?;
-    // The folder itself may be new as well.
-    folder
-        .parent()
-        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    put(folder, BEGIN, "")?;
+    forget(folder)
+}
+
+/// Says that a cluster begins here from a snapshot, whose file was `unfinished` until now and is whole.
+///
+/// # Errors
+/// It cannot be moved.
+pub fn recover(folder: &Path, unfinished: &Path, uid: u32) -> io::Result<()> {
+    chown(unfinished, Some(uid), Some(uid))?;
+    fs::rename(unfinished, folder.join(SNAPSHOT))?;
+    sync(folder)?;
+    folder.parent().map_or(Ok(()), sync)?;
+    forget(folder)
+}
+
+/// Forgets what else was to become of a folder without data.
+fn forget(folder: &Path) -> io::Result<()> {
+    take(folder, JOIN)?;
+    take(folder, LEFT)?;
+    sync(folder)
+}
+
+/// Says which members the node is to join; nothing is written when that was said before.
+///
+/// # Errors
+/// It cannot be written.
+pub fn join(folder: &Path, members: &str) -> io::Result<()> {
+    match text(&folder.join(JOIN))? {
+        Some(before) if before == members => Ok(()),
+        _ => put(folder, JOIN, members),
+    }
+}
+
+/// Says that the node has left.
+///
+/// # Errors
+/// It cannot be written.
+pub fn leave(folder: &Path) -> io::Result<()> {
+    put(folder, LEFT, "")
+}
+
+/// Has a node that left join again. Its data, which is of no use any more, is moved away; that of the time before goes. etcd must
+/// not run.
+///
+/// # Errors
+/// It cannot be moved. The node has still left, then.
+pub fn rejoin(folder: &Path) -> io::Result<()> {
+    let (member, old) = (folder.join(MEMBER), folder.join(OLD));
+    if member.try_exists()? {
+        if old.try_exists()? {
+            fs::remove_dir_all(&old)?;
+        }
+        fs::rename(&member, &old)?;
+    }
+    take(folder, JOIN)?;
+    take(folder, BEGIN)?;
+    sync(folder)?;
+    // Last: until then it has left, whatever else is there.
+    take(folder, LEFT)?;
+    sync(folder)
+}
+
+/// The folder in which a snapshot becomes data, the nth time that is tried.
+#[must_use]
+pub fn restored(folder: &Path, attempt: u32) -> PathBuf {
+    folder.join(format!("{RESTORED}{attempt}"))
+}
+
+/// Which times there were, in no order.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn attempts(folder: &Path) -> io::Result<Vec<u32>> {
+    let mut attempts = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|it| it.strip_prefix(RESTORED));
+        attempts.extend(number.and_then(|it| it.parse::<u32>().ok()));
+    }
+    Ok(attempts)
+}
+
+/// Makes what a snapshot became this member's data; `false` when there is no such thing. Whoever made it has ended well.
+///
+/// # Errors
+/// It cannot be moved.
+pub fn adopt(folder: &Path, attempt: u32) -> io::Result<bool> {
+    let made = restored(folder, attempt).join(MEMBER);
+    if !made.join("wal").try_exists()? {
+        return Ok(false);
+    }
+    // All that the program wrote, whether or not it saw to that itself.
+    nix::unistd::syncfs(&File::open(folder)?)?;
+    let member = folder.join(MEMBER);
+    if member.try_exists()? {
+        // One without a log: a life before made it, and nothing is in it.
+        fs::remove_dir_all(&member)?;
+    }
+    fs::rename(made, member)?;
+    sync(folder)?;
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -66,24 +247,82 @@ mod tests {
     use super::*;
     use crate::kubernetes::folder::make;
 
-    #[test]
-    fn it_begins_only_when_somebody_said_so() {
+    fn own() -> u32 {
+        nix::unistd::getuid().as_raw()
+    }
+
+    fn folder() -> (tempfile::TempDir, PathBuf) {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("etcd");
-        let own = nix::unistd::getuid().as_raw();
-        make(&folder, own).unwrap();
+        make(&folder, own()).unwrap();
+        (parent, folder)
+    }
+
+    fn filled(folder: &Path) {
+        fs::create_dir_all(folder.join(MEMBER).join("wal")).unwrap();
+    }
+
+    #[test]
+    fn it_begins_only_when_somebody_said_so() {
+        let (_parent, folder) = folder();
         assert_eq!(look(&folder).unwrap(), Data::None);
         begin(&folder).unwrap();
         // A life before may have done either.
-        make(&folder, own).unwrap();
+        make(&folder, own()).unwrap();
         begin(&folder).unwrap();
         assert_eq!(look(&folder).unwrap(), Data::Begins);
         fs::create_dir(folder.join(MEMBER)).unwrap();
         assert_eq!(look(&folder).unwrap(), Data::Begins);
-        fs::create_dir(folder.join(MEMBER).join("wal")).unwrap();
-        assert_eq!(look(&folder).unwrap(), Data::Member);
+        filled(&folder);
+        assert_eq!(look(&folder).unwrap(), Data::Member(None));
+        tidy(&folder).unwrap();
         // The data is lost, and nobody says again that a cluster begins.
         fs::remove_dir_all(folder.join(MEMBER)).unwrap();
         assert_eq!(look(&folder).unwrap(), Data::None);
+    }
+
+    #[test]
+    fn a_snapshot_becomes_data_when_all_of_it_is_there() {
+        let (_parent, folder) = folder();
+        join(&folder, "a=https://10.0.0.1:2380").unwrap();
+        let unfinished = folder.join(".recover");
+        fs::write(&unfinished, "data").unwrap();
+        recover(&folder, &unfinished, own()).unwrap();
+        assert!(matches!(look(&folder).unwrap(), Data::Recovers(_)));
+        assert!(!adopt(&folder, 1).unwrap());
+        let made = restored(&folder, 1).join(MEMBER);
+        fs::create_dir_all(made.join("snap")).unwrap();
+        assert!(!adopt(&folder, 1).unwrap(), "its log comes last");
+        fs::create_dir(made.join("wal")).unwrap();
+        fs::create_dir(restored(&folder, 7)).unwrap();
+        assert_eq!(attempts(&folder).unwrap().iter().max(), Some(&7));
+        // An empty one of a life before is in the way of none.
+        fs::create_dir(folder.join(MEMBER)).unwrap();
+        assert!(adopt(&folder, 1).unwrap());
+        assert_eq!(look(&folder).unwrap(), Data::Member(None));
+        tidy(&folder).unwrap();
+        assert_eq!(attempts(&folder).unwrap(), [0; 0]);
+        assert!(!folder.join(SNAPSHOT).exists());
+    }
+
+    #[test]
+    fn a_node_that_left_joins_again_only_by_order() {
+        let (_parent, folder) = folder();
+        join(&folder, "a=https://10.0.0.1:2380").unwrap();
+        let joins = Data::Joins("a=https://10.0.0.1:2380".to_owned());
+        assert_eq!(look(&folder).unwrap(), joins);
+        for life in ["one", "two"] {
+            filled(&folder);
+            fs::write(folder.join(MEMBER).join("life"), life).unwrap();
+            leave(&folder).unwrap();
+            assert_eq!(look(&folder).unwrap(), Data::Left);
+            rejoin(&folder).unwrap();
+            assert_eq!(look(&folder).unwrap(), Data::None);
+            let kept = fs::read_to_string(folder.join(OLD).join("life"));
+            assert_eq!(kept.unwrap(), life);
+        }
+        leave(&folder).unwrap();
+        begin(&folder).unwrap();
+        assert_eq!(look(&folder).unwrap(), Data::Begins);
     }
 }

@@ -3,32 +3,37 @@
 //! Nobody but the node itself and the API server has a certificate that etcd believes, so the node asks in their place, as far
 //! as its own table lets them.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use ::api::v1alpha1 as v1;
 use ::api::v1alpha1::etcd_service_server::{EtcdService, EtcdServiceServer};
-use ::etcd::{Alarm, CLIENT_PORT, Client, Member, Members};
+use ::etcd::{Alarm, Client, Member, Members};
 use futures_util::stream::{BoxStream, StreamExt as _, try_unfold};
 use jiff::Timestamp;
+use resources::runtime::Condition;
 use rustls::ClientConfig;
-use store::Store;
-use tonic::{Request, Response, Status};
+use store::{Spec as _, Store};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::access::{self, AccessError};
+use super::bootstrap::Bootstrap;
+use super::leave::{self, LeaveError};
+use super::recover::recover;
+use super::{member, others};
 use crate::api::about;
 
 /// The service over the state of a node.
 #[derive(Clone, Debug)]
 pub struct Etcd {
     store: Store,
+    bootstrap: Bootstrap,
 }
 
 impl Etcd {
-    /// Asks the member of the node with this state.
+    /// Asks the member of the node with this state, and orders where its data is.
     #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    pub fn new(store: Store, bootstrap: Bootstrap) -> Self {
+        Self { store, bootstrap }
     }
 
     /// As the API's port serves it.
@@ -49,8 +54,18 @@ impl Etcd {
 
     /// A client of the node's own member.
     fn own(&self) -> Result<Client, Status> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, CLIENT_PORT));
-        Ok(Client::new(address, self.tls()?))
+        Ok(Client::new(leave::own(), self.tls()?))
+    }
+}
+
+impl Etcd {
+    /// Whether other members say that this node is none of them any more.
+    fn was_removed(&self) -> bool {
+        let namespace = Condition::DEFINITION.namespace;
+        let snapshot = self.store.snapshot();
+        let condition = snapshot.get_as::<Condition>(namespace, member::CONDITION);
+        // The controller has asked them, and says so as long as it is so.
+        condition.is_some_and(|it| !it.spec.met && it.spec.message == member::REMOVED)
     }
 }
 
@@ -62,6 +77,15 @@ fn failed(error: ::etcd::Error) -> Status {
         false => Status::unavailable(format!(
             "{text}; `osctl services` and `osctl get conditions` say how etcd is on this node"
         )),
+    }
+}
+
+fn refused(error: &LeaveError) -> Status {
+    let text = cosi::report(error);
+    match error {
+        LeaveError::Keep(_) => Status::internal(text),
+        LeaveError::Etcd(_) | LeaveError::Runs => Status::unavailable(text),
+        _ => Status::failed_precondition(text),
     }
 }
 
@@ -216,19 +240,46 @@ impl EtcdService for Etcd {
         let members = client.members().await.map_err(failed)?;
         let member = meant(&members, &by)?;
         let tls = self.tls()?;
-        for address in member.clients() {
-            let status = Client::new(address, Arc::clone(&tls)).status().await;
-            if status.is_ok_and(|it| it.member == member.id) {
-                return Err(Status::failed_precondition(format!(
-                    "member {:?} is up and answers at {address}; `osctl etcd leave` on its own node has it leave",
-                    member.name
-                )));
-            }
+        if let Some(address) = others::is_up(member, &tls).await {
+            return Err(Status::failed_precondition(format!(
+                "member {:?} is up and answers at {address}; `osctl etcd leave` on its own node has it leave",
+                member.name
+            )));
         }
         client.remove(member.id).await.map_err(failed)?;
         Ok(Response::new(v1::EtcdRemoveMemberResponse {
             member: Some(shown(member.clone())),
         }))
+    }
+
+    async fn leave(
+        &self,
+        request: Request<v1::EtcdLeaveRequest>,
+    ) -> Result<Response<v1::EtcdLeaveResponse>, Status> {
+        about(&request, "etcd");
+        let left = leave::leave(&self.bootstrap, leave::own(), &self.tls()?).await;
+        let before = !left.map_err(|error| refused(&error))?;
+        Ok(Response::new(v1::EtcdLeaveResponse { before }))
+    }
+
+    async fn join(
+        &self,
+        request: Request<v1::EtcdJoinRequest>,
+    ) -> Result<Response<v1::EtcdJoinResponse>, Status> {
+        about(&request, "etcd");
+        let removed = self.was_removed();
+        let joins = leave::join(&self.bootstrap, &self.store, removed).await;
+        let before = !joins.map_err(|error| refused(&error))?;
+        Ok(Response::new(v1::EtcdJoinResponse { before }))
+    }
+
+    async fn recover(
+        &self,
+        request: Request<Streaming<v1::EtcdRecoverRequest>>,
+    ) -> Result<Response<v1::EtcdRecoverResponse>, Status> {
+        about(&request, "etcd");
+        let size = recover(&self.bootstrap, &self.store, request.into_inner()).await?;
+        Ok(Response::new(v1::EtcdRecoverResponse { size }))
     }
 
     async fn snapshot(
@@ -295,7 +346,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_without_etcd_says_so() {
-        let etcd = Etcd::new(Store::new(1));
+        let bootstrap = Bootstrap::new("/nowhere".into(), 0);
+        let etcd = Etcd::new(Store::new(1), bootstrap);
         let asked = etcd.members(Request::new(v1::EtcdMembersRequest {})).await;
         let status = asked.unwrap_err();
         assert_eq!(status.code(), tonic::Code::NotFound);

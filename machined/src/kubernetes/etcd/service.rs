@@ -10,7 +10,7 @@ use super::data;
 use crate::block::volume::apply::EPHEMERAL;
 use crate::kubernetes::component::Component;
 use crate::kubernetes::files::FILES;
-use crate::kubernetes::flags::arguments;
+use crate::kubernetes::flags::{Flag, arguments};
 use crate::kubernetes::image;
 
 /// Where it answers whether it is well, without a certificate and on this node alone.
@@ -30,6 +30,22 @@ pub struct Facts<'a> {
     pub images: ImageSource,
     /// What stands for the content of the files that it reads once.
     pub inputs: &'a str,
+    /// The members it was told of when it joined; `None` of one that a cluster began with.
+    pub joined: Option<&'a str>,
+}
+
+impl Facts<'_> {
+    /// Where the other members reach this one.
+    #[must_use]
+    pub fn peer_url(&self) -> String {
+        peer_url(self.address)
+    }
+}
+
+/// Where other members reach the one at an address.
+#[must_use]
+pub fn peer_url(address: IpAddr) -> String {
+    format!("https://{}", SocketAddr::new(address, PEER_PORT))
 }
 
 /// Where the program is in an image; that of the project has no entrypoint.
@@ -40,14 +56,13 @@ fn program(images: ImageSource) -> &'static str {
     }
 }
 
-/// The service. What it is told about other members counts only while it has no data of its own.
-#[must_use]
-pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
+/// What it is told. What that is of other members counts only while it has no data of its own.
+fn flags(facts: &Facts<'_>) -> Vec<Flag> {
     let file = |name| Component::Etcd.file(name);
     let Facts { node, address, .. } = *facts;
     let client = SocketAddr::new(address, CLIENT_PORT);
-    let peer = SocketAddr::new(address, PEER_PORT);
-    let flags = [
+    let peer = facts.peer_url();
+    vec![
         ("name", node.to_owned()),
         ("data-dir", data::FOLDER.to_owned()),
         (
@@ -55,10 +70,23 @@ pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
             format!("https://127.0.0.1:{CLIENT_PORT},https://{client}"),
         ),
         ("advertise-client-urls", format!("https://{client}")),
-        ("listen-peer-urls", format!("https://{peer}")),
-        ("initial-advertise-peer-urls", format!("https://{peer}")),
-        ("initial-cluster", format!("{node}=https://{peer}")),
-        ("initial-cluster-state", "new".to_owned()),
+        ("listen-peer-urls", peer.clone()),
+        ("initial-advertise-peer-urls", peer.clone()),
+        (
+            "initial-cluster",
+            facts
+                .joined
+                .map_or_else(|| format!("{node}={peer}"), str::to_owned),
+        ),
+        (
+            "initial-cluster-state",
+            if facts.joined.is_some() {
+                "existing"
+            } else {
+                "new"
+            }
+            .to_owned(),
+        ),
         ("client-cert-auth", "true".to_owned()),
         ("trusted-ca-file", file("ca.crt")),
         ("cert-file", file("server.pem")),
@@ -71,7 +99,12 @@ pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
         ("listen-metrics-urls", format!("http://{HEALTH}")),
         // The API server compacts the history itself, every five minutes.
         ("auto-compaction-retention", "0".to_owned()),
-    ];
+    ]
+}
+
+/// The service.
+#[must_use]
+pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
     let own = |path: String, read_only| ServiceMount {
         source: path.clone(),
         target: path,
@@ -84,7 +117,7 @@ pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
         program: program(facts.images).to_owned(),
         // It reads whom it believes once: it is another one when that has changed, so that it is started again.
         environment: vec![format!("GARBOARD_INPUTS={}", facts.inputs)],
-        args: arguments(&flags).collect(),
+        args: arguments(&flags(facts)).collect(),
         mounts: vec![
             own(Component::Etcd.folder().display().to_string(), true),
             own(data::FOLDER.to_owned(), false),
@@ -117,6 +150,7 @@ mod tests {
             address: "fd00::2".parse().unwrap(),
             images: ImageSource::Bundle,
             inputs: "",
+            joined: None,
         });
         let has = |flag: &str| {
             assert!(
@@ -130,5 +164,20 @@ mod tests {
         has("--listen-metrics-urls=http://127.0.0.1:2381");
         has("--initial-cluster=cp-1=https://[fd00::2]:2380");
         assert_ne!((spec.uid, spec.gid), (0, 0));
+    }
+
+    #[test]
+    fn one_that_joins_begins_no_cluster() {
+        let joined = "cp-1=https://10.0.0.1:2380,cp-2=https://10.0.0.2:2380";
+        let spec = spec(&Facts {
+            node: "cp-2",
+            address: "10.0.0.2".parse().unwrap(),
+            images: ImageSource::Bundle,
+            inputs: "",
+            joined: Some(joined),
+        });
+        let has = |flag: &str| spec.args.iter().any(|it| it == flag);
+        assert!(has("--initial-cluster-state=existing"), "{:?}", spec.args);
+        assert!(has(&format!("--initial-cluster={joined}")));
     }
 }

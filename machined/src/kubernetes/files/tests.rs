@@ -63,6 +63,7 @@ fn told(cluster: &KubernetesSpec, node: &KubeletSpec) -> BTreeSet<String> {
         address,
         images: ImageSource::Bundle,
         inputs: "",
+        joined: None,
     });
     let facts = kubelet::service::Facts {
         cluster,

@@ -26,7 +26,7 @@ impl Head {
         request: v1::ResetRequest,
     ) -> Result<v1::ResetResponse, Failure> {
         self.has_looked().await?;
-        let v1::ResetRequest { disk, dry_run } = request;
+        let v1::ResetRequest { disk, dry_run, .. } = request;
         let (volumes, disks) = (self.volumes.clone(), self.disks());
         let noted = self.on_thread(move |_| volumes.reset(&disks, &disk, dry_run));
         let Target { name, description } = noted.await?.map_err(refused)?;
