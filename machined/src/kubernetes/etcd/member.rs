@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::etcd::{CLIENT_PORT, Client, Members};
+use ::etcd::{Alarm, AlarmKind, CLIENT_PORT, Client, Members};
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use jiff::{SignedDuration, Timestamp};
 use resources::config::MachineConfig;
@@ -102,6 +102,25 @@ fn votes() -> Said {
         message: "this node is a member of etcd and votes".to_owned(),
         again: LATER,
     }
+}
+
+/// What is wrong until somebody says that it is over, and the way there.
+fn alarm(alarms: &[Alarm], members: &[::etcd::Member]) -> String {
+    let whose = |alarm: &Alarm| {
+        let member = members.iter().find(|it| it.id == alarm.member);
+        member.map_or_else(|| alarm.member.to_string(), |it| it.name.clone())
+    };
+    let each = alarms.iter().map(|alarm| {
+        let (name, whose) = (alarm.kind.name(), whose(alarm));
+        let way = match alarm.kind {
+            AlarmKind::NoSpace => "etcd's data is as long as it may be and nothing more is written: `osctl etcd defrag` on each node of the control plane, then `osctl etcd alarms disarm`",
+            AlarmKind::Corrupt => "its data is not that of the others: `osctl reset` its node, which then joins anew, and `osctl etcd alarms disarm`",
+            AlarmKind::Other => "`osctl etcd alarms` shows it",
+        };
+        format!("alarm {name} of {whose}: {way}")
+    });
+    let all: Vec<_> = each.collect();
+    all.join("; ")
 }
 
 impl Member {
@@ -232,7 +251,14 @@ impl Member {
             return soon("no majority of etcd's members answers");
         };
         match join::standing(&facts.own, &members.members) {
-            Standing::Voter => votes(),
+            Standing::Voter => match client.alarms().await {
+                Ok(alarms) if !alarms.is_empty() => Said {
+                    met: true,
+                    message: alarm(&alarms, &members.members),
+                    again: LATER,
+                },
+                _ => votes(),
+            },
             Standing::Learner(id) => match client.promote(id).await {
                 Ok(()) => {
                     tracing::info!(%id, "votes in etcd");
@@ -280,5 +306,30 @@ impl Controller for Member {
         } = said;
         cx.put(CONDITION, Condition { met, message });
         Ok(Outcome::Requeue(again))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::etcd::Id;
+
+    use super::*;
+
+    #[test]
+    fn an_alarm_tells_whose_it_is_and_the_way_out() {
+        let of = |member, kind| Alarm {
+            member: Id(member),
+            kind,
+        };
+        let members = [::etcd::Member {
+            id: Id(1),
+            name: "cp-1".to_owned(),
+            ..::etcd::Member::default()
+        }];
+        let alarms = [of(1, AlarmKind::NoSpace), of(0xab, AlarmKind::Corrupt)];
+        let text = alarm(&alarms, &members);
+        assert!(text.contains("alarm NOSPACE of cp-1: "), "{text}");
+        assert!(text.contains("osctl etcd defrag"), "{text}");
+        assert!(text.contains("alarm CORRUPT of ab: "), "{text}");
     }
 }
