@@ -1,15 +1,19 @@
 //! Connections to nodes: which nodes a command is for, and a channel to each.
 
+use std::io;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use futures_util::future::BoxFuture;
 use hyper_util::rt::TokioIo;
 use pki::pairing::Pin;
 use pki::{Identity, Trust, tls};
 use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 
@@ -17,6 +21,7 @@ use crate::context::{Context, Node};
 use crate::exit::usage;
 use crate::names::{OtherNames, host_of};
 use crate::refusal::{Holds, Judged};
+use crate::tunnel;
 
 /// Where a command goes, and the name that the certificate there must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,68 +131,152 @@ pub(crate) fn parse_node(text: &str) -> Result<Node> {
     })
 }
 
-/// Opens a channel to a node with the context's identity; both sides prove themselves.
+/// How long the straight way to a node has before the ways through others are tried beside it: a handshake over the worst of
+/// lines. One that fails at once is not waited for.
+const HEAD_START: Duration = Duration::from_secs(5);
+
+/// Opens a channel to a node with the context's identity; both sides prove themselves. A node that is not reached straight is
+/// reached through another one of the context.
 pub(crate) async fn connect(
     context: &Context,
     target: &Target,
     patience: Duration,
 ) -> Result<Channel> {
-    let trust = Trust::from_pem(&context.ca).context("reading the context's authority")?;
-    let own = Identity::from_pem(&context.certificate, &context.key)
-        .context("reading the context's identity")?;
-    let config = tls::client(&trust, &own).context("preparing mutual TLS")?;
-    let holds = Some(Holds::of(own.certificate()));
-    let Target {
-        server_name,
-        address,
-        ..
-    } = target;
-    channel(config, holds, server_name, address, patience).await
+    let own = Own::of(context)?;
+    // What is asked for by another port is none of what other nodes lead to.
+    let known_there = context.nodes.iter().any(|it| it.name == target.name)
+        || target.address.ends_with(&format!(":{}", api::PORT));
+    let others = context.nodes.iter().filter(|_| known_there).map(known);
+    let way = Way {
+        address: target.address.clone(),
+        member: target.server_name.clone(),
+        through: others.filter(|it| it.address != target.address).collect(),
+        own: Some(own.clone()),
+    };
+    channel(
+        own.config,
+        Some(own.holds),
+        &target.server_name,
+        way,
+        patience,
+    )
+    .await
+}
+
+/// Who we are to nodes of a context.
+#[derive(Clone)]
+struct Own {
+    config: Arc<ClientConfig>,
+    holds: Holds,
+}
+
+impl Own {
+    fn of(context: &Context) -> Result<Self> {
+        let trust = Trust::from_pem(&context.ca).context("reading the context's authority")?;
+        let own = Identity::from_pem(&context.certificate, &context.key)
+            .context("reading the context's identity")?;
+        let config = tls::client(&trust, &own).context("preparing mutual TLS")?;
+        let holds = Holds::of(own.certificate());
+        Ok(Self { config, holds })
+    }
+}
+
+/// A connection that may be one through another node.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// How a node is reached.
+#[derive(Clone)]
+struct Way {
+    /// Straight: `HOST:PORT`.
+    address: String,
+    /// What other nodes know it by.
+    member: String,
+    /// The others.
+    through: Vec<Target>,
+    /// Who we are to them; nobody yet to a node that waits for its config.
+    own: Option<Own>,
+}
+
+impl Way {
+    fn straight(address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            member: String::new(),
+            through: Vec::new(),
+            own: None,
+        }
+    }
+
+    async fn take(&self, patience: Duration) -> io::Result<Box<dyn Stream>> {
+        let straight = async {
+            let stream = TcpStream::connect(&self.address).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as Box<dyn Stream>)
+        };
+        let around = self.through.iter().filter_map(|node| {
+            let own = self.own.clone()?;
+            let opened = async move {
+                let way = Self::straight(&node.address);
+                let name = &node.server_name;
+                let channel = channel(own.config, Some(own.holds), name, way, patience);
+                let stream = tunnel::open(channel.await?, &self.member).await?;
+                Ok(Box::new(stream) as Box<dyn Stream>)
+            };
+            Some((node.name.clone(), opened))
+        });
+        let around = tunnel::first(around.collect());
+        tunnel::race(straight, sleep(HEAD_START), around).await
+    }
 }
 
 /// Opens a channel to a node in maintenance mode: its key must match the first half of the pairing string.
 pub(crate) async fn connect_pinned(pin: Pin, address: &str, patience: Duration) -> Result<Channel> {
     let config = tls::pinned_client(pin).context("preparing TLS")?;
-    channel(config, None, host_of(address), address, patience).await
+    let way = Way::straight(address);
+    channel(config, None, host_of(address), way, patience).await
 }
 
-async fn channel(
+/// A channel over a way, which itself may be part of another one: hence the box.
+fn channel(
     config: Arc<ClientConfig>,
     holds: Option<Holds>,
     name: &str,
-    address: &str,
+    way: Way,
     patience: Duration,
-) -> Result<Channel> {
-    let server_name =
-        tls::server_name(name).with_context(|| format!("{name:?} is no host name"))?;
-    let connector = TlsConnector::from(config);
-    let dial = tower::service_fn({
-        let address = address.to_owned();
-        move |_: Uri| {
-            let (connector, server_name, address) =
-                (connector.clone(), server_name.clone(), address.clone());
-            async move {
-                let stream = TcpStream::connect(&address).await?;
-                stream.set_nodelay(true)?;
-                let stream = connector.connect(server_name, stream).await?;
-                Ok::<_, std::io::Error>(TokioIo::new(Judged::new(stream, holds)))
+) -> BoxFuture<'_, Result<Channel>> {
+    Box::pin(async move {
+        let address = way.address.clone();
+        let server_name =
+            tls::server_name(name).with_context(|| format!("{name:?} is no host name"))?;
+        let connector = TlsConnector::from(config);
+        let dial = tower::service_fn({
+            move |_: Uri| {
+                let (connector, server_name, way) =
+                    (connector.clone(), server_name.clone(), way.clone());
+                async move {
+                    let stream = way.take(patience).await?;
+                    let stream = connector.connect(server_name, stream).await?;
+                    Ok::<_, std::io::Error>(TokioIo::new(Judged::new(stream, holds)))
+                }
             }
-        }
-    });
-    let endpoint = Endpoint::from_static("https://node")
-        .http2_keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20));
-    let connected = tokio::time::timeout(patience, endpoint.connect_with_connector(dial)).await;
-    let Ok(connected) = connected else {
-        bail!("{address} did not answer in {} s", patience.as_secs());
-    };
-    let connected = connected.map_err(anyhow::Error::from);
-    connected
-        .map_err(|error| match OtherNames::of(&error, name, address) {
-            Some(names) => names.into(),
-            None => error,
-        })
-        .with_context(|| format!("connecting to {address}"))
+        });
+        let endpoint = Endpoint::from_static("https://node")
+            .http2_keep_alive_interval(Duration::from_secs(20))
+            .keep_alive_timeout(Duration::from_secs(20));
+        let connected = tokio::time::timeout(patience, endpoint.connect_with_connector(dial)).await;
+        let Ok(connected) = connected else {
+            bail!("{address} did not answer in {} s", patience.as_secs());
+        };
+        let connected = connected.map_err(anyhow::Error::from);
+        connected
+            .map_err(|error| match OtherNames::of(&error, name, &address) {
+                Some(names) => names.into(),
+                None => error,
+            })
+            .with_context(|| format!("connecting to {address}"))
+    })
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ fn date(time: UnixTime) -> String {
 }
 
 /// The words of the operating system without the number it has for them: `... (os error 2)`.
-fn without_number(text: &str) -> &str {
+pub(crate) fn without_number(text: &str) -> &str {
     let numbered = text
         .strip_suffix(')')
         .and_then(|text| text.rsplit_once(" (os error "));

@@ -17,6 +17,7 @@ mod progress;
 mod refusal;
 mod secrets;
 mod tries;
+mod tunnel;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,8 +63,9 @@ const EVERYWHERE: &str = "Options of every command";
 /// Options of every command.
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// The nodes to speak to, by their names in the context or by address; several are separated by commas [default: all
-    /// nodes of the context; to change one of several, name it]
+    /// The nodes to speak to, by their names in the context or in the cluster, or by address; several are separated by
+    /// commas. One that is not reached straight is reached through the others of the context [default: all nodes of the
+    /// context; to change one of several, name it]
     #[arg(short, long, global = true, value_name = "NODE", value_delimiter = ',', help_heading = EVERYWHERE)]
     nodes: Vec<String>,
     /// The context to use [default: the current one]

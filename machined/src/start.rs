@@ -32,6 +32,7 @@ use crate::kubernetes::component::Component;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::kubernetes::etcd::data;
 use crate::kubernetes::etcd::serve::Etcd;
+use crate::kubernetes::tunnel::Tunnel;
 use crate::metrics::{Calls, Metrics};
 use crate::network;
 use crate::network::time_server::config::Lookup;
@@ -295,6 +296,21 @@ struct Api {
     balancer: Balancer,
 }
 
+/// The server with every service of its own words that reads the machine or the store.
+fn mounted(server: Server, store: &Store, etcd: Etcd) -> Server {
+    server
+        .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
+        .mount(etcd.into_service(), ::api::FILE_DESCRIPTOR_SET)
+        .mount(
+            Desk::new(store.clone(), InCluster).into_service(),
+            ::api::FILE_DESCRIPTOR_SET,
+        )
+        .mount(
+            Tunnel::new(store.clone()).into_service(),
+            ::api::FILE_DESCRIPTOR_SET,
+        )
+}
+
 /// Makes the API's server, and registers the controllers around it.
 fn api(
     controllers: &mut cosi::Runtime,
@@ -328,13 +344,8 @@ fn api(
     let bootstrap = node.bootstrap();
     let etcd = Etcd::new(store.clone(), bootstrap.clone());
     let server = Server::new(Arc::new(node), Arc::new(pairing), served.clone())
-        .mount(state, cosi::wire::proto::FILE_DESCRIPTOR_SET)
-        .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
-        .mount(etcd.into_service(), ::api::FILE_DESCRIPTOR_SET)
-        .mount(
-            Desk::new(store.clone(), InCluster).into_service(),
-            ::api::FILE_DESCRIPTOR_SET,
-        );
+        .mount(state, cosi::wire::proto::FILE_DESCRIPTOR_SET);
+    let server = mounted(server, store, etcd);
 
     let no_services = effects.services.empty();
     let lookup = Lookup::of(store.clone());

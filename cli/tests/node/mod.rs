@@ -1,13 +1,16 @@
 //! A node of a few lines: it serves mutual TLS, keeps a config and numbers its generations.
 
 mod etcd;
+mod tunnel;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use api::v1alpha1 as v1;
 use api::v1alpha1::etcd_service_server::EtcdServiceServer;
 use api::v1alpha1::machine_service_server::{MachineService, MachineServiceServer};
+use api::v1alpha1::tunnel_service_server::TunnelServiceServer;
 use cosi::wire::Open;
 use futures_util::stream::{BoxStream, unfold};
 use jiff::Timestamp;
@@ -33,6 +36,8 @@ pub(crate) struct Kept {
     pub(crate) restless: bool,
     /// What becomes of a service when something is ordered, one after the other.
     pub(crate) becomes: Vec<ServiceStatus>,
+    /// Whom it leads to.
+    pub(crate) members: BTreeMap<String, SocketAddr>,
     /// What its etcd sends for a snapshot.
     pub(crate) snapshot: Vec<u8>,
 }
@@ -73,6 +78,7 @@ impl Node {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let service = MachineServiceServer::new(node.clone());
+        let tunnel = TunnelServiceServer::new(node.clone());
         let etcd = EtcdServiceServer::new(node.clone());
         let state = cosi::wire::Server::new(node.store.clone(), registry(), Open).into_service();
         std::thread::spawn(move || {
@@ -92,6 +98,7 @@ impl Node {
                 let server = Server::builder()
                     .add_service(service)
                     .add_service(etcd)
+                    .add_service(tunnel)
                     .add_service(state);
                 server.serve_with_incoming(callers).await.expect("served");
             });

@@ -20,6 +20,7 @@ pub mod node;
 pub mod pod_network;
 pub mod settings;
 pub mod static_pod;
+pub mod tunnel;
 
 use self::component::Component;
 use self::etcd::bootstrap::Bootstrap;

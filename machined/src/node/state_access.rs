@@ -163,37 +163,3 @@ mod tests {
         assert!(LocalAccess::default().check(&call).is_err());
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use cosi::wire::Verb;
-
-    use super::*;
-
-    #[test]
-    fn networkd_may_what_its_controllers_declare() {
-        let grants = networkd_grants();
-        let allowed = |verb, namespace: &str, ty: &str, owner: &str| {
-            let call = Call {
-                verb,
-                namespace,
-                ty,
-                id: None,
-                owner,
-                definition: None,
-                extensions: &Extensions::default(),
-            };
-            grants.check(&call).is_ok()
-        };
-        for node in networkd::daemon::nodes() {
-            for input in node.inputs {
-                let read = allowed(Verb::Watch, input.namespace, input.ty, "");
-                assert!(read, "{} does not see {}", node.name, input.ty);
-            }
-            for output in node.outputs {
-                let written = allowed(Verb::Create, output.namespace, output.ty, node.name);
-                assert!(written, "{} may not write {}", node.name, output.ty);
-            }
-        }
-    }
-}

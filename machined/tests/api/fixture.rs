@@ -436,11 +436,13 @@ fn serve_all(
     let (node, records) = (Arc::new(FakeNode::default()), Records::default());
     let address = listener.local_addr().unwrap();
     let shown = pairing.shown();
+    let tunnel = super::tunnel::to_itself(address);
     let server = Server::new(Arc::clone(&node), pairing, endpoint.subscribe())
         .mount(state(), cosi::wire::proto::FILE_DESCRIPTOR_SET)
         .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .mount(FakeEtcd.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .mount(desk.into_service(), ::api::FILE_DESCRIPTOR_SET)
+        .mount(tunnel.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .sink((records.clone(), node.calls.clone()))
         .limits(limits);
     let server = tokio::spawn(async move {

@@ -19,3 +19,4 @@ mod load;
 mod maintenance;
 mod matrix;
 mod metrics;
+mod tunnel;

@@ -31,6 +31,7 @@ const INSPECT: &str = "/garboard.machine.v1alpha1.InspectService/";
 const JOIN: &str = "/garboard.machine.v1alpha1.JoinService/";
 const STATE: &str = "/cosi.resource.State/";
 const METRICS: &str = "/metrics";
+const TUNNEL: &str = "/garboard.machine.v1alpha1.TunnelService/";
 const STORAGE: &str = "/garboard.machine.v1alpha1.StorageService/";
 const MAINTENANCE: &str = "/garboard.machine.v1alpha1.MaintenanceService/";
 
@@ -50,6 +51,8 @@ async fn call(channel: Channel, path: &str) -> Option<Result<(), Status>> {
         super::etcd::call(channel, method).await
     } else if let Some(method) = path.strip_prefix(JOIN) {
         call_join(JoinServiceClient::new(channel), method).await
+    } else if let Some(method) = path.strip_prefix(TUNNEL) {
+        super::tunnel::call(channel, method).await
     } else if let Some(method) = path.strip_prefix(STORAGE) {
         call_storage(StorageServiceClient::new(channel), method).await
     } else {
