@@ -12,6 +12,7 @@ pub mod inspect;
 pub mod join;
 pub mod kubernetes;
 pub mod metrics;
+mod mounted;
 pub mod network;
 pub mod node;
 pub mod runtime;

@@ -25,15 +25,12 @@ use crate::controllers::{Effects, EffectsError, Parts, register};
 use crate::images::cache::status::Status as Looks;
 use crate::images::registry::Registry as Images;
 use crate::images::{self, Faults, Places};
-use crate::inspect::Inspect;
-use crate::join::{Desk, InCluster};
 use crate::kubernetes::balancer::{self, Balancer};
 use crate::kubernetes::component::Component;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::kubernetes::etcd::data;
-use crate::kubernetes::etcd::serve::Etcd;
-use crate::kubernetes::tunnel::Tunnel;
 use crate::metrics::{Calls, Metrics};
+use crate::mounted;
 use crate::network;
 use crate::network::time_server::config::Lookup;
 use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Order, Takers};
@@ -296,21 +293,6 @@ struct Api {
     balancer: Balancer,
 }
 
-/// The server with every service of its own words that reads the machine or the store.
-fn mounted(server: Server, store: &Store, etcd: Etcd) -> Server {
-    server
-        .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
-        .mount(etcd.into_service(), ::api::FILE_DESCRIPTOR_SET)
-        .mount(
-            Desk::new(store.clone(), InCluster).into_service(),
-            ::api::FILE_DESCRIPTOR_SET,
-        )
-        .mount(
-            Tunnel::new(store.clone()).into_service(),
-            ::api::FILE_DESCRIPTOR_SET,
-        )
-}
-
 /// Makes the API's server, and registers the controllers around it.
 fn api(
     controllers: &mut cosi::Runtime,
@@ -342,10 +324,9 @@ fn api(
     let state =
         cosi::wire::Server::new(store.clone(), Arc::clone(registry), RemoteAccess).into_service();
     let bootstrap = node.bootstrap();
-    let etcd = Etcd::new(store.clone(), bootstrap.clone());
     let server = Server::new(Arc::new(node), Arc::new(pairing), served.clone())
         .mount(state, cosi::wire::proto::FILE_DESCRIPTOR_SET);
-    let server = mounted(server, store, etcd);
+    let server = mounted::on(server, store, &bootstrap);
 
     let no_services = effects.services.empty();
     let lookup = Lookup::of(store.clone());

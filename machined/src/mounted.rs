@@ -1,0 +1,28 @@
+//! Services of the API that have no part in the node behind it: they read the machine, or the store.
+
+use store::Store;
+
+use crate::api::Server;
+use crate::inspect::Inspect;
+use crate::join::{Desk, InCluster};
+use crate::kubernetes::etcd::bootstrap::Bootstrap;
+use crate::kubernetes::etcd::serve::Etcd;
+use crate::kubernetes::tunnel::Tunnel;
+
+/// The server, with all of them.
+pub(crate) fn on(server: Server, store: &Store, bootstrap: &Bootstrap) -> Server {
+    server
+        .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
+        .mount(
+            Etcd::new(store.clone(), bootstrap.clone()).into_service(),
+            ::api::FILE_DESCRIPTOR_SET,
+        )
+        .mount(
+            Desk::new(store.clone(), InCluster).into_service(),
+            ::api::FILE_DESCRIPTOR_SET,
+        )
+        .mount(
+            Tunnel::new(store.clone()).into_service(),
+            ::api::FILE_DESCRIPTOR_SET,
+        )
+}
