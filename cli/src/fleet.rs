@@ -119,6 +119,12 @@ impl Session {
         within(self.patience, call(channel)).await
     }
 
+    /// The nodes that a command is for.
+    pub(crate) fn names(&self) -> Result<Vec<String>> {
+        let targets = connect::targets(&self.context, &self.asked)?;
+        Ok(targets.into_iter().map(|it| it.name).collect())
+    }
+
     /// The one node that a command is for, which changes it.
     pub(crate) fn one_changed(&self) -> Result<String> {
         let targets = connect::targets_of_a_change(&self.context, &self.asked)?;

@@ -1,7 +1,8 @@
-//! `osctl bootstrap` and `osctl kubeconfig`: the Kubernetes cluster of the nodes.
+//! `osctl bootstrap`, `osctl kubeconfig` and `osctl health`: the Kubernetes cluster of the nodes.
 
 pub(crate) mod bootstrap;
 pub(crate) mod file;
+mod health;
 pub(crate) mod merge;
 mod recover;
 pub(crate) mod seen;
@@ -32,6 +33,12 @@ pub(crate) enum Command {
     /// It is merged into the file kubectl reads, $KUBECONFIG or ~/.kube/config, and becomes its current context. Its certificate
     /// ends after a while; the same command gets another one.
     Kubeconfig(Kubeconfig),
+    /// Check in order what a cluster that is well has, and wait for what is missing
+    ///
+    /// Of each node: that its API answers, the stage, volumes, time, etcd, kubelet, and that it reaches an API server. Then of all nodes of the
+    /// cluster: that it knows them, that they are Ready, and that new pods come to them. Nodes without Kubernetes have
+    /// the first of these alone. What pods of the cluster do is for kubectl.
+    Health(health::Check),
 }
 
 /// What is asked for, and where it goes.
@@ -67,6 +74,7 @@ pub(crate) async fn run(session: &Session, command: Command, format: Format) -> 
     match command {
         Command::Bootstrap(command) => bootstrap::run(session, &command, format).await,
         Command::Kubeconfig(command) => kubeconfig(session, &command, format).await,
+        Command::Health(command) => health::run(session, &command, format).await,
     }
 }
 

@@ -111,7 +111,7 @@ impl Seen {
 }
 
 /// All resources of a type, by their ids.
-async fn all<S: Spec + Clone>(client: &Client) -> Result<BTreeMap<String, S>> {
+pub(super) async fn all<S: Spec + Clone>(client: &Client) -> Result<BTreeMap<String, S>> {
     let found = client.list_as::<S>(S::DEFINITION.namespace).await?;
     let found = found.into_iter();
     Ok(found
