@@ -11,9 +11,6 @@ use provision::{Accel, Room};
 
 use crate::output;
 
-/// Whether workers can join a cluster of Kubernetes.
-pub(super) const WORKERS_JOIN: bool = true;
-
 /// A machine without Kubernetes.
 const BARE: Machine = Machine {
     cpus: 1,
@@ -47,7 +44,7 @@ pub(super) struct Asked {
     /// How many control planes, 1 to 9
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
     pub(super) control_planes: u8,
-    /// How many workers, up to 50 [default: none]
+    /// How many workers, up to 50 [default: none; with Kubernetes one, where this computer has room for it]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(0..=50))]
     pub(super) workers: Option<u8>,
     /// Processors of each machine [default: 1; with Kubernetes as many as this computer can spare, 2 to 4]
@@ -91,12 +88,9 @@ impl Fit {
         }
     }
 
-    /// Machines that run Kubernetes; `joins` says whether workers can join.
-    pub(super) fn kubernetes(asked: Asked, room: Room, accel: Accel, joins: bool) -> Self {
-        let workers = asked.workers.unwrap_or_else(|| {
-            let fits = joins && fits(asked, room);
-            u8::from(fits)
-        });
+    /// Machines that run Kubernetes.
+    pub(super) fn kubernetes(asked: Asked, room: Room, accel: Accel) -> Self {
+        let workers = asked.workers.unwrap_or_else(|| u8::from(fits(asked, room)));
         let machines = u32::from(asked.control_planes) + u32::from(workers);
         let memory = room.memory / 2 / machines / STEP * STEP;
         let cpus = room.processors / machines;
@@ -147,7 +141,7 @@ impl Fit {
             + u64::from(self.workers) * u64::from(self.worker.memory);
         let beyond = if needed > u64::from(memory) {
             "; in time they may take more than is free"
-        } else if WORKERS_JOIN && self.workers == 0 && asked.workers.is_none() {
+        } else if self.workers == 0 && asked.workers.is_none() {
             "; a worker does not fit beside it, --workers 1 makes one all the same"
         } else {
             ""

@@ -7,7 +7,7 @@ use clap::Args;
 use config::{Document, Documents, KubernetesEndpoint, Role};
 use provision::Cluster;
 
-use super::fit::{Fit, LEAST_PLANE, LEAST_WORKER, WORKERS_JOIN};
+use super::fit::{Fit, LEAST_PLANE, LEAST_WORKER};
 use super::kubectl::Kubectl;
 use crate::exit::usage;
 
@@ -78,10 +78,6 @@ pub(super) fn check_images(images: bool) -> Result<()> {
 pub(super) fn check(fit: &Fit, disk: bool) -> Result<()> {
     if fit.planes > 1 && !PLANES_JOIN {
         let text = "a second control plane cannot join a Kubernetes cluster yet; leave --control-planes out";
-        return Err(usage(text));
-    }
-    if fit.workers > 0 && !WORKERS_JOIN {
-        let text = "workers cannot join a Kubernetes cluster yet; leave --workers out";
         return Err(usage(text));
     }
     if !disk {
@@ -187,7 +183,7 @@ mod tests {
             memory: 8192,
         };
         let check = |line: &str, disk: bool| {
-            let fit = Fit::kubernetes(of(line).asked, room, Accel::Kvm, WORKERS_JOIN);
+            let fit = Fit::kubernetes(of(line).asked, room, Accel::Kvm);
             super::check(&fit, disk).map_err(|it| it.to_string())
         };
         assert_eq!(check("", true), Ok(()));
@@ -200,7 +196,7 @@ mod tests {
             let refused = check(line, disk).expect_err(why);
             assert!(refused.contains(why), "{refused}");
         }
-        assert_eq!(check("--workers 1", true).is_ok(), WORKERS_JOIN);
+        assert_eq!(check("--workers 3", true), Ok(()));
         assert!(check_images(true).is_ok());
         let refused = check_images(false).expect_err("no image").to_string();
         assert!(refused.contains("--no-kubernetes"), "{refused}");

@@ -8,7 +8,7 @@ use provision::spec::{Boot, Bus, ClusterSpec, Disk, SYSTEM, VmSpec};
 use provision::{Accel, Name, Room};
 
 use super::create::{Create, Medium};
-use super::fit::{Fit, WORKERS_JOIN};
+use super::fit::Fit;
 use super::kubernetes;
 
 /// What was asked for, on this computer.
@@ -28,7 +28,7 @@ impl<'a> Plan<'a> {
     pub(super) fn new(create: &'a Create, room: Room, accel: Accel) -> Result<Self> {
         let kubernetes = create.kubernetes.wanted(!create.no_config)?;
         let fit = if kubernetes {
-            let fit = Fit::kubernetes(create.asked, room, accel, WORKERS_JOIN);
+            let fit = Fit::kubernetes(create.asked, room, accel);
             kubernetes::check(&fit, create.disk().bytes().is_some())?;
             if !create.kubernetes.no_bootstrap {
                 create.kubernetes.kubectl.check(&create.name)?;
@@ -207,10 +207,7 @@ mod tests {
             image.display()
         );
         let create = create(&line);
-        let mut plan = plan(&create);
-        plan.fit.workers = 1;
-        plan.roles = roles(&create.name, &plan.fit).expect("names");
-        let spec = plan.spec().expect("a spec");
+        let spec = plan(&create).spec().expect("a spec");
         let told: Vec<_> = spec
             .vms
             .iter()

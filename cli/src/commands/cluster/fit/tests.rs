@@ -23,7 +23,7 @@ const fn room(processors: u32, memory: u32) -> Room {
 type Told = ((u32, u32), (u32, u32), u8);
 
 fn fit(options: &str, room: Room, accel: Accel) -> Told {
-    let fit = Fit::kubernetes(asked(options), room, accel, true);
+    let fit = Fit::kubernetes(asked(options), room, accel);
     let told = |machine: Machine| (machine.cpus, machine.memory);
     (told(fit.plane), told(fit.worker), fit.workers)
 }
@@ -37,8 +37,6 @@ fn a_worker_comes_where_there_is_room() {
     }
     let larger = fit("--memory 4096", room(8, 8192), Accel::Kvm);
     assert_eq!(larger.2, 0, "two of 4096 MiB leave this computer nothing");
-    let alone = Fit::kubernetes(asked(""), room(8, 16_000), Accel::Kvm, false);
-    assert_eq!(alone.workers, 0, "they cannot join");
 }
 
 #[test]
@@ -96,13 +94,22 @@ fn the_bare_system_takes_what_it_always_took() {
 fn it_says_what_was_chosen_and_why() {
     let why = |options: &str, room: Room| {
         let asked = asked(options);
-        Fit::kubernetes(asked, room, Accel::Kvm, true).why(asked, room)
+        Fit::kubernetes(asked, room, Accel::Kvm).why(asked, room)
     };
     assert_eq!(
         why("", room(8, 16_000)),
         "this computer has 8 processors and 16000 MiB of free memory: 1 control plane with 4 processors and 3840 MiB, \
          1 worker with 4 processors and 3840 MiB"
     );
+    let alone = why("", room(2, 3000));
+    assert!(
+        alone.ends_with(
+            "2048 MiB; a worker does not fit beside it, --workers 1 makes one all the same"
+        ),
+        "{alone}"
+    );
+    let asked = why("--workers 0", room(2, 3000));
+    assert!(asked.ends_with("2048 MiB"), "{asked}");
     assert_eq!(
         why("--workers 3", room(1, 4000)),
         "this computer has 1 processor and 4000 MiB of free memory: 1 control plane with 2 processors and 2048 MiB, \
@@ -113,7 +120,7 @@ fn it_says_what_was_chosen_and_why() {
 #[test]
 fn what_is_crowded_takes_longer() {
     let patience = |options: &str, room: Room, accel| {
-        let fit = Fit::kubernetes(asked(options), room, accel, true);
+        let fit = Fit::kubernetes(asked(options), room, accel);
         fit.patience(accel, room).scale(Duration::from_secs(1))
     };
     let roomy = patience("", room(8, 16_000), Accel::Kvm);
