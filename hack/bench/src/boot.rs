@@ -123,13 +123,13 @@ fn ours() -> Result<Ours> {
 }
 
 /// Listens to a machine's console from a thread of its own, which ends with the machine.
-struct Ear {
+pub(crate) struct Ear {
     lines: Receiver<Heard>,
 }
 
 impl Ear {
     /// Counts from a moment before the machine was started.
-    fn new(node: &Node<'_>, since: Instant) -> Result<Self> {
+    pub(crate) fn new(node: &Node<'_>, since: Instant) -> Result<Self> {
         let socket = node.cluster.console_input(&node.name);
         let console = UnixStream::connect(&socket).context("listening to a console")?;
         let (sender, lines) = mpsc::channel();
@@ -144,7 +144,7 @@ impl Ear {
     }
 
     /// Listens until the lines tell what is asked of them.
-    fn listen_until<T>(
+    pub(crate) fn listen_until<T>(
         &self,
         deadline: Deadline,
         asked: impl Fn(&[Heard]) -> Option<T>,

@@ -6,6 +6,7 @@
 //!   memory   --> a machine with the VM suite's agent in it
 //!   config   --> a machine that is given configs over one connection
 //!   boot     --> machines with our initramfs and with a bare one, in turns
+//!   kubernetes --> a control plane that starts again, and a worker; only when it is asked for
 //! ```
 //!
 //! Owns the names of the rows, which `docs/benchmarks.md` explains and which never change their meaning. Being over a
@@ -16,6 +17,7 @@ mod call;
 mod caller;
 mod clock;
 mod config;
+mod kubernetes;
 mod memory;
 mod packages;
 mod row;
@@ -33,9 +35,9 @@ struct Cli {
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
-    /// Measure only this part; may be given several times
-    #[arg(long, value_enum)]
-    part: Vec<Part>,
+    /// Measure only these parts [default: all but kubernetes]
+    #[arg(value_enum)]
+    parts: Vec<Part>,
 }
 
 /// What is measured together.
@@ -51,17 +53,28 @@ enum Part {
     Config,
     /// From PID 1 to an answer
     Boot,
+    /// A node of Kubernetes: its start, and what it takes
+    Kubernetes,
 }
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
     let mut rows = Vec::new();
     for part in Part::value_variants() {
-        if cli.part.is_empty() || cli.part.contains(part) {
+        if wanted(&cli.parts, *part) {
             rows.extend(measure(*part)?);
         }
     }
     row::print(&rows, cli.json)
+}
+
+/// Whether a part is measured when these were named.
+fn wanted(named: &[Part], part: Part) -> bool {
+    if named.is_empty() {
+        // It takes longer than all others together, and a bundle.
+        return part != Part::Kubernetes;
+    }
+    named.contains(&part)
 }
 
 fn measure(part: Part) -> Result<Vec<Row>> {
@@ -71,5 +84,18 @@ fn measure(part: Part) -> Result<Vec<Row>> {
         Part::Memory => memory::measure(),
         Part::Config => config::measure(),
         Part::Boot => boot::measure(),
+        Part::Kubernetes => kubernetes::measure(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kubernetes_is_measured_only_when_it_is_asked_for() {
+        assert!(wanted(&[], Part::Boot) && !wanted(&[], Part::Kubernetes));
+        assert!(wanted(&[Part::Kubernetes], Part::Kubernetes));
+        assert!(!wanted(&[Part::Kubernetes], Part::Boot));
     }
 }

@@ -34,6 +34,8 @@ pub(crate) enum Unit {
     Seconds,
     #[serde(rename = "ratio")]
     Ratio,
+    #[serde(rename = "%")]
+    Percent,
 }
 
 impl Unit {
@@ -44,6 +46,7 @@ impl Unit {
             Self::Packages => "packages",
             Self::Seconds => "s",
             Self::Ratio => "ratio",
+            Self::Percent => "%",
         }
     }
 }

@@ -77,6 +77,9 @@ enum Command {
     },
     /// Measure sizes, memory and times against the budgets
     Bench {
+        /// Only these parts: size, packages, memory, config, boot, kubernetes [default: all but kubernetes]
+        #[arg(value_name = "PART")]
+        parts: Vec<String>,
         /// Print one JSON object instead of a table
         #[arg(long)]
         json: bool,
@@ -112,7 +115,7 @@ fn dispatch(command: Command) -> Result<()> {
         }
         Command::Bundle { only } => artifacts::bundle(&only).map(drop),
         Command::E2e { filter } => suite::e2e(filter.as_deref()),
-        Command::Bench { json } => suite::bench(json),
+        Command::Bench { parts, json } => suite::bench(&parts, json),
         Command::Gen => suite::generate(),
     }
 }

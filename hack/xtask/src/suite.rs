@@ -139,13 +139,18 @@ pub(crate) fn check() -> Result<()> {
     run(program(host::cargo_deny()?).args(["--offline", "check", "bans", "licenses", "sources"]))
 }
 
-/// Measures against the budgets.
-pub(crate) fn bench(json: bool) -> Result<()> {
+/// Measures against the budgets: these parts, or those that need no Kubernetes.
+pub(crate) fn bench(parts: &[String], json: bool) -> Result<()> {
     host::prepare_tests()?;
-    let places = places()?;
+    let mut places = places()?;
+    if parts.iter().any(|it| it == "kubernetes") {
+        places.push(("GARBOARD_KUBECTL", artifacts::kubectl()?));
+        places.push(("GARBOARD_KUBERNETES_BUNDLE", artifacts::whole_bundle()?));
+    }
     let mut command = cargo();
     command
         .args(["run", "--quiet", "--package", "garboard-bench", "--"])
+        .args(parts)
         .envs(places);
     run(command.args(json.then_some("--json")))
 }
