@@ -40,6 +40,14 @@ impl Kubectl {
         ))?;
         let written = written.fine()?;
         ensure!(written.contains(cluster), "{written}");
+        Self::with(lab, config, patience)
+    }
+
+    /// With a kubeconfig that is there.
+    ///
+    /// # Errors
+    /// Nobody said where kubectl is.
+    pub fn with(lab: &Lab, config: PathBuf, patience: Duration) -> Result<Self> {
         Ok(Self {
             program: places::kubectl()?,
             home: lab.home().to_owned(),
