@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use e2e::kubectl::{Kubectl, is_ready, is_rolled_out, text};
+use e2e::web::Web;
 use e2e::{Lab, places};
 use provision::Deadline;
 use serde_json::Value;
@@ -51,6 +52,7 @@ fn one_node_becomes_ready_and_is_again_after_a_reboot() -> Result<()> {
     what_kubectl_says_is_true(&kubectl)?;
     what_the_node_says_is_true(&lab)?;
     a_pod_answers_through_a_service(&kubectl)?;
+    pods_and_others_reach_each_other(&lab, &kubectl)?;
 
     kubectl.run("delete clusterrole garboard:coredns")?;
     lab.osctl("reboot --wait")?.fine()?;
@@ -112,6 +114,26 @@ fn a_pod_answers_through_a_service(kubectl: &Kubectl) -> Result<()> {
     let address = text(&service, "/spec/clusterIP");
     kubectl.prints(&format!("{ask} lookup {name}."), |it| it.trim() == address)?;
     kubectl.run("logs asker").map(drop)
+}
+
+/// Out of the cluster in the name of the node, which alone is known there; into it by a port of the node.
+fn pods_and_others_reach_each_other(lab: &Lab, kubectl: &Kubectl) -> Result<()> {
+    let masquerade = "get masquerade -o json";
+    lab.osctl_until(masquerade, |it| it.contains("\"applied\": true"))?;
+    let web = Web::new()?;
+    web.publish("/outside", "the world outside");
+    let ask = |from: &str, url: &str| format!("exec {from} -- /usr/bin/probe get {url}");
+    let line = ask("asker", &web.url("/outside"));
+    kubectl.prints(&line, |it| it.contains("the world outside"))?;
+    let asker = kubectl.json("get pod asker")?;
+    let node = text(&asker, "/status/hostIP");
+    let line = ask("deployment/echo", &format!("http://{node}:8090/"));
+    kubectl.prints(&line, |it| it.contains("\"host\":\"asker\""))?;
+    let bridged = "get sysctls net.bridge.bridge-nf-call-iptables -o json";
+    lab.osctl_until(bridged, |it| it.contains("\"state\": \"applied\""))?;
+    let routes = lab.osctl("get conditions pod-routes -o json")?.fine()?;
+    ensure!(routes.contains("\"met\": true"), "{routes}");
+    Ok(())
 }
 
 /// What somebody changed or deleted does not come back, not even after a reboot.
