@@ -12,6 +12,7 @@
 pub mod address;
 pub(crate) mod convert;
 pub mod dhcp4;
+pub(crate) mod fetch;
 pub(crate) mod file;
 pub mod hostname;
 mod layers;

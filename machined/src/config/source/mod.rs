@@ -10,7 +10,6 @@
 //! choose who owns the node. Maintenance mode is open meanwhile.
 
 mod argument;
-mod fetch;
 mod follow;
 mod seed;
 
@@ -28,6 +27,7 @@ use rustls::ClientConfig;
 use store::{Snapshot, Spec as _};
 
 use self::argument::Variables;
+use crate::network::fetch;
 use crate::network::lookup::Resolvers;
 
 /// Where an image holds a config.
@@ -93,7 +93,7 @@ impl Sources {
             embedded: EMBEDDED.into(),
             argument: argument.map(read),
             mount_point: run.join("seed"),
-            tls: fetch::public_authorities()
+            tls: fetch::authorities([])
                 .inspect_err(|error| tracing::error!("preparing TLS: {}", cosi::report(error)))
                 .ok(),
         }
@@ -137,7 +137,8 @@ impl Sources {
                 Err(error) => return Finding::Broken(cosi::report(&error)),
                 Ok(url) => {
                     let resolvers = Resolvers::of(snapshot);
-                    let fetched = fetch::fetch(&url, &resolvers, self.tls.as_ref()).await;
+                    let fetched =
+                        fetch::fetch(&url, config::MAX_BYTES, &resolvers, self.tls.as_ref()).await;
                     fetched.map_err(|error| {
                         format!("fetching {}: {}", fetch::shown(&url), cosi::report(&error))
                     })

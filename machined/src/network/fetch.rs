@@ -1,4 +1,4 @@
-//! Fetches documents from a URL, once.
+//! Fetches what is behind a URL, once. It uses no proxy.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,6 +13,8 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -23,7 +25,7 @@ use crate::network::lookup::{LookupError, Resolvers, lookup};
 
 /// How long one address has to take the connection; the kernel itself would try for two minutes.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long all of it may take: a megabyte over a slow line.
+/// How long all of it may take: a few megabytes over a slow line.
 const ALL: Duration = Duration::from_secs(120);
 /// How often a server may send us on: as often as curl's users set it, and enough for a name, TLS and a folder.
 const REDIRECTS: usize = 5;
@@ -31,7 +33,7 @@ const REDIRECTS: usize = 5;
 /// Why nothing was fetched.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub(super) enum FetchError {
+pub(crate) enum FetchError {
     #[error("finding its server")]
     Lookup(#[source] LookupError),
     #[error("connecting to {address}")]
@@ -52,8 +54,8 @@ pub(super) enum FetchError {
     Redirect(String),
     #[error("the server sent it on more than {REDIRECTS} times")]
     Redirects,
-    #[error("it is longer than the {} bytes of a config", config::MAX_BYTES)]
-    Large,
+    #[error("it is longer than {0} bytes")]
+    Large(usize),
     #[error("reading it: {0}")]
     Body(String),
     #[error("it took longer than {} s", ALL.as_secs())]
@@ -62,9 +64,16 @@ pub(super) enum FetchError {
     Url,
 }
 
-/// What proves a server over TLS: the authorities that browsers believe.
-pub(super) fn public_authorities() -> Result<Arc<ClientConfig>, rustls::Error> {
-    let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+/// What proves a server over TLS: the authorities that browsers believe, and those of these PEM texts. A text that is none adds
+/// nobody.
+pub(crate) fn authorities<'a>(
+    own: impl IntoIterator<Item = &'a str>,
+) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    for text in own {
+        let certificates = CertificateDer::pem_slice_iter(text.as_bytes());
+        roots.add_parsable_certificates(certificates.flatten());
+    }
     let config = ClientConfig::builder_with_provider(pki::tls::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(roots)
@@ -73,7 +82,7 @@ pub(super) fn public_authorities() -> Result<Arc<ClientConfig>, rustls::Error> {
 }
 
 /// A URL as it may be told to anybody: what stands before the host or behind the path may be a secret.
-pub(super) fn shown(url: &Uri) -> String {
+pub(crate) fn shown(url: &Uri) -> String {
     let scheme = url.scheme_str().unwrap_or("http");
     let host = url.host().unwrap_or_default();
     let port = url.port().map_or_else(String::new, |it| format!(":{it}"));
@@ -86,16 +95,17 @@ enum Step {
     Elsewhere(Uri),
 }
 
-/// The bytes behind a URL, as many as a config may have.
-pub(super) async fn fetch(
+/// The bytes behind a URL, `most` at most.
+pub(crate) async fn fetch(
     url: &Uri,
+    most: usize,
     resolvers: &Resolvers,
     tls: Option<&Arc<ClientConfig>>,
 ) -> Result<Vec<u8>, FetchError> {
     let follow = async {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS {
-            match step(&url, resolvers, tls).await? {
+            match step(&url, most, resolvers, tls).await? {
                 Step::Done(bytes) => return Ok(bytes),
                 Step::Elsewhere(next) => url = next,
             }
@@ -107,6 +117,7 @@ pub(super) async fn fetch(
 
 async fn step(
     url: &Uri,
+    most: usize,
     resolvers: &Resolvers,
     tls: Option<&Arc<ClientConfig>>,
 ) -> Result<Step, FetchError> {
@@ -116,12 +127,12 @@ async fn step(
     let port = url.port_u16().unwrap_or(if secure { 443 } else { 80 });
     let stream = connect(host, port, resolvers).await?;
     if !secure {
-        return exchange(url, stream).await;
+        return exchange(url, most, stream).await;
     }
     let tls = Arc::clone(tls.ok_or(FetchError::NoTls)?);
     let name = pki::tls::server_name(host).map_err(|_| FetchError::Url)?;
     let stream = TlsConnector::from(tls).connect(name, stream).await;
-    exchange(url, stream.map_err(FetchError::Tls)?).await
+    exchange(url, most, stream.map_err(FetchError::Tls)?).await
 }
 
 /// The first address of the host that takes the connection.
@@ -140,7 +151,7 @@ async fn connect(host: &str, port: u16, resolvers: &Resolvers) -> Result<TcpStre
     Err(failure)
 }
 
-async fn exchange<S>(url: &Uri, stream: S) -> Result<Step, FetchError>
+async fn exchange<S>(url: &Uri, most: usize, stream: S) -> Result<Step, FetchError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -169,7 +180,7 @@ where
         if status != StatusCode::OK {
             return Err(FetchError::Status(status));
         }
-        body(response.into_body()).await.map(Step::Done)
+        body(response.into_body(), most).await.map(Step::Done)
     };
     // The connection may be over before the last of the body is taken out of it; its faults are those of the answer.
     let carried = async {
@@ -182,10 +193,10 @@ where
     }
 }
 
-async fn body(body: Incoming) -> Result<Vec<u8>, FetchError> {
-    match Limited::new(body, config::MAX_BYTES).collect().await {
+async fn body(body: Incoming, most: usize) -> Result<Vec<u8>, FetchError> {
+    match Limited::new(body, most).collect().await {
         Ok(whole) => Ok(whole.to_bytes().into()),
-        Err(error) if error.is::<LengthLimitError>() => Err(FetchError::Large),
+        Err(error) if error.is::<LengthLimitError>() => Err(FetchError::Large(most)),
         Err(error) => Err(FetchError::Body(error.to_string())),
     }
 }

@@ -3,12 +3,15 @@
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
-use pki::{Authority, Names, Role, SERVING_LIFETIME};
+use pki::{Authority, Names, SERVING_LIFETIME};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+
+/// More than any page here has.
+const MOST: usize = 64 * 1024;
 
 async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -59,7 +62,7 @@ async fn fetched(
     let known = Resolvers::default();
     tokio::select! {
         () = serve => unreachable!("it has no end"),
-        fetched = fetch(&url, &known, None) => fetched,
+        fetched = fetch(&url, MOST, &known, None) => fetched,
     }
 }
 
@@ -78,9 +81,9 @@ async fn a_page_is_fetched_over_other_pages_and_in_pieces() {
 }
 
 #[tokio::test]
-async fn what_is_no_config_says_why() {
+async fn what_cannot_be_fetched_says_why() {
     let (listener, address) = listener().await;
-    let large = config::MAX_BYTES + 1;
+    let large = MOST + 1;
     let respond = |path: &str| match path {
         "/gone" => b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec(),
         "/round" => sent_on("/round"),
@@ -124,13 +127,11 @@ async fn a_server_over_tls_proves_itself() {
         format!("https://{address}/").parse().unwrap(),
         Resolvers::default(),
     );
-    let trust = pki::Trust::from_pem(authority.identity().certificate_pem()).unwrap();
-    let client = authority.issue_client("a", Role::Reader.into(), SERVING_LIFETIME, now);
-    let believes = pki::tls::client(&trust, &client.unwrap()).unwrap();
-    let strangers = public_authorities().unwrap();
+    let believes = authorities(["nonsense", authority.identity().certificate_pem()]).unwrap();
+    let strangers = authorities([]).unwrap();
     let both = async {
-        let good = fetch(&url, &known, Some(&believes)).await;
-        (good, fetch(&url, &known, Some(&strangers)).await)
+        let good = fetch(&url, MOST, &known, Some(&believes)).await;
+        (good, fetch(&url, MOST, &known, Some(&strangers)).await)
     };
     let (good, bad) = tokio::select! {
         () = serve => unreachable!("it has no end"),
