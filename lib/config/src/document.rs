@@ -9,8 +9,9 @@ use std::sync::Arc;
 use crate::kinds::{
     ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config, EnvironmentConfig,
     HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig, KubernetesConfig,
-    KubernetesTrustConfig, LinkConfig, LogDestinationConfig, MachineConfig, ResolverConfig,
-    StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TrustedRootsConfig,
+    KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig, LogDestinationConfig,
+    MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig,
+    TrustedRootsConfig,
 };
 use crate::node::{Node, Value};
 use crate::problem::{Place, Position, Problems, Source, Sources};
@@ -184,6 +185,7 @@ documents! {
     KubernetesTrust(KubernetesTrustConfig),
     Join(JoinConfig),
     Kubelet(KubeletConfig),
+    KubernetesManifest(KubernetesManifestConfig),
 }
 
 /// A document and where it stood.

@@ -4,8 +4,9 @@ use crate::document::{Document, Documents};
 use crate::kinds::{
     ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config, EnvironmentConfig,
     HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig, KubernetesConfig,
-    KubernetesTrustConfig, LinkConfig, LogDestinationConfig, MachineConfig, ResolverConfig,
-    StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TrustedRootsConfig,
+    KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig, LogDestinationConfig,
+    MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig,
+    TrustedRootsConfig,
 };
 
 /// What of a document is of this kind.
@@ -71,4 +72,5 @@ many! {
     static_hosts: StaticHost(StaticHostConfig),
     sysctls: Sysctl(SysctlConfig),
     kernel_modules: KernelModule(KernelModuleConfig),
+    kubernetes_manifests: KubernetesManifest(KubernetesManifestConfig),
 }

@@ -135,9 +135,45 @@ fn excerpt(text: &str, position: Position) -> Option<String> {
         && line.len() <= 160
         && !line.chars().any(|it| it.is_control() && it != '\t')
         && !looks_secret(line)
-        && !is_inside_pem(text, above);
+        && !is_inside_pem(text, above)
+        && !is_of_secret_kind(text, above);
     // One column each, so the caret stays where it belongs.
     printable.then(|| line.replace('\t', " "))
+}
+
+/// Documents that may hold secrets of any shape: kinds of ours, and the one of Kubernetes, which a text that is indented wrongly may
+/// become a document of.
+const SECRET_KINDS: [&str; 2] = ["KubernetesManifest", "kind: Secret"];
+
+/// Lines of such documents that hold none.
+const OPEN_KEYS: [&str; 6] = [
+    "apiVersion:",
+    "kind:",
+    "name:",
+    "url:",
+    "sha256:",
+    "inline: |",
+];
+
+/// Whether the line after so many may be a secret by the document that it is in. Where a document ends is not looked for in the parser's
+/// way: it may not have come so far.
+fn is_of_secret_kind(text: &str, above: usize) -> bool {
+    let mut named = false;
+    let mut line = "";
+    for (index, it) in text.lines().enumerate() {
+        if it.starts_with("---") {
+            if index > above {
+                break;
+            }
+            named = false;
+        }
+        named |= SECRET_KINDS.iter().any(|kind| it.contains(kind));
+        if index == above {
+            line = it;
+        }
+    }
+    let mut open = OPEN_KEYS.iter();
+    named && !open.any(|it| line.starts_with(it) && (it.ends_with(':') || line.trim_end() == *it))
 }
 
 /// The most lines of a PEM block that are looked through for its ends: the largest keys in use have two hundred.
@@ -251,5 +287,13 @@ mod tests {
         assert_eq!(at(2).as_deref(), Some("  -----BEGIN PRIVATE KEY-----"));
         assert_eq!(at(3), None);
         assert_eq!(at(5).as_deref(), Some("b: c"));
+    }
+
+    #[test]
+    fn nothing_of_a_manifest_is_shown_but_its_head() {
+        let text = "name: eth0\n--- # next\nkind: KubernetesManifest\nname: a\ninline: |\npassword: hunter2\n---\nkind: Secret\ndata: {}\n---\nkind: Link\n";
+        let at = |line| Problem::at("f", text, Position { line, column: 1 }, "m").excerpt;
+        let shown: Vec<_> = (1..12).filter(|line| at(*line).is_some()).collect();
+        assert_eq!(shown, [1, 3, 4, 5, 8, 10, 11]);
     }
 }

@@ -51,6 +51,8 @@ struct Frame {
 struct Builder {
     /// The number of the text.
     text: usize,
+    /// Whether messages repeat nothing of the text.
+    secret: bool,
     frames: Vec<Frame>,
     anchors: BTreeMap<usize, Arc<Node>>,
     documents: Vec<Tree>,
@@ -61,13 +63,26 @@ struct Builder {
 
 /// Reads all documents of `text`, the text of that number; empty documents are left out.
 pub(crate) fn read(text: &str, number: usize) -> Result<Vec<Tree>, TreeError> {
-    let mut options = Options::default();
-    options.emit_comments = false;
-    options.emit_unresolved_aliases = true;
-    let mut builder = Builder {
+    let builder = Builder {
         text: number,
         ..Builder::default()
     };
+    build(text, builder)
+}
+
+/// The same of a text that secrets may be in: no message repeats anything of it.
+pub(crate) fn read_secret(text: &str) -> Result<Vec<Tree>, TreeError> {
+    let builder = Builder {
+        secret: true,
+        ..Builder::default()
+    };
+    build(text, builder)
+}
+
+fn build(text: &str, mut builder: Builder) -> Result<Vec<Tree>, TreeError> {
+    let mut options = Options::default();
+    options.emit_comments = false;
+    options.emit_unresolved_aliases = true;
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) =
             event.map_err(|error| refused(text, position(error.marker()), error.kind()))?;
@@ -154,7 +169,7 @@ impl Builder {
             Event::UnresolvedAlias(name) => refuse(
                 at,
                 // A `*` before a key makes a name of it.
-                match looks_secret(&name) {
+                match self.secret || looks_secret(&name) {
                     true => "no anchor has this name".to_owned(),
                     false => format!("no anchor is named `{name}`"),
                 },
@@ -237,7 +252,7 @@ impl Builder {
             }
             Some(Open::Map { entries, keys, key }) => match key.take() {
                 None => {
-                    *key = Some((new_key(&node, at, keys)?, at));
+                    *key = Some((new_key(&node, at, keys, self.secret)?, at));
                     Ok(())
                 }
                 Some((key, position)) => {
@@ -258,7 +273,12 @@ impl Builder {
 }
 
 /// The text of a key that was not there before.
-fn new_key(node: &Node, at: Position, keys: &mut BTreeSet<String>) -> Result<String, TreeError> {
+fn new_key(
+    node: &Node,
+    at: Position,
+    keys: &mut BTreeSet<String>,
+    secret: bool,
+) -> Result<String, TreeError> {
     let Value::Scalar { text, plain } = &node.value else {
         return fail(at, "a key must be text");
     };
@@ -267,7 +287,10 @@ fn new_key(node: &Node, at: Position, keys: &mut BTreeSet<String>) -> Result<Str
         return refuse(at, "merge keys (`<<`) are not supported", help);
     }
     if !keys.insert(text.clone()) {
-        let message = format!("duplicate key `{}`", text.escape_debug());
+        let message = match secret {
+            true => "a key stands twice in a map".to_owned(),
+            false => format!("duplicate key `{}`", text.escape_debug()),
+        };
         let help = match text.as_str() {
             // The usual mistake of who joins two files.
             "apiVersion" | "kind" => "a line with `---` comes before every further document",

@@ -54,6 +54,7 @@ impl Documents {
                 Document::KubernetesTrust(it) => self.check_kubernetes_trust(it),
                 Document::Join(it) => self.check_join(it),
                 Document::Kubelet(it) => self.check_kubelet(it),
+                Document::KubernetesManifest(it) => self.check_kubernetes_manifest(it),
                 Document::ClusterIdentity(_)
                 | Document::Hostname(_)
                 | Document::Dhcp4(_)

@@ -33,11 +33,14 @@ proptest! {
         let plane = documents.kubernetes_trust().and_then(|it| it.control_plane.as_ref());
         let pairs = plane.into_iter().flat_map(|it| [&it.issuer, &it.aggregator, &it.etcd]);
         let keys = api.chain(pairs).map(|it| &it.key);
+        let manifests = documents.kubernetes_manifests().filter_map(|it| it.inline.as_ref());
+        let objects = manifests.flat_map(|it| it.objects());
         let keys: Vec<String> = keys
             .chain(plane.map(|it| &it.service_account_key))
             .map(|it| it.as_pem().lines().nth(1).unwrap().to_owned())
             .chain(plane.map(|it| it.encryption_key.as_base64().to_owned()))
             .chain(documents.join().map(|it| it.token.as_base64().to_owned()))
+            .chain(objects.map(|it| it["data"]["a"].to_string()))
             .collect();
         let redacted = documents.redacted();
         let text = redacted.to_yaml().unwrap();

@@ -18,6 +18,9 @@ const OTHER: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY----
 /// Of 32 bytes in base64.
 const OTHER_BYTES: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
+/// Of Kubernetes.
+const OTHER_OBJECT: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n";
+
 /// Documents as values, and back: JSON is YAML.
 fn values(documents: &Documents) -> Vec<Value> {
     let options = serde_yaml::options! { strict_booleans: true };
@@ -59,9 +62,10 @@ fn exchanged(documents: &Documents) -> (Vec<String>, Documents) {
     for value in &mut values {
         let shape = shape(value);
         each_secret(value, &shape, &mut |text| {
-            let other = match text.starts_with("-----") {
-                true => OTHER,
-                false => OTHER_BYTES,
+            let other = match &**text {
+                it if it.starts_with("-----") => OTHER,
+                it if it.starts_with("apiVersion") => OTHER_OBJECT,
+                _ => OTHER_BYTES,
             };
             secrets.push(std::mem::replace(text, other.to_owned()));
         });

@@ -11,6 +11,7 @@ mod kernel_module;
 mod kernel_value;
 mod kubelet;
 mod kubernetes;
+mod kubernetes_manifest;
 mod kubernetes_trust;
 mod link;
 mod log_destination;
@@ -35,6 +36,7 @@ pub use kernel_module::{KernelModuleConfig, ModuleName, ModuleNameError, Paramet
 pub use kernel_value::{KernelValue, KernelValueError};
 pub use kubelet::{KubeletConfig, PodCount, PodCountError, ReservedConfig};
 pub use kubernetes::{ImageSource, KubernetesConfig, PodNetwork};
+pub use kubernetes_manifest::KubernetesManifestConfig;
 pub use kubernetes_trust::{ControlPlaneTrust, KubernetesTrustConfig};
 pub use link::{DEFAULT_ROUTE_METRIC, LinkConfig, RouteConfig, RouteError};
 pub use log_destination::{

@@ -8,6 +8,7 @@ mod document_name;
 mod host;
 mod hostname;
 mod kubernetes_endpoint;
+mod kubernetes_objects;
 mod kubernetes_version;
 mod label;
 mod link_name;
@@ -18,9 +19,11 @@ mod pem;
 mod private_key;
 mod proxy_url;
 mod quantity;
+mod sha256;
 mod shared_key;
 mod taint;
 mod time_server;
+mod web_url;
 
 pub use certificate::Certificate;
 pub use cidr::{Cidr, CidrError, Network, NetworkError};
@@ -29,6 +32,7 @@ pub use document_name::{DocumentName, DocumentNameError};
 pub use host::Host;
 pub use hostname::{Hostname, HostnameError};
 pub use kubernetes_endpoint::{KubernetesEndpoint, KubernetesEndpointError};
+pub use kubernetes_objects::{KubernetesObjects, KubernetesObjectsError, ObjectPlace};
 pub use kubernetes_version::{KubernetesVersion, KubernetesVersionError};
 pub use label::{LabelError, LabelKey, LabelValue, NodeLabelKey};
 pub use link_name::{LinkName, LinkNameError};
@@ -39,9 +43,11 @@ pub use pem::PemError;
 pub use private_key::PrivateKey;
 pub use proxy_url::{ProxyUrl, ProxyUrlError};
 pub use quantity::{Bytes, Cpu, QuantityError};
+pub use sha256::{Sha256, Sha256Error};
 pub use shared_key::{SharedKey, SharedKeyError};
 pub use taint::{Taint, TaintEffect, TaintError};
 pub use time_server::TimeServer;
+pub use web_url::{WebUrl, WebUrlError};
 
 /// Reading and writing as text for a type that has `FromStr` and `Display`.
 macro_rules! as_text {

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::Fault;
 use crate::document::Documents;
 use crate::kinds::{
-    JoinConfig, KubeletConfig, KubernetesConfig, KubernetesTrustConfig, LinkConfig, PodNetwork,
-    Role,
+    JoinConfig, KubeletConfig, KubernetesConfig, KubernetesManifestConfig, KubernetesTrustConfig,
+    LinkConfig, PodNetwork, Role,
 };
 use crate::types::{Host, Network};
 
@@ -99,6 +99,44 @@ impl Documents {
         let message = format!("a node has IPv4 addresses for {MOST_PODS} pods, not for {count}");
         let help = "lower it, or leave IPv4 or the network of pods to somebody else";
         vec![Fault::new(&["maxPods"], message, help)]
+    }
+
+    pub(super) fn check_kubernetes_manifest(&self, it: &KubernetesManifestConfig) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        match (&it.inline, &it.url) {
+            (Some(_), Some(_)) => faults.push(Fault::new(
+                &["url"],
+                "KubernetesManifest has `inline` and `url`, of which it takes one",
+                "remove one of the two, or make another document of it",
+            )),
+            (None, None) => faults.push(Fault::new(
+                &[],
+                "KubernetesManifest needs its objects",
+                "write them below `inline: |`, or say where they are fetched as `url`",
+            )),
+            (Some(_), None) if it.sha256.is_some() => faults.push(Fault::new(
+                &["sha256"],
+                "KubernetesManifest with `inline` has no `sha256`: nothing is fetched",
+                "remove `sha256`",
+            )),
+            _ => {}
+        }
+        if it.url.as_ref().is_some_and(|url| !url.is_https()) {
+            let message = "objects of a cluster are fetched over https alone";
+            let help = "whoever sits between could add any; write https://, and its authority as TrustedRoots if it is one of your own";
+            faults.push(Fault::new(&["url"], message, help));
+        }
+        if self.machine().map(|it| it.role) == Some(Role::Worker) {
+            let message = "KubernetesManifest does nothing on a worker: a control plane creates what is in it";
+            let help = "remove it here, and give it to every node of the control plane";
+            faults.push(Fault::new(&[], message, help));
+        } else if self.kubernetes().is_none() {
+            let message =
+                "KubernetesManifest needs a Kubernetes document with the cluster it is for";
+            let help = "add one, or remove this one";
+            faults.push(Fault::new(&[], message, help));
+        }
+        faults
     }
 
     /// Addresses of the node that pods or services would get.

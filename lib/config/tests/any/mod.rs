@@ -7,10 +7,10 @@ use config::{
     ApiTrustConfig, Bytes, Cidr, ClusterIdentityConfig, ConsoleConfig, ControlPlaneTrust, Cpu,
     Dhcp4Config, Document, Documents, EnvironmentConfig, Hostname, HostnameConfig, ImageSource,
     JoinConfig, KernelLevel, KernelModuleConfig, KernelValue, KeyPair, KubeletConfig,
-    KubernetesConfig, KubernetesEndpoint, KubernetesTrustConfig, LinkConfig, LogDestinationConfig,
-    LogFormat, LogSource, MachineConfig, Mtu, PodNetwork, ReservedConfig, ResolverConfig, Role,
-    RouteConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TimeServer,
-    TrustedRootsConfig,
+    KubernetesConfig, KubernetesEndpoint, KubernetesManifestConfig, KubernetesTrustConfig,
+    LinkConfig, LogDestinationConfig, LogFormat, LogSource, MachineConfig, Mtu, PodNetwork,
+    ReservedConfig, ResolverConfig, Role, RouteConfig, StaticHostConfig, SysctlConfig,
+    SystemDiskConfig, TimeConfig, TimeServer, TrustedRootsConfig,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -282,6 +282,28 @@ fn join() -> impl Strategy<Value = JoinConfig> {
     })
 }
 
+/// With a secret that the line tells by its length.
+fn kubernetes_manifest() -> impl Strategy<Value = KubernetesManifestConfig> {
+    let name = "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?".prop_map(|it| it.parse().unwrap());
+    let inline = ("it-[a-z]{1,9}", "[A-Za-z0-9+/]{24,60}").prop_map(|(name, secret)| {
+        let object = format!(
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {name}\ndata:\n  a: {secret}\n"
+        );
+        object.parse().unwrap()
+    });
+    let url = "https?://[a-z]{1,9}(:[1-9][0-9]{0,3})?(/[a-z0-9%?=]{0,9})?";
+    let url = url.prop_map(|it| it.parse().unwrap());
+    let sha256 = "[0-9a-f]{64}".prop_map(|it| it.parse().unwrap());
+    (name, of(inline), of(url), of(sha256)).prop_map(|(name, inline, url, sha256)| {
+        KubernetesManifestConfig {
+            name,
+            inline,
+            url,
+            sha256,
+        }
+    })
+}
+
 fn kubelet() -> impl Strategy<Value = KubeletConfig> {
     const NAME: &str = "[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,20}[a-zA-Z0-9])?";
     let key = || {
@@ -356,6 +378,7 @@ pub(crate) fn document() -> impl Strategy<Value = Document> {
         kubernetes_trust().prop_map(Document::from),
         join().prop_map(Document::from),
         kubelet().prop_map(Document::from),
+        kubernetes_manifest().prop_map(Document::from),
         (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {
             name,
             enabled,
