@@ -16,6 +16,7 @@ use crate::join::{self, Joined};
 use crate::kubernetes;
 use crate::kubernetes::balancer;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
+use crate::kubernetes::manifest::fetch::Fetch;
 use crate::network;
 use crate::network::time_server::config::Lookup;
 use crate::runtime::console::apply::ConsoleController;
@@ -56,6 +57,8 @@ pub struct Parts {
     pub bootstrap: Bootstrap,
     /// What says where the Kubernetes API is.
     pub balancer: balancer::apply::Apply,
+    /// What fetches manifests.
+    pub manifests: Fetch,
 }
 
 /// What changes this machine could not be prepared.
@@ -157,6 +160,7 @@ pub fn register(
         controllers,
         &parts.bootstrap,
         parts.balancer,
+        parts.manifests,
         joined,
         parts.lookup.clone(),
     )?;

@@ -29,6 +29,7 @@ use crate::kubernetes::balancer::{self, Balancer};
 use crate::kubernetes::component::Component;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::kubernetes::etcd::data;
+use crate::kubernetes::manifest::fetch::{Fetch, Way};
 use crate::metrics::{Calls, Metrics};
 use crate::mounted;
 use crate::network;
@@ -342,6 +343,7 @@ fn api(
         lookup,
         bootstrap,
         balancer: told,
+        manifests: Fetch::new(Way::of(store.clone())),
     };
     register(controllers, parts, host).map_err(StartError::Controllers)?;
     Ok(Api {

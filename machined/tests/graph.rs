@@ -11,6 +11,7 @@ use machined::controllers::{Effects, Parts, register};
 use machined::images::{self, Faults, Places};
 use machined::kubernetes::balancer;
 use machined::kubernetes::etcd::bootstrap::Bootstrap;
+use machined::kubernetes::manifest::fetch::{Fetch, Way};
 use machined::network::Host;
 use machined::network::time_server::config::Lookup;
 use machined::runtime::console::Consoles;
@@ -80,6 +81,7 @@ fn graph() -> String {
     let lookup = Lookup::of(store.clone());
     let parts = Parts {
         effects,
+        manifests: Fetch::new(Way::of(store.clone())),
         balancer: balancer::parts(lookup.clone(), folder.path().join("ca.crt")).0,
         lookup,
         console: ConsoleController::new(

@@ -35,6 +35,7 @@ pub fn register(
     controllers: &mut cosi::Runtime,
     bootstrap: &Bootstrap,
     balancer: balancer::apply::Apply,
+    fetch: manifest::fetch::Fetch,
     joined: Joined,
     lookup: Lookup,
 ) -> Result<(), cosi::RegisterError> {
@@ -52,6 +53,7 @@ pub fn register(
     ))?;
     controllers.register(etcd::member::Member::new(bootstrap.clone(), lookup))?;
     controllers.register(manifest::config::Config)?;
+    controllers.register(fetch)?;
     controllers.register(manifest::apply::Apply)?;
     controllers.register(node::role::Role)?;
     controllers.register(node::status::Status::new(

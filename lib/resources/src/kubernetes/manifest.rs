@@ -17,6 +17,9 @@ pub struct Manifest {
     /// Its objects in the order they are created in, each in JSON.
     #[field(1)]
     pub objects: Vec<String>,
+    /// Why its objects are not known (yet); empty when they are.
+    #[field(2)]
+    pub reason: String,
 }
 
 /// How far the cluster has a manifest.

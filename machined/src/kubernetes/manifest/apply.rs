@@ -123,7 +123,7 @@ impl Round {
 
     /// Creates what of a manifest was not created before.
     async fn manifest(&mut self, manifest: &Manifest) -> ManifestStatus {
-        let mut status = none_of(manifest, "");
+        let mut status = none_of(manifest, &manifest.reason);
         for text in &manifest.objects {
             match self.text(text).await {
                 Ok(()) => status.created += 1,
@@ -206,7 +206,8 @@ impl Controller for Apply {
         let mut again = LATER;
         for manifest in &manifests {
             let status = round.manifest(&manifest.spec).await;
-            if !status.reason.is_empty() {
+            // What nobody knows yet wakes this when somebody does.
+            if !status.reason.is_empty() && manifest.spec.reason.is_empty() {
                 again = SOON;
             }
             cx.put(manifest.id(), status);

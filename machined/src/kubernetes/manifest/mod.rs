@@ -7,6 +7,7 @@ mod access;
 pub mod apply;
 pub mod config;
 mod dns;
+pub mod fetch;
 mod kinds;
 mod object;
 mod once;
@@ -17,6 +18,11 @@ use serde_json::Value;
 
 /// The namespace of everything that is the cluster's own.
 const NAMESPACE: &str = "kube-system";
+
+/// The id of a manifest of the config. Those of the cluster's own never begin so.
+fn id(name: &::config::DocumentName) -> String {
+    format!("config-{name}")
+}
 
 /// What a cluster is given by every node of its control plane, by the names of the manifests. Pure.
 #[must_use]
