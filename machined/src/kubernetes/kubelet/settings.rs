@@ -12,6 +12,14 @@ const RUNTIME: &str = "unix:///run/containerd/containerd.sock";
 /// Where the kubelet answers whether it is well: on this node alone.
 pub const HEALTH: &str = "127.0.0.1:10248";
 
+/// Images that are pulled at a time.
+const PULLS: u32 = 3;
+
+/// How full the disk of images is, in percent, when those that no container uses are removed, and how full it is to be then: both
+/// below what pods are evicted at, which is what the kubelet would begin at itself.
+const FULL: u32 = 80;
+const EMPTIED: u32 = 70;
+
 /// What the kubelet reads at its start.
 ///
 /// Its certificates are renewed by machined, and looked for again by the kubelet itself.
@@ -52,6 +60,12 @@ pub fn config(cluster: &KubernetesSpec, node: &KubeletSpec) -> Value {
             "ephemeral-storage": node.reserved_disk.to_string(),
         },
         "logging": {"format": "json"},
+        // One large image holds up no other pod's; more than these share one line and one disk.
+        "serializeImagePulls": false,
+        "maxParallelImagePulls": PULLS,
+        // Room is made before the disk is so full (85 %) that pods have to go.
+        "imageGCHighThresholdPercent": FULL,
+        "imageGCLowThresholdPercent": EMPTIED,
         // What pods write before and after: kept as long as the node's own logs.
         "containerLogMaxSize": "10Mi",
         "containerLogMaxFiles": 3,
@@ -74,6 +88,18 @@ mod tests {
         let config = config(&cluster, &KubeletSpec::default());
         assert_eq!(config["clusterDNS"], json!(["10.96.0.10", "fd00:2::a"]));
         assert_eq!(config["clusterDomain"], "example.internal");
+    }
+
+    #[test]
+    fn room_is_made_before_pods_have_to_go() {
+        let config = config(&KubernetesSpec::default(), &KubeletSpec::default());
+        let percent = |key: &str| config[key].as_u64().unwrap();
+        // imagefs.available<15%, the kubelet's own.
+        assert!(percent("imageGCHighThresholdPercent") < 85);
+        assert!(percent("imageGCLowThresholdPercent") < percent("imageGCHighThresholdPercent"));
+        // The kubelet refuses the number of pulls without this.
+        assert_eq!(config["serializeImagePulls"], false);
+        assert!(config["maxParallelImagePulls"].as_u64().unwrap() > 1);
     }
 
     #[test]
