@@ -140,7 +140,8 @@ fn pods_and_others_reach_each_other(lab: &Lab, kubectl: &Kubectl) -> Result<()> 
 fn what_somebody_deleted_stays_away(lab: &Lab, kubectl: &Kubectl) -> Result<()> {
     let role = "get clusterrole garboard:coredns --ignore-not-found";
     kubectl.prints(role, str::is_empty)?;
-    lab.osctl_until("get manifeststatuses coredns -o json", |it| {
+    let deadline = Deadline::after(lab.patience(READY));
+    lab.osctl_within(deadline, "get manifeststatuses coredns -o json", |it| {
         it.contains("\"reason\": \"\"")
     })?;
     kubectl.prints(role, str::is_empty).map(drop)
