@@ -1,12 +1,14 @@
 //! Several nodes at once: every node gets its answer, and one that fails does not hide the others.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use serde::Serialize;
 use tonic::Status;
 use tonic::transport::Channel;
 
@@ -14,7 +16,7 @@ use crate::connect::{self, Target};
 use crate::context::{Context, ContextFile};
 use crate::exit::usage;
 use crate::explain::sentence;
-use crate::output;
+use crate::output::{self, Format};
 
 /// What every command that speaks to nodes needs.
 #[derive(Clone, Debug)]
@@ -265,6 +267,36 @@ impl<T> Answers<T> {
             }
         }
         after
+    }
+
+    /// Shows the answers, in a table as it says how, and reports the nodes that failed.
+    pub(crate) fn show(self, format: Format, table: impl Fn(&str, &T) -> Result<()>) -> Result<()>
+    where
+        T: Serialize,
+    {
+        if format == Format::Table {
+            for (node, answer) in &self.good {
+                table(node, answer)?;
+            }
+        } else {
+            output::values_per_node(format, &self.good)?;
+        }
+        self.finish()
+    }
+
+    /// Shows what became of each node, in a few words.
+    pub(crate) fn tell(self, format: Format) -> Result<()>
+    where
+        T: Display + Serialize,
+    {
+        #[derive(Serialize)]
+        struct Done<T> {
+            result: T,
+        }
+        let answers = self.map(|result| Done { result });
+        answers.show(format, |node, done| {
+            output::line(&format!("{node}: {}", done.result))
+        })
     }
 
     /// Reports the nodes that failed; an error when there are any.

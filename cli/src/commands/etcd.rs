@@ -12,7 +12,6 @@ use anyhow::{Context as _, Result};
 use api::v1alpha1 as v1;
 use api::v1alpha1::etcd_service_client::EtcdServiceClient;
 use clap::Subcommand;
-use serde::Serialize;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
@@ -94,25 +93,6 @@ fn client(channel: Channel) -> EtcdServiceClient<Channel> {
     EtcdServiceClient::new(channel)
 }
 
-/// What became of something.
-#[derive(Serialize)]
-struct Done {
-    result: String,
-}
-
-/// Shows one line per node.
-fn show(answers: Answers<String>, format: Format) -> Result<()> {
-    let answers = answers.map(|result| Done { result });
-    if format == Format::Table {
-        for (node, done) in &answers.good {
-            output::line(&format!("{node}: {}", done.result))?;
-        }
-    } else {
-        output::values_per_node(format, &answers.good)?;
-    }
-    answers.finish()
-}
-
 async fn members(session: &Session, format: Format) -> Result<()> {
     let ask = |channel| async move {
         let answer = client(channel).members(v1::EtcdMembersRequest {}).await?;
@@ -188,7 +168,7 @@ async fn forfeit(session: &Session, format: Format) -> Result<()> {
             leader => format!("{leader} leads now"),
         })
     });
-    show(answers.await?, format)
+    answers.await?.tell(format)
 }
 
 async fn leave(session: &Session, format: Format) -> Result<()> {
@@ -201,7 +181,7 @@ async fn leave(session: &Session, format: Format) -> Result<()> {
         }
         .to_owned())
     });
-    show(answers.await?, format)
+    answers.await?.tell(format)
 }
 
 async fn join(session: &Session, format: Format) -> Result<()> {
@@ -214,7 +194,7 @@ async fn join(session: &Session, format: Format) -> Result<()> {
         }
         .to_owned())
     });
-    show(answers.await?, format)
+    answers.await?.tell(format)
 }
 
 /// One member after the other: the cluster has to do without the one at hand.
@@ -243,5 +223,7 @@ async fn defrag(session: &Session, format: Format) -> Result<()> {
         }
     }
     drop(progress);
-    show(Answers::new(good, failed), format).context("defragmenting")
+    Answers::new(good, failed)
+        .tell(format)
+        .context("defragmenting")
 }

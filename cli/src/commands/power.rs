@@ -8,12 +8,11 @@ use api::v1alpha1::machine_service_client::MachineServiceClient;
 use api::v1alpha1::{RebootRequest, ShutdownRequest};
 use cosi::wire::Client;
 use resources::runtime::{MachineStatus, THIS};
-use serde::Serialize;
 use store::{Reference, Registry, Spec};
 use tonic::transport::Channel;
 
 use crate::explain;
-use crate::fleet::{Answers, Session};
+use crate::fleet::Session;
 use crate::output::{self, Format};
 use crate::tries::{self, Pace};
 
@@ -26,12 +25,6 @@ const PACE: Pace = Pace {
     interval: Duration::from_secs(1),
     longest: Duration::from_secs(10),
 };
-
-/// What became of a node.
-#[derive(Serialize)]
-struct Done {
-    result: &'static str,
-}
 
 /// Restarts nodes in order; on demand waits until they are back.
 pub(crate) async fn reboot(session: &Session, wait: bool, format: Format) -> Result<()> {
@@ -49,13 +42,13 @@ pub(crate) async fn reboot(session: &Session, wait: bool, format: Format) -> Res
         })
         .await?;
     if !wait {
-        return show(answers.map(|_| "reboots"), format);
+        return answers.map(|_| "reboots").tell(format);
     }
     let back = answers.then(|node, before| async move {
         output::note(&format!("{node}: reboots"));
         comes_back(session, &node, before.as_deref()).await
     });
-    show(back.await, format)
+    back.await.tell(format)
 }
 
 /// Powers nodes off in order.
@@ -68,19 +61,7 @@ pub(crate) async fn shutdown(session: &Session, format: Format) -> Result<()> {
             Ok("shuts down")
         })
         .await?;
-    show(answers, format)
-}
-
-fn show(answers: Answers<&'static str>, format: Format) -> Result<()> {
-    let answers = answers.map(|result| Done { result });
-    if format == Format::Table {
-        for (node, done) in &answers.good {
-            output::line(&format!("{node}: {}", done.result))?;
-        }
-    } else {
-        output::values_per_node(format, &answers.good)?;
-    }
-    answers.finish()
+    answers.tell(format)
 }
 
 /// What the kernel calls the boot that a node is on.

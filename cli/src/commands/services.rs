@@ -78,14 +78,9 @@ pub(crate) async fn run(session: &Session, command: &Command, format: Format) ->
         service: id,
         result,
     });
-    if format == Format::Table {
-        for (node, done) in &answers.good {
-            output::line(&format!("{node}: {id} {}", done.result))?;
-        }
-    } else {
-        output::values_per_node(format, &answers.good)?;
-    }
-    answers.finish()
+    answers.show(format, |node, done| {
+        output::line(&format!("{node}: {id} {}", done.result))
+    })
 }
 
 /// Waits until a service is where it was ordered to, or will not get there, but not for ever.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::commands::stream::time;
 use crate::exit::Changes;
-use crate::fleet::{Answers, Session};
+use crate::fleet::Session;
 use crate::output::{self, Format};
 
 /// What to do with configs of before.
@@ -81,7 +81,7 @@ async fn confirm(session: &Session, generation: Option<u64>, format: Format) -> 
     let answers = answers.map(|it| Confirmed {
         generation: it.generation,
     });
-    show(answers, format, |node, it| {
+    answers.show(format, |node, it| {
         output::line(&format!("{node}: generation {} is kept", it.generation))
     })
 }
@@ -155,7 +155,7 @@ async fn history(session: &Session, format: Format) -> Result<()> {
         generations: it.generations.into_iter().map(Generation::from).collect(),
     });
     if format != Format::Table {
-        return show(answers, format, |_, _| Ok(()));
+        return answers.show(format, |_, _| Ok(()));
     }
     let mut headings = vec!["GENERATION", "APPLIED", "STATE", "MODE", "BY", "HASH"];
     let alone = answers.are_of_one();
@@ -196,7 +196,7 @@ async fn diff(session: &Session, from: Option<u64>, to: Option<u64>, format: For
         diff: it.diff,
     });
     let any = answers.good.iter().any(|(_, it)| !it.diff.is_empty());
-    show(answers, format, |node, it| {
+    answers.show(format, |node, it| {
         let Difference { from, to, diff } = it;
         if diff.is_empty() {
             return output::line(&format!("{node}: generations {from} and {to} say the same"));
@@ -242,7 +242,7 @@ async fn roll_back(session: &Session, rollback: &Rollback, format: Format) -> Re
         warnings: it.warnings,
     });
     let would = dry_run && !answers.good.is_empty();
-    show(answers, format, |node, it| {
+    answers.show(format, |node, it| {
         let runs = match it.generation {
             0 => "it has no config".to_owned(),
             number => format!("generation {number} runs"),
@@ -257,22 +257,6 @@ async fn roll_back(session: &Session, rollback: &Rollback, format: Format) -> Re
         Ok(())
     })?;
     if would { Err(Changes.into()) } else { Ok(()) }
-}
-
-/// Shows the answers, then reports who failed.
-fn show<T: Serialize>(
-    answers: Answers<T>,
-    format: Format,
-    table: impl Fn(&str, &T) -> Result<()>,
-) -> Result<()> {
-    if format == Format::Table {
-        for (node, answer) in &answers.good {
-            table(node, answer)?;
-        }
-    } else {
-        output::values_per_node(format, &answers.good)?;
-    }
-    answers.finish()
 }
 
 #[cfg(test)]
