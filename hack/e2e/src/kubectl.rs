@@ -118,14 +118,7 @@ impl Kubectl {
     /// # Errors
     /// It does not come.
     pub fn until(&self, line: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
-        let mut last = None;
-        let found = Deadline::after(self.patience).until(|| {
-            let answer = self.json(line);
-            let found = answer.as_ref().ok().filter(|it| wanted(it)).cloned();
-            last = Some(answer);
-            found
-        });
-        found.with_context(|| format!("kubectl {line} last said {last:?}"))
+        self.again(line, || self.json(line), wanted)
     }
 
     /// The same for what it prints: until it succeeds and prints what is waited for.
@@ -133,12 +126,22 @@ impl Kubectl {
     /// # Errors
     /// It does not come.
     pub fn prints(&self, line: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        self.again(line, || self.run(line), |it: &String| wanted(it))
+    }
+
+    fn again<T: std::fmt::Debug>(
+        &self,
+        line: &str,
+        ask: impl Fn() -> Result<T>,
+        wanted: impl Fn(&T) -> bool,
+    ) -> Result<T> {
         let mut last = None;
-        let found = Deadline::after(self.patience).until(|| {
-            let answer = self.run(line);
-            let found = answer.as_ref().ok().filter(|it| wanted(it)).cloned();
-            last = Some(answer);
-            found
+        let found = Deadline::after(self.patience).until(|| match ask() {
+            Ok(answer) if wanted(&answer) => Some(answer),
+            answer => {
+                last = Some(answer);
+                None
+            }
         });
         found.with_context(|| format!("kubectl {line} last said {last:?}"))
     }
