@@ -9,7 +9,7 @@ use crate::run::{out, program, run, say};
 use crate::{echo, host};
 
 /// Whether the machines of `up` run Kubernetes.
-const KUBERNETES: bool = false;
+const KUBERNETES: bool = true;
 
 /// The name of the cluster that `up` creates.
 const NAME: &str = "garboard";
@@ -18,7 +18,7 @@ const NAME: &str = "garboard";
 const CONTEXT: &str = "admin-garboard@garboard";
 
 /// What to look at next.
-const NEXT: &str = "_out/osctl get links --watch, _out/osctl dmesg -f, _out/osctl --help; `cargo xtask down` ends it";
+const NEXT: &str = "_out/osctl get links --watch, _out/osctl dmesg -f -n garboard-cp-1, _out/osctl --help; `cargo xtask down` ends it";
 
 /// Builds, creates the cluster and waits until it is ready.
 pub(crate) fn up(recreate: bool) -> Result<()> {

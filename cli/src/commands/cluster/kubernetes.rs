@@ -12,7 +12,7 @@ use super::kubectl::Kubectl;
 use crate::exit::usage;
 
 /// Whether machines run Kubernetes when nobody says whether they should.
-const BY_DEFAULT: bool = false;
+const BY_DEFAULT: bool = true;
 
 /// Whether control planes can join a cluster.
 const PLANES_JOIN: bool = false;
