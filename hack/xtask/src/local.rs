@@ -8,9 +8,6 @@ use crate::artifacts::{self, Profile};
 use crate::run::{out, program, run, say};
 use crate::{echo, host};
 
-/// Whether the machines of `up` run Kubernetes.
-const KUBERNETES: bool = true;
-
 /// The name of the cluster that `up` creates.
 const NAME: &str = "garboard";
 
@@ -24,9 +21,7 @@ const NEXT: &str = "_out/osctl get links --watch, _out/osctl dmesg -f -n garboar
 pub(crate) fn up(recreate: bool) -> Result<()> {
     host::prepare_cluster()?;
     let image = artifacts::build(Profile::Cloud)?;
-    if KUBERNETES {
-        artifacts::bundle(&[])?;
-    }
+    artifacts::bundle(&[])?;
     if recreate {
         down()?;
     }
@@ -35,23 +30,14 @@ pub(crate) fn up(recreate: bool) -> Result<()> {
             "the cluster is there already; `cargo xtask up --recreate` makes it anew from this build",
         );
     } else {
-        let kubernetes = if KUBERNETES {
-            "--kubernetes"
-        } else {
-            "--no-kubernetes"
-        };
         run(osctl()
-            .args(["cluster", "create", "--name", NAME, kubernetes, "--image"])
+            .args(["cluster", "create", "--name", NAME, "--image"])
             .arg(image))?;
     }
     run(osctl().arg("version"))?;
-    if KUBERNETES {
-        let kubectl = artifacts::kubectl()?;
-        echo::show(&kubectl, CONTEXT)?;
-        say(&format!("next: {} get pods -A, {NEXT}", kubectl.display()));
-    } else {
-        say(&format!("next: {NEXT}"));
-    }
+    let kubectl = artifacts::kubectl()?;
+    echo::show(&kubectl, CONTEXT)?;
+    say(&format!("next: {} get pods -A, {NEXT}", kubectl.display()));
     Ok(())
 }
 

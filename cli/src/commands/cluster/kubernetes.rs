@@ -11,34 +11,20 @@ use super::fit::{Fit, LEAST_PLANE, LEAST_WORKER};
 use super::kubectl::Kubectl;
 use crate::exit::usage;
 
-/// Whether machines run Kubernetes when nobody says whether they should.
-const BY_DEFAULT: bool = true;
-
 /// Whether control planes can join a cluster.
 const PLANES_JOIN: bool = false;
 
 /// Where the API server listens, for kubectl on this computer.
 const PORT: u16 = 6443;
 
-/// Help of the two options, of which one is the default.
-const HELP: [&str; 2] = if BY_DEFAULT {
-    [
-        "Machines that run Kubernetes, as they do unless said otherwise",
-        "Machines without Kubernetes",
-    ]
-} else {
-    [
-        "Machines that run Kubernetes",
-        "Machines without Kubernetes, as they are unless said otherwise",
-    ]
-};
-
 /// Whether they run it.
 #[derive(Debug, Args)]
 pub(super) struct Kubernetes {
-    #[arg(long, overrides_with = "no_kubernetes", help = HELP[0])]
+    /// Machines that run Kubernetes, as they do unless said otherwise
+    #[arg(long, overrides_with = "no_kubernetes")]
     kubernetes: bool,
-    #[arg(long, overrides_with = "kubernetes", help = HELP[1])]
+    /// Machines without Kubernetes
+    #[arg(long, overrides_with = "kubernetes")]
     no_kubernetes: bool,
     /// Leave Kubernetes waiting for `osctl bootstrap`
     #[arg(long)]
@@ -50,16 +36,12 @@ pub(super) struct Kubernetes {
 impl Kubernetes {
     /// Whether machines run it, which get a config or not.
     pub(super) fn wanted(&self, config: bool) -> Result<bool> {
-        self.wanted_by(config, BY_DEFAULT)
-    }
-
-    fn wanted_by(&self, config: bool, default: bool) -> Result<bool> {
         if self.kubernetes && !config {
             let text = "what runs Kubernetes is in a config: leave out --no-config or --kubernetes";
             return Err(usage(text));
         }
         // Somebody who gives configs by hand says in them what runs.
-        Ok(self.kubernetes || (default && config && !self.no_kubernetes))
+        Ok(config && !self.no_kubernetes)
     }
 }
 
@@ -152,19 +134,15 @@ mod tests {
     }
 
     #[test]
-    fn it_runs_when_it_is_asked_for_or_the_default() {
-        let wanted = |line: &str, config: bool, default: bool| {
-            of(line).kubernetes.wanted_by(config, default).ok()
-        };
-        for default in [false, true] {
-            assert_eq!(wanted("--kubernetes", true, default), Some(true));
-            assert_eq!(wanted("--no-kubernetes", true, default), Some(false));
-            let last = "--kubernetes --no-kubernetes";
-            assert_eq!(wanted(last, true, default), Some(false));
-            assert_eq!(wanted("", true, default), Some(default));
-            assert_eq!(wanted("", false, default), Some(false));
-            assert_eq!(wanted("--kubernetes", false, default), None);
-        }
+    fn it_runs_unless_said_otherwise() {
+        let wanted = |line: &str, config: bool| of(line).kubernetes.wanted(config).ok();
+        assert_eq!(wanted("", true), Some(true));
+        assert_eq!(wanted("--kubernetes", true), Some(true));
+        assert_eq!(wanted("--no-kubernetes", true), Some(false));
+        assert_eq!(wanted("--kubernetes --no-kubernetes", true), Some(false));
+        assert_eq!(wanted("--no-kubernetes --kubernetes", true), Some(true));
+        assert_eq!(wanted("", false), Some(false));
+        assert_eq!(wanted("--kubernetes", false), None);
     }
 
     #[test]
