@@ -7,11 +7,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::kinds::{
-    ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config, EnvironmentConfig,
-    HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig, KubernetesConfig,
-    KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig, LogDestinationConfig,
-    MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig,
-    TrustedRootsConfig,
+    ApiServerConfig, ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config,
+    EnvironmentConfig, HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig,
+    KubernetesConfig, KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig,
+    LogDestinationConfig, MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig,
+    SystemDiskConfig, TimeConfig, TrustedRootsConfig,
 };
 use crate::node::{Node, Value};
 use crate::problem::{Place, Position, Problems, Source, Sources};
@@ -186,6 +186,7 @@ documents! {
     Join(JoinConfig),
     Kubelet(KubeletConfig),
     KubernetesManifest(KubernetesManifestConfig),
+    ApiServer(ApiServerConfig),
 }
 
 /// A document and where it stood.

@@ -2,11 +2,11 @@
 
 use crate::document::{Document, Documents};
 use crate::kinds::{
-    ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config, EnvironmentConfig,
-    HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig, KubernetesConfig,
-    KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig, LogDestinationConfig,
-    MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig,
-    TrustedRootsConfig,
+    ApiServerConfig, ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config,
+    EnvironmentConfig, HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig,
+    KubernetesConfig, KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig,
+    LogDestinationConfig, MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig,
+    SystemDiskConfig, TimeConfig, TrustedRootsConfig,
 };
 
 /// What of a document is of this kind.
@@ -62,6 +62,7 @@ one! {
     kubernetes_trust: KubernetesTrust(KubernetesTrustConfig),
     join: Join(JoinConfig),
     kubelet: Kubelet(KubeletConfig),
+    api_server: ApiServer(ApiServerConfig),
 }
 
 many! {

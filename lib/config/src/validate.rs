@@ -2,6 +2,7 @@
 //!
 //! What one field can say wrong is refused by its type when the document is read.
 
+mod api_server;
 mod kubernetes;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,7 @@ impl Documents {
                 Document::Join(it) => self.check_join(it),
                 Document::Kubelet(it) => self.check_kubelet(it),
                 Document::KubernetesManifest(it) => self.check_kubernetes_manifest(it),
+                Document::ApiServer(it) => self.check_api_server(it),
                 Document::ClusterIdentity(_)
                 | Document::Hostname(_)
                 | Document::Dhcp4(_)

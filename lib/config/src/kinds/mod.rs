@@ -1,5 +1,6 @@
 //! The document kinds, one per file.
 
+mod api_server;
 mod api_trust;
 mod cluster_identity;
 mod console;
@@ -23,6 +24,7 @@ mod system_disk;
 mod time;
 mod trusted_roots;
 
+pub use api_server::{AdmissionConfig, AdmissionPlugin, ApiServerConfig};
 pub use api_trust::{ApiTrustConfig, KeyPair};
 pub use cluster_identity::{ClusterId, ClusterIdError, ClusterIdentityConfig};
 pub use console::{ConsoleConfig, ConsoleName, ConsoleNameError, KernelLevel};

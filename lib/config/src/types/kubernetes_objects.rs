@@ -184,7 +184,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// A value as JSON has it; none for a number that it has not.
-fn json(node: &Node) -> Option<Json> {
+pub(super) fn json(node: &Node) -> Option<Json> {
     match &node.value {
         Value::Scalar { text, plain: false } => Some(Json::String(text.clone())),
         Value::Scalar { text, plain: true } => scalar(text),

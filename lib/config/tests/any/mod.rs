@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use config::{
-    ApiTrustConfig, Bytes, Cidr, ClusterIdentityConfig, ConsoleConfig, ControlPlaneTrust, Cpu,
-    Dhcp4Config, Document, Documents, EnvironmentConfig, Hostname, HostnameConfig, ImageSource,
-    JoinConfig, KernelLevel, KernelModuleConfig, KernelValue, KeyPair, KubeletConfig,
-    KubernetesConfig, KubernetesEndpoint, KubernetesManifestConfig, KubernetesTrustConfig,
-    LinkConfig, LogDestinationConfig, LogFormat, LogSource, MachineConfig, Mtu, PodNetwork,
-    ReservedConfig, ResolverConfig, Role, RouteConfig, StaticHostConfig, SysctlConfig,
-    SystemDiskConfig, TimeConfig, TimeServer, TrustedRootsConfig,
+    AdmissionConfig, AdmissionPlugin, ApiServerConfig, ApiTrustConfig, Bytes, Cidr,
+    ClusterIdentityConfig, ConsoleConfig, ControlPlaneTrust, Cpu, Dhcp4Config, Document, Documents,
+    EnvironmentConfig, Hostname, HostnameConfig, ImageSource, JoinConfig, KernelLevel,
+    KernelModuleConfig, KernelValue, KeyPair, KubeletConfig, KubernetesConfig, KubernetesEndpoint,
+    KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig, LogDestinationConfig, LogFormat,
+    LogSource, MachineConfig, Mtu, PodNetwork, ReservedConfig, ResolverConfig, Role, RouteConfig,
+    StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TimeServer, TrustedRootsConfig,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -304,6 +304,25 @@ fn kubernetes_manifest() -> impl Strategy<Value = KubernetesManifestConfig> {
     })
 }
 
+fn api_server() -> impl Strategy<Value = ApiServerConfig> {
+    let settings = |version: &'static str, kind: &'static str| {
+        "[a-z]{1,9}".prop_map(move |key| {
+            let text = format!("apiVersion: {version}\nkind: {kind}\n{key}x: [1, off]\n");
+            text.parse().unwrap()
+        })
+    };
+    let quota = settings("apiserver.config.k8s.io/v1", "ResourceQuotaConfiguration");
+    let quota = of(quota).prop_map(|configuration| AdmissionConfig {
+        plugin: AdmissionPlugin::ResourceQuota,
+        configuration,
+    });
+    let policy = settings("audit.k8s.io/v1", "Policy");
+    (vec(quota, 0..2), of(policy)).prop_map(|(admission, audit_policy)| ApiServerConfig {
+        admission,
+        audit_policy,
+    })
+}
+
 fn kubelet() -> impl Strategy<Value = KubeletConfig> {
     const NAME: &str = "[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,20}[a-zA-Z0-9])?";
     let key = || {
@@ -379,6 +398,7 @@ pub(crate) fn document() -> impl Strategy<Value = Document> {
         join().prop_map(Document::from),
         kubelet().prop_map(Document::from),
         kubernetes_manifest().prop_map(Document::from),
+        api_server().prop_map(Document::from),
         (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {
             name,
             enabled,
