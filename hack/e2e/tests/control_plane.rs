@@ -18,6 +18,8 @@ const READY: Duration = Duration::from_secs(300);
 
 /// Two pods behind a service and one that asks them.
 const ECHO: &str = include_str!("../manifests/echo.yaml");
+/// One with a port of its node, in a namespace that allows it.
+const PORT: &str = include_str!("../manifests/port.yaml");
 const PROBE: &str = concat!("garboard.internal/probe:", env!("CARGO_PKG_VERSION"));
 
 /// The pods of a control plane.
@@ -125,10 +127,19 @@ fn pods_and_others_reach_each_other(lab: &Lab, kubectl: &Kubectl) -> Result<()> 
     let ask = |from: &str, url: &str| format!("exec {from} -- /usr/bin/probe get {url}");
     let line = ask("asker", &web.url("/outside"));
     kubectl.prints(&line, |it| it.contains("the world outside"))?;
-    let asker = kubectl.json("get pod asker")?;
-    let node = text(&asker, "/status/hostIP");
+    // A namespace that says nothing has none that go against `baseline`.
+    let port = PORT.replace("PROBE", PROBE);
+    let elsewhere = port.replace("namespace: ports", "namespace: default");
+    let refused = kubectl.apply(&elsewhere).expect_err("a port of the node");
+    ensure!(
+        format!("{refused:#}").contains("PodSecurity"),
+        "{refused:#}"
+    );
+    kubectl.apply(&port)?;
+    let porter = kubectl.until("get pod -n ports porter", is_ready)?;
+    let node = text(&porter, "/status/hostIP");
     let line = ask("deployment/echo", &format!("http://{node}:8090/"));
-    kubectl.prints(&line, |it| it.contains("\"host\":\"asker\""))?;
+    kubectl.prints(&line, |it| it.contains("\"host\":\"porter\""))?;
     let bridged = "get sysctls net.bridge.bridge-nf-call-iptables -o json";
     lab.osctl_until(bridged, |it| it.contains("\"state\": \"applied\""))?;
     let routes = lab.osctl("get conditions pod-routes -o json")?.fine()?;

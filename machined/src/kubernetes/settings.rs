@@ -1,5 +1,6 @@
 //! Files that the API server reads beside its flags. Pure; JSON is YAML to it.
 
+use ::config::{AdmissionPlugin, ApiServerConfig};
 use serde_json::{Value, json};
 
 /// Paths that anybody may ask for: whoever looks after a control plane from outside, as a load balancer, has no certificate.
@@ -34,10 +35,68 @@ pub fn encryption(key: &str) -> Value {
     })
 }
 
+/// What plugins have a say in what is admitted beside those that Kubernetes runs by itself, separated by commas.
+#[must_use]
+pub fn admission_plugins(config: &ApiServerConfig) -> String {
+    // What kubelets may change is for nobody to choose.
+    let chosen = config.admission.iter().map(|it| it.plugin.name());
+    let mut all: Vec<_> = chosen.chain(["NodeRestriction"]).collect();
+    all.sort_unstable();
+    all.join(",")
+}
+
+/// How plugins are set. Without a word of the config, pods may not be more than most need: hosts are nobody's to change, and
+/// who runs a privileged pod says so by a label of its namespace.
+#[must_use]
+pub fn admission(config: &ApiServerConfig) -> Value {
+    let set = config.admission.iter().filter_map(|it| {
+        let settings = it.configuration.as_ref()?;
+        Some((it.plugin, settings.value().clone()))
+    });
+    let mut plugins: Vec<_> = set.collect();
+    if !plugins
+        .iter()
+        .any(|(it, _)| *it == AdmissionPlugin::PodSecurity)
+    {
+        plugins.push((AdmissionPlugin::PodSecurity, pod_security()));
+    }
+    let plugins: Vec<_> = plugins
+        .into_iter()
+        .map(|(plugin, settings)| json!({"name": plugin.name(), "configuration": settings}))
+        .collect();
+    json!({
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AdmissionConfiguration",
+        "plugins": plugins,
+    })
+}
+
+fn pod_security() -> Value {
+    json!({
+        "apiVersion": "pod-security.admission.config.k8s.io/v1",
+        "kind": "PodSecurityConfiguration",
+        "defaults": {
+            "enforce": "baseline",
+            "enforce-version": "latest",
+            "audit": "restricted",
+            "audit-version": "latest",
+            "warn": "restricted",
+            "warn-version": "latest",
+        },
+        "exemptions": {"namespaces": ["kube-system"]},
+    })
+}
+
+/// What is written down of calls, as the config has it or else as it is by default.
+#[must_use]
+pub fn audit_policy(config: &ApiServerConfig) -> Value {
+    let own = config.audit_policy.as_ref();
+    own.map_or_else(default_audit_policy, |it| it.value().clone())
+}
+
 /// What is written down of calls: who changed what, and never what was in it. What the parts of a cluster ask each other
 /// all the time is left out, and so is reading, but for secrets.
-#[must_use]
-pub fn audit_policy() -> Value {
+fn default_audit_policy() -> Value {
     json!({
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
@@ -87,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_in_a_secret_is_never_written_down() {
-        let policy = audit_policy();
+        let policy = audit_policy(&ApiServerConfig::default());
         let rules = policy["rules"].as_array().unwrap();
         assert!(
             rules
@@ -95,5 +154,29 @@ mod tests {
                 .all(|rule| ["None", "Metadata"].contains(&rule["level"].as_str().unwrap()))
         );
         assert_eq!(rules.last().unwrap(), &json!({"level": "Metadata"}));
+    }
+
+    #[test]
+    fn what_the_config_sets_stands_in_the_place_of_the_default() {
+        let plugins = |config: &ApiServerConfig| {
+            let admission = admission(config);
+            let plugins = admission["plugins"].as_array().unwrap().iter();
+            let of = |it: &Value| it["configuration"]["defaults"]["enforce"].clone();
+            let all: Vec<_> = plugins.map(|it| (it["name"].clone(), of(it))).collect();
+            (admission_plugins(config), all)
+        };
+        let default = ApiServerConfig::default();
+        let (names, all) = plugins(&default);
+        assert_eq!(names, "NodeRestriction");
+        assert_eq!(all, [(json!("PodSecurity"), json!("baseline"))]);
+
+        let text = "apiVersion: garboard/v1alpha1\nkind: ApiServer\nadmission:\n  - plugin: PodSecurity\n    configuration: |\n      apiVersion: pod-security.admission.config.k8s.io/v1\n      kind: PodSecurityConfiguration\n      defaults: {enforce: restricted}\n  - plugin: AlwaysPullImages\nauditPolicy: |\n  apiVersion: audit.k8s.io/v1\n  kind: Policy\n  rules: [{level: None}]\n";
+        let documents = ::config::parse("test", text.as_bytes()).unwrap();
+        let own = documents.api_server().unwrap();
+        let (names, all) = plugins(own);
+        assert_eq!(names, "AlwaysPullImages,NodeRestriction,PodSecurity");
+        assert_eq!(all, [(json!("PodSecurity"), json!("restricted"))]);
+        assert_eq!(audit_policy(own)["rules"], json!([{"level": "None"}]));
+        assert_ne!(audit_policy(own), audit_policy(&default));
     }
 }

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ::config::{ControlPlaneTrust, Documents, KeyPair, KubernetesConfig, KubernetesTrustConfig};
+use ::config::{
+    ApiServerConfig, ControlPlaneTrust, Documents, KeyPair, KubernetesConfig, KubernetesTrustConfig,
+};
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use jiff::Timestamp;
 use pki::kubernetes::{Authorities, AuthoritiesError, ControlPlane, PairPem, Purpose, wanted};
@@ -82,11 +84,12 @@ impl Apply {
         &self,
         facts: &texts::Facts<'_>,
         secrets: &ControlPlaneTrust,
+        server: &ApiServerConfig,
         plane: &ControlPlane<'_>,
         now: Timestamp,
     ) -> Result<Done, Error> {
         let authorities = authorities(facts.trust, secrets)?;
-        let mut files: Files = texts::files(facts, secrets)?;
+        let mut files: Files = texts::files(facts, secrets, server)?;
         let mut done = Done {
             statuses: Vec::new(),
             until: None,
@@ -268,8 +271,9 @@ impl Controller for Apply {
             name: &hostname.spec.hostname,
             trust,
         };
+        let server = documents.api_server().cloned().unwrap_or_default();
         let now = cx.now();
-        let Done { statuses, until } = match self.fill(&facts, plane, &identity, now) {
+        let Done { statuses, until } = match self.fill(&facts, plane, &server, &identity, now) {
             Ok(done) => done,
             Err(error) => {
                 // What is there from before does, and what is wrong is told.

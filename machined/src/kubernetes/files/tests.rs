@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::config::Documents;
+use ::config::{ApiServerConfig, Documents};
 use jiff::{SignedDuration, Timestamp};
 use pki::kubernetes::{Authorities, ControlPlane, Purpose, ServiceAccountKey, shared_key, wanted};
 use pki::{Authority, Names};
@@ -56,6 +56,7 @@ fn told(cluster: &KubernetesSpec, node: &KubeletSpec) -> BTreeSet<String> {
     let pods = static_pod::pods(&static_pod::Facts {
         cluster,
         address,
+        server: &ApiServerConfig::default(),
         inputs: "",
     });
     let etcd = etcd::service::spec(&etcd::service::Facts {
@@ -100,7 +101,8 @@ fn every_file_that_somebody_is_told_of_is_there() {
         name: "cp-1",
         trust,
     };
-    let files = files(&facts, trust.control_plane.as_ref().unwrap()).unwrap();
+    let server = ApiServerConfig::default();
+    let files = files(&facts, trust.control_plane.as_ref().unwrap(), &server).unwrap();
     let mut there: BTreeSet<String> = files
         .iter()
         .flat_map(|(component, files)| files.keys().map(|name| component.file(name)))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ::config::{ControlPlaneTrust, KeyPair, KubernetesTrustConfig};
+use ::config::{ApiServerConfig, ControlPlaneTrust, KeyPair, KubernetesTrustConfig};
 use pki::kubernetes::{Kubeconfig, KubeconfigError, Part, ServiceAccountKey, SharedKeyError};
 use resources::kubernetes::{KubeletSpec, KubernetesSpec};
 use thiserror::Error;
@@ -37,11 +37,15 @@ pub(super) struct Facts<'a> {
 ///
 /// # Errors
 /// The key of service accounts is none, or a kubeconfig cannot be written.
-pub(super) fn files(facts: &Facts<'_>, plane: &ControlPlaneTrust) -> Result<Files, TextError> {
+pub(super) fn files(
+    facts: &Facts<'_>,
+    plane: &ControlPlaneTrust,
+    server: &ApiServerConfig,
+) -> Result<Files, TextError> {
     let etcd = plane.etcd.certificate.as_pem();
     Ok(BTreeMap::from([
         (Component::Etcd, named([("ca.crt", etcd.to_owned())])),
-        (Component::ApiServer, api_server(facts, plane)?),
+        (Component::ApiServer, api_server(facts, plane, server)?),
         (
             Component::ControllerManager,
             controller_manager(facts, plane)?,
@@ -54,6 +58,7 @@ pub(super) fn files(facts: &Facts<'_>, plane: &ControlPlaneTrust) -> Result<File
 fn api_server(
     facts: &Facts<'_>,
     plane: &ControlPlaneTrust,
+    server: &ApiServerConfig,
 ) -> Result<BTreeMap<String, String>, TextError> {
     let trust = facts.trust;
     let accounts = plane.service_account_key.as_pem();
@@ -73,7 +78,11 @@ fn api_server(
             "authentication.json",
             settings::authentication().to_string(),
         ),
-        ("audit-policy.json", settings::audit_policy().to_string()),
+        (
+            "audit-policy.json",
+            settings::audit_policy(server).to_string(),
+        ),
+        ("admission.json", settings::admission(server).to_string()),
     ]))
 }
 

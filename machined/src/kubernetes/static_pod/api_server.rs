@@ -4,6 +4,7 @@ use super::pod::{Health, Pod};
 use super::{API_PORT, Facts, ranges};
 use crate::kubernetes::component::Component;
 use crate::kubernetes::flags::{Flag, LOCAL};
+use crate::kubernetes::settings;
 
 /// Where it writes down who asked it for what. Below the node's logs, so that support bundles and people find it.
 pub const AUDIT: &str = "/var/log/kube-apiserver";
@@ -14,6 +15,7 @@ pub(super) fn pod(facts: &Facts<'_>) -> Pod {
         serving(facts),
         storage(),
         callers(),
+        admission(facts),
         proxied(),
         kubelets(),
         service_accounts(facts),
@@ -73,7 +75,17 @@ fn callers() -> Vec<Flag> {
         ("client-ca-file", file("ca.crt")),
         ("authentication-config", file("authentication.json")),
         ("authorization-mode", "Node,RBAC".to_owned()),
-        ("enable-admission-plugins", "NodeRestriction".to_owned()),
+    ]
+}
+
+/// What has a say in what is admitted.
+fn admission(facts: &Facts<'_>) -> Vec<Flag> {
+    vec![
+        (
+            "enable-admission-plugins",
+            settings::admission_plugins(facts.server),
+        ),
+        ("admission-control-config-file", file("admission.json")),
     ]
 }
 

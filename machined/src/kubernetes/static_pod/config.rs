@@ -1,6 +1,6 @@
 //! The pods that a node of a control plane runs.
 
-use ::config::KubernetesTrustConfig;
+use ::config::{ApiServerConfig, KubernetesTrustConfig};
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use resources::config::MachineConfig;
 use resources::kubernetes::{KUBERNETES, KubernetesSpec, StaticPod};
@@ -42,10 +42,12 @@ impl Controller for Config {
         let Some(&address) = address::of(&cluster.spec, &addresses.spec).first() else {
             return Ok(Outcome::WaitingOn("an address of the node".to_owned()));
         };
-        let inputs = inputs(trust);
+        let server = documents.api_server().cloned().unwrap_or_default();
+        let inputs = inputs(trust, &server);
         let facts = Facts {
             cluster: &cluster.spec,
             address,
+            server: &server,
             inputs: &inputs,
         };
         cx.replace::<StaticPod>();
@@ -58,8 +60,13 @@ impl Controller for Config {
 
 /// Of what the programs read once: keys that all nodes have in common, authorities, settings. Certificates of their own
 /// they look for again by themselves.
-fn inputs(trust: &KubernetesTrustConfig) -> String {
-    let settings = [settings::authentication(), settings::audit_policy()].map(|it| it.to_string());
+fn inputs(trust: &KubernetesTrustConfig, server: &ApiServerConfig) -> String {
+    let settings = [
+        settings::authentication(),
+        settings::audit_policy(server),
+        settings::admission(server),
+    ]
+    .map(|it| it.to_string());
     let secrets = trust.control_plane.iter().flat_map(|it| {
         [
             it.issuer.certificate.as_pem(),

@@ -15,6 +15,7 @@ pub use api_server::AUDIT;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use ::config::ApiServerConfig;
 use resources::kubernetes::{KubernetesSpec, StaticPod};
 use resources::net::Cidr;
 
@@ -31,6 +32,8 @@ pub struct Facts<'a> {
     pub cluster: &'a KubernetesSpec,
     /// The address at which others reach the node.
     pub address: IpAddr,
+    /// What the config sets of API servers.
+    pub server: &'a ApiServerConfig,
     /// What stands for the content of the files that programs read once: a pod is another one when it has changed.
     pub inputs: &'a str,
 }
@@ -80,6 +83,7 @@ mod tests {
         let facts = Facts {
             cluster,
             address: "10.5.0.2".parse().unwrap(),
+            server: &ApiServerConfig::default(),
             inputs,
         };
         let pods = pods(&facts).into_iter();
