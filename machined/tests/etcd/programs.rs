@@ -14,8 +14,9 @@ pub(crate) fn program(name: &str) -> PathBuf {
     path
 }
 
-/// Brings the loopback of the test's own network up.
+/// Brings the loopback of the test's own network up, once it is certain that there is something to run there.
 pub(crate) fn loopback() {
+    program("etcd");
     let status = Command::new("ip")
         .args(["link", "set", "lo", "up"])
         .status();
