@@ -63,7 +63,7 @@ fn a_config_is_tried_staged_and_undone() {
     };
     let tried = said("apply -f node-1.yaml --mode try --for 5m", 0);
     assert!(
-        tried.starts_with("node-1: trying generation 2; `osctl config confirm` keeps it"),
+        tried.starts_with("node-1: trying generation 2; `osctl config confirm -n node-1` keeps it"),
         "{tried}"
     );
     assert_eq!(node.kept().mode, (v1::ApplyMode::Try, 300));

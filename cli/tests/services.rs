@@ -72,7 +72,10 @@ fn a_service_that_fails_is_told_with_its_own_reason() {
         failed.contains("example ended, and is started again: exited with status 7"),
         "{failed}"
     );
-    assert!(failed.contains("`osctl logs example`"), "{failed}");
+    assert!(
+        failed.contains("`osctl logs example -n node-1`"),
+        "{failed}"
+    );
 
     // Who does not wait does not hear of it.
     assert_eq!(

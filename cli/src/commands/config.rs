@@ -266,7 +266,8 @@ impl Applied {
         }
     }
 
-    fn sentence(&self) -> String {
+    /// What was done to a node, in words.
+    fn sentence(&self, node: &str) -> String {
         let generation = self.generation;
         match (self.dry_run, generation) {
             _ if self.changes.is_empty() => {
@@ -275,7 +276,7 @@ impl Applied {
             (false, _) => match self.mode {
                 "staged" => format!("staged generation {generation} for the next boot"),
                 "try" => format!(
-                    "trying generation {generation}; `osctl config confirm` keeps it, and without that it is left again"
+                    "trying generation {generation}; `osctl config confirm -n {node}` keeps it, and without that it is left again"
                 ),
                 _ => format!("applied generation {generation}"),
             },
@@ -292,7 +293,7 @@ fn report(applied: &[(String, Applied)], format: Format) -> Result<()> {
         return output::values_per_node(format, applied);
     }
     for (node, applied) in applied {
-        output::line(&format!("{node}: {}", applied.sentence()))?;
+        output::line(&format!("{node}: {}", applied.sentence(node)))?;
         for change in &applied.changes {
             output::line(&format!("  {change}"))?;
         }

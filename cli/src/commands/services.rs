@@ -71,7 +71,8 @@ pub(crate) async fn run(session: &Session, command: &Command, format: Format) ->
     let answers = if *no_wait {
         answers.map(|_| begun)
     } else {
-        let end = answers.then(|_, channel| settled(session, channel, id, order));
+        let end = answers
+            .then(|node, channel| async move { settled(session, &node, channel, id, order).await });
         end.await
     };
     let answers = answers.map(|result| Done {
@@ -86,13 +87,14 @@ pub(crate) async fn run(session: &Session, command: &Command, format: Format) ->
 /// Waits until a service is where it was ordered to, or will not get there, but not for ever.
 async fn settled(
     session: &Session,
+    node: &str,
     channel: Channel,
     id: &str,
     order: ServiceOrder,
 ) -> Result<&'static str> {
     let mut last = None;
     let settled = follow(channel, id, |status| {
-        let end = end(id, order, &status);
+        let end = end(node, id, order, &status);
         last = Some(status);
         end
     });
@@ -134,11 +136,16 @@ async fn follow<T>(
 }
 
 /// What has become of an order, once that is sure.
-fn end(id: &str, order: ServiceOrder, status: &ServiceStatus) -> Option<Result<&'static str>> {
+fn end(
+    node: &str,
+    id: &str,
+    order: ServiceOrder,
+    status: &ServiceStatus,
+) -> Option<Result<&'static str>> {
     use ServiceState::{Failed, Finished, Restarting, Running, Stopped};
     let failed = |how: &str| {
         let reason = &status.reason;
-        let logs = format!("`osctl logs {id}` shows what it wrote");
+        let logs = format!("`osctl logs {id} -n {node}` shows what it wrote");
         Some(Err(anyhow!("{id} {how}: {reason} ({logs})")))
     };
     match (order, status.state) {
@@ -182,7 +189,7 @@ mod tests {
     #[test]
     fn an_order_has_ended_when_it_is_sure_what_becomes_of_it() {
         let end = |order, status: &ServiceStatus| {
-            let end = super::end("example", order, status)?;
+            let end = super::end("node-1", "example", order, status)?;
             Some(end.map_err(|error| error.to_string()))
         };
         let of = |order, state| end(order, &status(state));
@@ -201,7 +208,10 @@ mod tests {
                 ServiceState::Stopped,
             ] {
                 let said = of(order, failed).expect("sure").expect_err("failed");
-                assert!(said.contains(": because (`osctl logs example`"), "{said}");
+                assert!(
+                    said.contains(": because (`osctl logs example -n node-1`"),
+                    "{said}"
+                );
             }
         }
         let ill = ServiceStatus {

@@ -44,7 +44,7 @@ pub(super) fn keeps_the_way_in(
     let Some(trust) = documents.api_trust() else {
         bail!(
             "{name} has no ApiTrust, and a config is applied as a whole: the node would believe nobody any more; \
-             `osctl config show --reveal-secrets` prints the one it runs, to begin with"
+             `osctl config show -n NODE --reveal-secrets` prints the one it runs, to begin with"
         );
     };
     let yours = Trust::from_pem(&context.ca).context("reading the context's authority")?;

@@ -200,7 +200,7 @@ pub(super) async fn fetch(channel: Channel) -> Result<GetConfigResponse> {
     let answer = MachineServiceClient::new(channel).get_config(all).await;
     let answer = answer.context("fetching the config")?.into_inner();
     if answer.generation == 0 {
-        bail!("the node has no config yet; `osctl config apply` gives it one");
+        bail!("the node has no config yet; `osctl config apply -n NODE` gives it one");
     }
     Ok(answer)
 }

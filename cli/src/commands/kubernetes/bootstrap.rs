@@ -86,8 +86,26 @@ async fn wait(session: &Session, node: &str) -> Result<()> {
         Ok(seen.beginning().map(|what| format!("{node}: {what}")))
     };
     let known = seen::wait(BEGIN, &Progress::new(), missing).await;
-    known.map_err(|last| {
-        let minutes = BEGIN.as_secs() / 60;
-        anyhow!("the cluster has not begun after {minutes} minutes: {last} (`osctl services` and `osctl logs etcd` tell more; the order holds)")
-    })
+    known.map_err(|last| too_late(node, &last))
+}
+
+/// What to say when it takes too long, and what was missing last.
+fn too_late(node: &str, last: &str) -> anyhow::Error {
+    let minutes = BEGIN.as_secs() / 60;
+    let more = format!("`osctl services` and `osctl logs etcd -n {node}` tell more");
+    anyhow!("the cluster has not begun after {minutes} minutes: {last} ({more}; the order holds)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waited_in_vain_is_told_whose_logs_to_read() {
+        assert_eq!(
+            too_late("cp-1", "cp-1: waits for etcd").to_string(),
+            "the cluster has not begun after 20 minutes: cp-1: waits for etcd \
+             (`osctl services` and `osctl logs etcd -n cp-1` tell more; the order holds)"
+        );
+    }
 }

@@ -100,8 +100,19 @@ fn show(all: &[Outcome], format: Format) -> Result<()> {
         Some(first) => bail!(
             "the cluster is not well: the first check that fails is {:?}; `{}` tells more",
             first.check,
-            first.next
+            next(first)
         ),
+    }
+}
+
+/// The command that tells more, with the node where it needs one.
+fn next(outcome: &Outcome) -> String {
+    let command = outcome.next;
+    let node = outcome.failures.first().map(|it| it.node.as_str());
+    match node {
+        Some(node) if command.starts_with("osctl logs ") => format!("{command} -n {node}"),
+        Some(node) if command == "kubectl uncordon" => format!("{command} {node}"),
+        _ => command.to_owned(),
     }
 }
 
@@ -133,6 +144,9 @@ mod tests {
             ["api          fails", "  cp-1: refused", "stage        ok"]
         );
         assert_eq!(missing(&all).as_deref(), Some("api: cp-1: refused"));
+        let mut etcd = all[0].clone();
+        etcd.next = "osctl logs etcd";
+        assert_eq!(next(&etcd), "osctl logs etcd -n cp-1");
         let error = show(&all, Format::Json).expect_err("it is not well");
         assert!(
             error.to_string().contains("`osctl version` tells more"),
