@@ -21,7 +21,7 @@ pub enum Go {
 /// Which programs.
 #[derive(Debug, clap::Args)]
 pub struct Chosen {
-    /// The programs [default: all].
+    /// The programs [default: all but the former minor of Kubernetes].
     #[arg(value_name = "PROGRAM", value_parser = find)]
     programs: Vec<&'static Program>,
 }

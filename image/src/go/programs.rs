@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::modfile::ModFile;
 use super::sums::Sums;
-pub use super::table::PROGRAMS;
+pub use super::table::{FORMER, PROGRAMS};
 
 /// Packages that hold the version which Kubernetes' programs tell.
 const KUBERNETES: [&str; 2] = [
@@ -81,10 +81,15 @@ pub struct Files {
 /// # Errors
 /// When there is none; names those there are.
 pub fn find(name: &str) -> Result<&'static Program, String> {
-    PROGRAMS.iter().find(|p| p.name == name).ok_or_else(|| {
-        let names: Vec<_> = PROGRAMS.iter().map(|p| p.name).collect();
+    all().find(|p| p.name == name).ok_or_else(|| {
+        let names: Vec<_> = all().map(|p| p.name).collect();
         format!("there is no Go program {name:?}, only {}", names.join(", "))
     })
+}
+
+/// Every program that there is a row for.
+pub fn all() -> impl Iterator<Item = &'static Program> {
+    PROGRAMS.iter().chain(FORMER)
 }
 
 impl Program {

@@ -2,7 +2,7 @@
 
 use super::programs::{Build, Program, Source, Stamps};
 
-/// All programs.
+/// All programs that are built when nobody says which.
 pub const PROGRAMS: &[Program] = &[
     Program {
         name: "etcd",
@@ -161,3 +161,32 @@ pub const PROGRAMS: &[Program] = &[
         }],
     },
 ];
+
+/// What is built when somebody asks for it by name: the five programs of the minor before, which a node knows too. The test of
+/// `osctl upgrade-k8s` begins with them.
+pub const FORMER: &[Program] = &[Program {
+    name: "kubernetes/1.36",
+    sources: &[Source {
+        name: "kubernetes",
+        module: "k8s.io/kubernetes",
+        version: "v1.36.3",
+        siblings: Some("v0.36.3"),
+    }],
+    stamps: Stamps::Kubernetes {
+        date: "2026-07-22T18:07:38Z",
+    },
+    builds: &[Build {
+        // hack/lib/golang.sh
+        tags: &["selinux", "notest", "grpcnotrace"],
+        mains: &[
+            ("k8s.io/kubernetes/cmd/kube-apiserver", "kube-apiserver"),
+            (
+                "k8s.io/kubernetes/cmd/kube-controller-manager",
+                "kube-controller-manager",
+            ),
+            ("k8s.io/kubernetes/cmd/kube-scheduler", "kube-scheduler"),
+            ("k8s.io/kubernetes/cmd/kube-proxy", "kube-proxy"),
+            ("k8s.io/kubernetes/cmd/kubelet", "kubelet"),
+        ],
+    }],
+}];
