@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use super::data::{self, Data};
-use super::{access, others};
+use super::{access, leave, others};
 use crate::block::volume::apply::EPHEMERAL;
 use crate::kubernetes::folder;
 
@@ -53,6 +53,9 @@ pub enum BootstrapError {
         "this node has etcd's data, which a snapshot would replace; `osctl etcd leave` or `osctl reset` come before that"
     )]
     HasData,
+    /// It has left, and what ran before has not ended.
+    #[error("this node has left etcd, which has not ended on it yet; say it again")]
+    Runs,
     /// What came in is no snapshot.
     #[error(transparent)]
     Snapshot(#[from] NoSnapshot),
@@ -120,6 +123,14 @@ impl Bootstrap {
         data::look(&self.folder).map_err(BootstrapError::Keep)
     }
 
+    /// Has a node that left be as one that never was a member.
+    fn comes_back(&self, store: &Store) -> Result<(), BootstrapError> {
+        if leave::runs(store) {
+            return Err(BootstrapError::Runs);
+        }
+        data::rejoin(&self.folder).map_err(BootstrapError::Keep)
+    }
+
     /// Has a cluster begin here, unless it has.
     ///
     /// # Errors
@@ -127,7 +138,7 @@ impl Bootstrap {
     pub fn begin(&self, store: &Store) -> Result<Beginning, BootstrapError> {
         match self.ready(store)? {
             Data::None => {}
-            Data::Left => data::rejoin(&self.folder).map_err(BootstrapError::Keep)?,
+            Data::Left => self.comes_back(store)?,
             Data::Joins(_) => return Err(BootstrapError::Joins),
             Data::Member(_) | Data::Recovers(_) | Data::Begins => return Ok(Beginning::Before),
         }
@@ -143,7 +154,7 @@ impl Bootstrap {
     pub fn upload(&self, store: &Store) -> Result<Upload, BootstrapError> {
         match self.ready(store)? {
             Data::None | Data::Begins | Data::Recovers(_) => {}
-            Data::Left => data::rejoin(&self.folder).map_err(BootstrapError::Keep)?,
+            Data::Left => self.comes_back(store)?,
             Data::Joins(_) => return Err(BootstrapError::Joins),
             Data::Member(_) => return Err(BootstrapError::HasData),
         }
@@ -252,8 +263,10 @@ pub(super) fn changes(ordered: Arc<Notify>) -> Source {
 
 #[cfg(test)]
 mod tests {
+    use resources::runtime::{ServiceState, ServiceStatus};
     use store::{Resource, Transaction};
 
+    use super::super::restore;
     use super::*;
 
     fn put<S: store::Spec>(store: &Store, id: &str, spec: S) {
@@ -355,6 +368,15 @@ mod tests {
         assert!(matches!(refused, BootstrapError::Joins), "{refused}");
         assert!(bootstrap.upload(&store).is_err());
         data::leave(bootstrap.folder()).unwrap();
+        let service = |state| ServiceStatus {
+            state,
+            ..ServiceStatus::default()
+        };
+        put(&store, &restore::id(1), service(ServiceState::Stopping));
+        let refused = bootstrap.begin(&store).unwrap_err();
+        assert!(matches!(refused, BootstrapError::Runs), "{refused}");
+        assert_eq!(data::look(bootstrap.folder()).unwrap(), Data::Left);
+        put(&store, &restore::id(1), service(ServiceState::Stopped));
         assert_eq!(bootstrap.begin(&store).unwrap(), Beginning::Ordered);
         assert_eq!(data::look(bootstrap.folder()).unwrap(), Data::Begins);
     }

@@ -123,14 +123,20 @@ pub fn look(folder: &Path) -> io::Result<Data> {
 pub fn tidy(folder: &Path) -> io::Result<()> {
     let mut changed = take(folder, BEGIN)?;
     changed |= take(folder, SNAPSHOT)?;
-    for attempt in attempts(folder)? {
-        fs::remove_dir_all(restored(folder, attempt))?;
-        changed = true;
-    }
+    changed |= remove_attempts(folder)?;
     match changed {
         true => sync(folder),
         false => Ok(()),
     }
+}
+
+/// Removes every folder in which a snapshot was to become data; says whether there was one.
+fn remove_attempts(folder: &Path) -> io::Result<bool> {
+    let attempts = attempts(folder)?;
+    for attempt in &attempts {
+        fs::remove_dir_all(restored(folder, *attempt))?;
+    }
+    Ok(!attempts.is_empty())
 }
 
 /// Says that a cluster begins here, so that it holds when the power goes right after.
@@ -180,8 +186,9 @@ pub fn leave(folder: &Path) -> io::Result<()> {
     put(folder, LEFT, "")
 }
 
-/// Has a node that left join again. Its data, which is of no use any more, is moved away; that of the time before goes. etcd must
-/// not run.
+/// Has a node that left join again. Its data, which is of no use any more, is moved away; that of the time before goes, and so does
+/// every order to begin: what was to come of the node before it left would be a second cluster beside the one it joins. Neither
+/// etcd nor what makes data of a snapshot may run.
 ///
 /// # Errors
 /// It cannot be moved. The node has still left, then.
@@ -195,6 +202,8 @@ pub fn rejoin(folder: &Path) -> io::Result<()> {
     }
     take(folder, JOIN)?;
     take(folder, BEGIN)?;
+    take(folder, SNAPSHOT)?;
+    remove_attempts(folder)?;
     sync(folder)?;
     // Last: until then it has left, whatever else is there.
     take(folder, LEFT)?;
@@ -322,6 +331,22 @@ mod tests {
             assert_eq!(kept.unwrap(), life);
         }
         leave(&folder).unwrap();
+        begin(&folder).unwrap();
+        assert_eq!(look(&folder).unwrap(), Data::Begins);
+    }
+
+    #[test]
+    fn nothing_is_restored_on_a_node_that_left_and_joins() {
+        let (_parent, folder) = folder();
+        let unfinished = folder.join(".recover");
+        fs::write(&unfinished, "no snapshot that etcd likes").unwrap();
+        recover(&folder, &unfinished, own()).unwrap();
+        fs::create_dir_all(restored(&folder, 1).join(MEMBER).join("snap")).unwrap();
+        leave(&folder).unwrap();
+        rejoin(&folder).unwrap();
+        assert_eq!(look(&folder).unwrap(), Data::None);
+        assert_eq!(attempts(&folder).unwrap(), [0; 0]);
+        // A cluster that begins then begins from nothing.
         begin(&folder).unwrap();
         assert_eq!(look(&folder).unwrap(), Data::Begins);
     }

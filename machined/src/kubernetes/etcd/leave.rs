@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::bootstrap::Bootstrap;
 use super::data::{self, Data};
+use super::restore;
 use crate::kubernetes::component::Component;
 
 /// How long etcd may take to end: it has half a minute from when it is asked to until it is killed.
@@ -101,17 +102,18 @@ pub async fn leave(
     Ok(true)
 }
 
-/// Whether etcd runs on the node.
-fn runs(store: &Store) -> bool {
-    let namespace = ServiceStatus::DEFINITION.namespace;
+/// Whether etcd runs on the node, or what makes its data of a snapshot.
+pub(super) fn runs(store: &Store) -> bool {
     let snapshot = store.snapshot();
-    let status = snapshot.get_as::<ServiceStatus>(namespace, Component::Etcd.name());
-    status.is_some_and(|it| {
-        it.spec.pid != 0
-            || matches!(
-                it.spec.state,
-                ServiceState::Starting | ServiceState::Running | ServiceState::Stopping
-            )
+    let mut services = snapshot.list_as::<ServiceStatus>(ServiceStatus::DEFINITION.namespace);
+    let own = |id: &str| id == Component::Etcd.name() || restore::is_one(id);
+    services.any(|it| {
+        own(it.id())
+            && (it.spec.pid != 0
+                || matches!(
+                    it.spec.state,
+                    ServiceState::Starting | ServiceState::Running | ServiceState::Stopping
+                ))
     })
 }
 

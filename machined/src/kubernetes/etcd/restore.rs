@@ -18,10 +18,19 @@ use crate::kubernetes::image;
 /// from after it does not take the new ones for known. The number is that of etcd's own documentation of disaster recovery.
 const BUMP: u64 = 1_000_000_000;
 
+/// How the ids begin of the services that try it.
+const ID: &str = "etcd-restore-";
+
 /// The id of the service that tries it for the nth time.
 #[must_use]
 pub fn id(attempt: u32) -> String {
-    format!("etcd-restore-{attempt}")
+    format!("{ID}{attempt}")
+}
+
+/// Whether a service of this id is one that tries it.
+#[must_use]
+pub fn is_one(id: &str) -> bool {
+    id.starts_with(ID)
 }
 
 fn program(images: ImageSource) -> &'static str {
@@ -96,6 +105,7 @@ mod tests {
         assert!(has(&two, "--initial-cluster-token=recovered-8"));
         assert!(has(&one, "/var/lib/etcd/recover.db"));
         assert_ne!(id(1), id(2));
+        assert!(is_one(&id(1)) && !is_one(Component::Etcd.name()));
         assert_ne!(one.uid, 0);
     }
 }
