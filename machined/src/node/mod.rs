@@ -126,7 +126,7 @@ impl LocalNode {
             answer,
         })
         .await?;
-        match leave(&self.takers.bootstrap, leave::own(), &tls).await {
+        match leave(&self.takers.bootstrap, &self.store, leave::own(), &tls).await {
             Ok(_) | Err(LeaveError::Last) => Ok(()),
             Err(error) if abandon => {
                 tracing::warn!(error = cosi::report(&error), "resets without leaving etcd");

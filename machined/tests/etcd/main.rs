@@ -129,7 +129,7 @@ fn a_node_leaves_is_removed_and_joins_again() {
         // Right after it joined, etcd does not take the cluster for well yet.
         let left = node::until("it to leave", async || {
             let own = third.client_address();
-            leave::leave(&third.bootstrap, own, &tls).await.ok()
+            leave::leave(&third.bootstrap, &third.store, own, &tls).await.ok()
         });
         assert!(left.await);
         third.says("has left").await;
@@ -164,6 +164,19 @@ fn a_node_leaves_is_removed_and_joins_again() {
 
         one.put("c", "1").await;
         third.knows("c", "1").await;
+
+        // Removed by somebody else, or by an order to leave that was cut off: its own member cannot be asked any more.
+        let all = client.members().await.unwrap().members;
+        let id = all.iter().find(|it| it.name == "cp-3").unwrap().id;
+        node::until("the removal", async || client.remove(id).await.ok()).await;
+        third.says("osctl etcd join").await;
+        let own = third.client_address();
+        let left = leave::leave(&third.bootstrap, &third.store, own, &tls).await;
+        assert!(left.unwrap());
+        assert_eq!(
+            data::look(third.bootstrap.folder()).unwrap(),
+            data::Data::Left
+        );
     });
 }
 

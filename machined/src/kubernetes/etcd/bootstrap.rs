@@ -178,7 +178,7 @@ impl Bootstrap {
         let Ok(tls) = access::tls_of(store, Timestamp::now()) else {
             return Ok(());
         };
-        match others::elsewhere(store, &tls).await {
+        match others::elsewhere(store, None, &tls).await {
             Some((client, _)) => Err(BootstrapError::Elsewhere(client.address())),
             None => Ok(()),
         }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::bootstrap::Bootstrap;
 use super::data::{self, Data};
-use super::restore;
+use super::{join, others, restore};
 use crate::kubernetes::component::Component;
 
 /// How long etcd may take to end: it has half a minute from when it is asked to until it is killed.
@@ -58,6 +58,7 @@ pub fn own() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, CLIENT_PORT))
 }
 
+/// `None`: it is none of them any more.
 async fn standing(client: &Client) -> Result<Option<Standing>, ::etcd::Error> {
     let id = client.status().await?.member;
     let members = client.members().await?.members;
@@ -66,13 +67,24 @@ async fn standing(client: &Client) -> Result<Option<Standing>, ::etcd::Error> {
     Ok(own.map(|own| Standing { own, voters }))
 }
 
+/// Whether the other members, of whom it was told these, say that the node is none of them any more. Its own member ends then, so
+/// that it cannot be asked.
+async fn was_removed(store: &Store, joined: Option<&str>, tls: &Arc<ClientConfig>) -> bool {
+    let Some(own) = others::own(store) else {
+        return false;
+    };
+    let found = others::elsewhere(store, joined, tls).await;
+    found.is_some_and(|(_, it)| join::standing(&own, &it.members) == join::Standing::Removed)
+}
+
 /// Has the node leave: its member, which answers at `own`, is removed, etcd ends here, and it does not join by itself. `false`: it had left before, or was
-/// no member yet. It may be dropped at any await, and said again then.
+/// no member yet. It may be dropped at any await, and said again then; so may what somebody else had removed.
 ///
 /// # Errors
 /// Why it stays a member.
 pub async fn leave(
     bootstrap: &Bootstrap,
+    store: &Store,
     own: SocketAddr,
     tls: &Arc<ClientConfig>,
 ) -> Result<bool, LeaveError> {
@@ -82,17 +94,19 @@ pub async fn leave(
     }
     match data::look(folder).map_err(LeaveError::Keep)? {
         Data::Left => return Ok(false),
-        Data::Member(_) => {
+        Data::Member(joined) => {
             let client = Client::new(own, Arc::clone(tls));
-            match standing(&client).await.map_err(LeaveError::Etcd)? {
-                Some(Standing { own, voters }) if voters <= 1 && !own.learner => {
+            match standing(&client).await {
+                Ok(Some(Standing { own, voters })) if voters <= 1 && !own.learner => {
                     return Err(LeaveError::Last);
                 }
-                Some(Standing { own, .. }) => {
+                Ok(Some(Standing { own, .. })) => {
                     client.remove(own.id).await.map_err(LeaveError::Etcd)?;
                 }
                 // Removed before.
-                None => {}
+                Ok(None) => {}
+                Err(_) if was_removed(store, joined.as_deref(), tls).await => {}
+                Err(error) => return Err(LeaveError::Etcd(error)),
             }
         }
         Data::None | Data::Joins(_) | Data::Begins | Data::Recovers(_) => {}

@@ -12,10 +12,13 @@ use ::etcd::{CLIENT_PORT, Client, Member, Members};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use resources::kubernetes::{KUBERNETES, KubernetesSpec, NodeStatus};
-use resources::net::{CURRENT, NodeAddress};
+use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use rustls::ClientConfig;
 use store::{Spec as _, Store};
 
+use super::join::Own;
+use super::service;
+use crate::kubernetes::address;
 use crate::network::time_server::config::Lookup;
 
 /// Where somebody may answer.
@@ -97,8 +100,27 @@ pub async fn ask(
     None
 }
 
-/// Whether etcd of this node's cluster goes on elsewhere, as far as a store tells where; who said so. Cancel-safe: it changes nothing.
-pub async fn elsewhere(store: &Store, tls: &Arc<ClientConfig>) -> Option<(Client, Members)> {
+/// Who the node of a store is to the others; `None` while that is not known.
+#[must_use]
+pub fn own(store: &Store) -> Option<Own> {
+    let snapshot = store.snapshot();
+    let cluster = snapshot.get_as::<KubernetesSpec>(KubernetesSpec::DEFINITION.namespace, KUBERNETES)?;
+    let addresses = snapshot.get_as::<NodeAddress>(NodeAddress::DEFINITION.namespace, CURRENT)?;
+    let hostname = snapshot.get_as::<HostnameSpec>(HostnameSpec::DEFINITION.namespace, HOSTNAME)?;
+    let address = *address::of(&cluster.spec, &addresses.spec).first()?;
+    Some(Own {
+        name: hostname.spec.hostname.clone(),
+        peer_url: service::peer_url(address),
+    })
+}
+
+/// Whether etcd of this node's cluster goes on elsewhere, as far as a store tells where and the node was told when it joined; who
+/// said so. Cancel-safe: it changes nothing.
+pub async fn elsewhere(
+    store: &Store,
+    joined: Option<&str>,
+    tls: &Arc<ClientConfig>,
+) -> Option<(Client, Members)> {
     let (places, own) = {
         let snapshot = store.snapshot();
         let namespace = KubernetesSpec::DEFINITION.namespace;
@@ -110,7 +132,7 @@ pub async fn elsewhere(store: &Store, tls: &Arc<ClientConfig>) -> Option<(Client
         let own = addresses.spec.addresses.iter();
         let own: Vec<_> = own.map(|it| it.address()).collect();
         let nodes = nodes.iter().map(|it| &**it);
-        (places(&cluster.spec, nodes, None, &own), own)
+        (places(&cluster.spec, nodes, joined, &own), own)
     };
     ask(places, &Lookup::of(store.clone()), &own, tls).await
 }

@@ -257,7 +257,7 @@ impl EtcdService for Etcd {
         request: Request<v1::EtcdLeaveRequest>,
     ) -> Result<Response<v1::EtcdLeaveResponse>, Status> {
         about(&request, "etcd");
-        let left = leave::leave(&self.bootstrap, leave::own(), &self.tls()?).await;
+        let left = leave::leave(&self.bootstrap, &self.store, leave::own(), &self.tls()?).await;
         let before = !left.map_err(|error| refused(&error))?;
         Ok(Response::new(v1::EtcdLeaveResponse { before }))
     }
