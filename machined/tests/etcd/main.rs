@@ -129,7 +129,9 @@ fn a_node_leaves_is_removed_and_joins_again() {
         // Right after it joined, etcd does not take the cluster for well yet.
         let left = node::until("it to leave", async || {
             let own = third.client_address();
-            leave::leave(&third.bootstrap, &third.store, own, &tls).await.ok()
+            leave::leave(&third.bootstrap, &third.store, own, &tls)
+                .await
+                .ok()
         });
         assert!(left.await);
         third.says("has left").await;

@@ -1,12 +1,11 @@
 //! The beginning of a cluster: said once, by a person.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::etcd::{Check, NoSnapshot};
+use ::etcd::NoSnapshot;
 use cosi::Source;
 use futures_util::stream;
 use jiff::Timestamp;
@@ -17,6 +16,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use super::data::{self, Data};
+use super::upload::{self, Upload};
 use super::{access, leave, others};
 use crate::block::volume::apply::EPHEMERAL;
 use crate::kubernetes::folder;
@@ -60,7 +60,7 @@ pub enum BootstrapError {
     #[error(transparent)]
     Snapshot(#[from] NoSnapshot),
     /// It has no end.
-    #[error("a snapshot has {} GiB at most", LONGEST >> 30)]
+    #[error("a snapshot has {} GiB at most", upload::LONGEST >> 30)]
     Long,
     /// The order cannot be kept.
     #[error("keeping the order")]
@@ -161,6 +161,13 @@ impl Bootstrap {
         Upload::begin(self).map_err(BootstrapError::Keep)
     }
 
+    /// Has a cluster begin from a snapshot, whose file is whole.
+    pub(super) fn recover(&self, unfinished: &Path) -> io::Result<()> {
+        data::recover(&self.folder, unfinished, self.uid)?;
+        self.look_again();
+        Ok(())
+    }
+
     /// Refuses to begin while etcd of the same cluster goes on elsewhere. One that has begun here is not asked about.
     ///
     /// # Errors
@@ -196,63 +203,6 @@ impl Bootstrap {
     }
 }
 
-/// The longest snapshot: etcd itself advises against more than 8 GiB of data.
-const LONGEST: u64 = (8 << 30) + 32;
-
-/// A snapshot on its way in. Nothing is left of one that is dropped before its end.
-#[derive(Debug)]
-pub struct Upload {
-    bootstrap: Bootstrap,
-    unfinished: PathBuf,
-    file: File,
-    check: Check,
-}
-
-impl Upload {
-    fn begin(bootstrap: &Bootstrap) -> io::Result<Self> {
-        let unfinished = bootstrap.folder.join(".recover.db.unfinished");
-        Ok(Self {
-            bootstrap: bootstrap.clone(),
-            file: File::create(&unfinished)?,
-            unfinished,
-            check: Check::default(),
-        })
-    }
-
-    /// Takes what comes next. It waits for the disk.
-    ///
-    /// # Errors
-    /// It can be no snapshot, is too long, or cannot be kept.
-    pub fn take(&mut self, bytes: &[u8]) -> Result<(), BootstrapError> {
-        self.check.take(bytes)?;
-        if self.check.length() > LONGEST {
-            return Err(BootstrapError::Long);
-        }
-        self.file.write_all(bytes).map_err(BootstrapError::Keep)
-    }
-
-    /// Has a cluster begin from it; gives its length. It waits for the disk.
-    ///
-    /// # Errors
-    /// It is no snapshot, or cannot be kept. Nothing begins, then.
-    pub fn end(mut self) -> Result<u64, BootstrapError> {
-        let length = std::mem::take(&mut self.check).end()?;
-        let Bootstrap { folder, uid, .. } = &self.bootstrap;
-        let kept = self.file.sync_all();
-        let kept = kept.and_then(|()| data::recover(folder, &self.unfinished, *uid));
-        kept.map_err(BootstrapError::Keep)?;
-        self.bootstrap.look_again();
-        Ok(length)
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        // It has another name by then, or whatever went wrong is what matters.
-        drop(fs::remove_file(&self.unfinished));
-    }
-}
-
 /// Wakes at every order.
 pub(super) fn changes(ordered: Arc<Notify>) -> Source {
     Box::pin(stream::unfold(ordered, |ordered| async {
@@ -263,6 +213,8 @@ pub(super) fn changes(ordered: Arc<Notify>) -> Source {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use resources::runtime::{ServiceState, ServiceStatus};
     use store::{Resource, Transaction};
 

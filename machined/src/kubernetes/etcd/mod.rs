@@ -12,3 +12,4 @@ mod recover;
 pub mod restore;
 pub mod serve;
 pub mod service;
+pub mod upload;

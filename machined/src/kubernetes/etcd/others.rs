@@ -104,7 +104,8 @@ pub async fn ask(
 #[must_use]
 pub fn own(store: &Store) -> Option<Own> {
     let snapshot = store.snapshot();
-    let cluster = snapshot.get_as::<KubernetesSpec>(KubernetesSpec::DEFINITION.namespace, KUBERNETES)?;
+    let cluster =
+        snapshot.get_as::<KubernetesSpec>(KubernetesSpec::DEFINITION.namespace, KUBERNETES)?;
     let addresses = snapshot.get_as::<NodeAddress>(NodeAddress::DEFINITION.namespace, CURRENT)?;
     let hostname = snapshot.get_as::<HostnameSpec>(HostnameSpec::DEFINITION.namespace, HOSTNAME)?;
     let address = *address::of(&cluster.spec, &addresses.spec).first()?;

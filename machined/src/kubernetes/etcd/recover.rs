@@ -6,7 +6,8 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tonic::{Status, Streaming};
 
-use super::bootstrap::{Bootstrap, BootstrapError, Upload};
+use super::bootstrap::{Bootstrap, BootstrapError};
+use super::upload::Upload;
 
 /// How many parts wait for the disk: enough to keep both sides busy.
 const WAITING: usize = 4;
