@@ -46,11 +46,7 @@ pub fn register(
     controllers.register(static_pod::config::Config)?;
     controllers.register(static_pod::apply::Apply::new(static_pod::FOLDER.into()))?;
     controllers.register(static_pod::ready::Ready)?;
-    controllers.register(etcd::apply::Apply::new(
-        bootstrap.folder().to_owned(),
-        Component::Etcd.uid(),
-        bootstrap.ordered(),
-    ))?;
+    controllers.register(etcd::apply::Apply::new(bootstrap.clone()))?;
     controllers.register(etcd::member::Member::new(bootstrap.clone(), lookup))?;
     controllers.register(manifest::config::Config)?;
     controllers.register(fetch)?;

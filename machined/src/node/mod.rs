@@ -26,7 +26,6 @@ use resources::net::{HOSTNAME, HostnameSpec};
 use resources::runtime::{CLUSTER, ClusterInfo, MACHINED, StageStatus};
 use store::{Spec, Store};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::spawn_blocking;
 
 use crate::api::{Answers, Caller, Failure, Node};
 use crate::kubernetes::admin::{self, AdminError};
@@ -242,12 +241,10 @@ impl Node for LocalNode {
     }
 
     async fn bootstrap(&self) -> Result<v1::BootstrapResponse, Failure> {
-        let (bootstrap, store) = (self.takers.bootstrap.clone(), self.store.clone());
-        let alone = bootstrap.alone(&store).await;
+        let (bootstrap, store) = (&self.takers.bootstrap, &self.store);
+        let alone = bootstrap.alone(store).await;
         alone.map_err(|error| Failure::precondition(cosi::report(&error)))?;
-        // It waits for the disk, and nothing else shall.
-        let begun = spawn_blocking(move || bootstrap.begin(&store)).await;
-        match begun.map_err(|error| Failure::internal(error.to_string()))? {
+        match bootstrap.begin(store).await {
             Ok(beginning) => Ok(v1::BootstrapResponse {
                 before: beginning == etcd::Beginning::Before,
             }),

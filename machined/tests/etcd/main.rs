@@ -51,7 +51,7 @@ async fn all_vote(cluster: &Cluster) {
 /// Three nodes, the first of which began.
 async fn three(cluster: &Cluster) -> (Node, Node, Node) {
     let one = Node::start(cluster, "cp-1", address(1)).await;
-    one.begin();
+    one.begin().await;
     one.votes().await;
     let two = Node::start(cluster, "cp-2", address(2)).await;
     let three = Node::start(cluster, "cp-3", address(3)).await;
@@ -188,7 +188,7 @@ fn a_cluster_begins_from_a_snapshot() {
         programs::loopback();
         let cluster = Cluster::new();
         let mut one = Node::start(&cluster, "cp-1", address(1)).await;
-        one.begin();
+        one.begin().await;
         one.votes().await;
         one.put("d", "before").await;
         let before = cluster.client(address(1)).members().await.unwrap().cluster;
@@ -198,11 +198,11 @@ fn a_cluster_begins_from_a_snapshot() {
         one.lose_disk();
         one.live(&cluster).await;
 
-        let mut upload = one.bootstrap.upload(&one.store).unwrap();
+        let mut upload = one.bootstrap.upload(&one.store).await.unwrap();
         for part in snapshot.chunks(65_536) {
             upload.take(part).unwrap();
         }
-        upload.end().unwrap();
+        upload.end().await.unwrap();
         one.votes().await;
         one.knows("d", "before").await;
         let after = cluster.client(address(1)).members().await.unwrap().cluster;

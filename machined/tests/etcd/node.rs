@@ -100,10 +100,8 @@ impl Node {
         self.store = Store::new(1);
         self.bootstrap = bootstrap(self.disk.path());
         self.facts(cluster);
-        let uid = nix::unistd::getuid().as_raw();
         let mut controllers = cosi::Runtime::new("machined", self.store.clone());
-        let folder = self.bootstrap.folder().to_owned();
-        let apply = Apply::new(folder, uid, self.bootstrap.ordered());
+        let apply = Apply::new(self.bootstrap.clone());
         controllers.register(apply).unwrap();
         let lookup = Lookup::new(|name| Box::pin(async move { Err(format!("no {name}")) }));
         let member = Member::new(self.bootstrap.clone(), lookup);
@@ -191,13 +189,11 @@ impl Node {
     }
 
     /// Says that the cluster begins here.
-    pub(crate) fn begin(&self) {
-        let begun = self.bootstrap.begin(&self.store).unwrap();
+    pub(crate) async fn begin(&self) {
+        let begun = self.bootstrap.begin(&self.store).await.unwrap();
         assert_eq!(begun, Beginning::Ordered);
-        assert_eq!(
-            self.bootstrap.begin(&self.store).unwrap(),
-            Beginning::Before
-        );
+        let again = self.bootstrap.begin(&self.store).await.unwrap();
+        assert_eq!(again, Beginning::Before);
     }
 
     pub(crate) async fn votes(&self) {

@@ -1,29 +1,25 @@
 //! Has etcd run on the nodes of a control plane, and says what it waits for.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::io;
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
 use resources::config::MachineConfig;
 use resources::kubernetes::{KUBERNETES, KubernetesSpec};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use resources::runtime::{Condition, ServiceSpec, ServiceState, ServiceStatus};
-use tokio::sync::Notify;
 
-use super::bootstrap::changes;
+use super::bootstrap::{Bootstrap, changes};
 use super::data::{self, Data};
 use super::restore;
 use super::service::{self, CONDITION, Facts};
 use crate::block::volume::apply::EPHEMERAL;
 use crate::kubernetes::component::Component;
-use crate::kubernetes::{address, folder, inputs};
+use crate::kubernetes::{address, inputs};
 
 /// The controller.
 #[derive(Debug)]
 pub struct Apply {
-    folder: PathBuf,
-    uid: u32,
-    ordered: Arc<Notify>,
+    bootstrap: Bootstrap,
     /// The snapshot that is made data in this life, and which time it is tried.
     attempt: Option<(u64, u32)>,
 }
@@ -42,13 +38,11 @@ cosi::declare! {
 }
 
 impl Apply {
-    /// Keeps the data of etcd, which runs as `uid`, in this folder, and looks at it again whenever a beginning was ordered.
+    /// Looks after the data of which `bootstrap` takes orders, and looks at it again at each.
     #[must_use]
-    pub fn new(folder: PathBuf, uid: u32, ordered: Arc<Notify>) -> Self {
+    pub fn new(bootstrap: Bootstrap) -> Self {
         Self {
-            folder,
-            uid,
-            ordered,
+            bootstrap,
             attempt: None,
         }
     }
@@ -76,9 +70,26 @@ fn condition(data: &Data) -> Condition {
     }
 }
 
+/// Looks at the folder, and takes away what was carried out.
+fn settle(own: &Bootstrap) -> io::Result<Data> {
+    let data = own.prepared()?;
+    if let Data::Member(_) = data {
+        data::tidy(own.folder())?;
+    }
+    Ok(data)
+}
+
+/// Has what was made of a snapshot be the data, unless something else was ordered meanwhile; gives the data as it is then.
+fn adopt(own: &Bootstrap, mark: u64, attempt: u32) -> io::Result<Data> {
+    match data::look(own.folder())? {
+        Data::Recovers(now) if now == mark && data::adopt(own.folder(), attempt)? => settle(own),
+        data => Ok(data),
+    }
+}
+
 impl Apply {
     /// Has a snapshot made the data; gives the data as it is then, and what keeps it from being so.
-    fn restore(
+    async fn restore(
         &mut self,
         cx: &mut Cx<'_, Self>,
         facts: &Facts<'_>,
@@ -87,7 +98,10 @@ impl Apply {
         // What a life before began may still run, so that its folder is left to it.
         let attempt = match self.attempt {
             Some((of, attempt)) if of == mark => attempt,
-            _ => data::attempts(&self.folder)?.into_iter().max().unwrap_or(0) + 1,
+            _ => {
+                let before = data::attempts(self.bootstrap.folder())?;
+                before.into_iter().max().unwrap_or(0) + 1
+            }
         };
         self.attempt = Some((mark, attempt));
         let data = Data::Recovers(mark);
@@ -95,10 +109,11 @@ impl Apply {
         let id = restore::id(attempt);
         match cx.get::<ServiceStatus>(&id).map(|it| it.spec) {
             Some(status) if status.state == ServiceState::Finished => {
-                if data::adopt(&self.folder, attempt)? {
-                    let data = data::look(&self.folder)?;
-                    let condition = condition(&data);
-                    return Ok((data, condition));
+                let adopted = self.bootstrap.work(move |own| adopt(own, mark, attempt));
+                let adopted = adopted.await?;
+                if adopted != data {
+                    let condition = condition(&adopted);
+                    return Ok((adopted, condition));
                 }
                 waits.message = "etcdutl made no data of the snapshot".to_owned();
             }
@@ -117,7 +132,7 @@ impl Apply {
 
 impl Controller for Apply {
     fn sources(&mut self) -> Vec<Source> {
-        vec![changes(Arc::clone(&self.ordered))]
+        vec![changes(self.bootstrap.ordered())]
     }
 
     async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
@@ -144,8 +159,7 @@ impl Controller for Apply {
         let trust = documents.kubernetes_trust();
         let plane = trust.and_then(|it| it.control_plane.as_ref());
         let authority = plane.map(|it| it.etcd.certificate.as_pem());
-        folder::make(&self.folder, self.uid)?;
-        let mut data = data::look(&self.folder)?;
+        let mut data = self.bootstrap.work(settle).await?;
         let mut condition = condition(&data);
         let inputs = inputs::of(authority);
         let mut facts = Facts {
@@ -157,13 +171,10 @@ impl Controller for Apply {
         };
         cx.replace::<ServiceSpec>();
         if let Data::Recovers(mark) = data {
-            (data, condition) = self.restore(cx, &facts, mark)?;
+            (data, condition) = self.restore(cx, &facts, mark).await?;
         }
         match &data {
-            Data::Member(joined) => {
-                data::tidy(&self.folder)?;
-                facts.joined = joined.as_deref();
-            }
+            Data::Member(joined) => facts.joined = joined.as_deref(),
             Data::Joins(members) => facts.joined = Some(members),
             Data::Recovers(_) | Data::Begins | Data::Left | Data::None => {}
         }

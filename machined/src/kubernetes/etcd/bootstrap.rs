@@ -13,7 +13,8 @@ use resources::kubernetes::{KUBERNETES, KubernetesSpec};
 use resources::runtime::Condition;
 use store::{Spec as _, Store};
 use thiserror::Error;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
+use tokio::task::spawn_blocking;
 
 use super::data::{self, Data};
 use super::upload::{self, Upload};
@@ -76,12 +77,13 @@ pub enum Beginning {
     Before,
 }
 
-/// Takes the order.
+/// Takes the order, and has everybody work on the data one after the other.
 #[derive(Clone, Debug)]
 pub struct Bootstrap {
     folder: PathBuf,
     uid: u32,
     ordered: Arc<Notify>,
+    turn: Arc<Mutex<()>>,
 }
 
 impl Bootstrap {
@@ -92,7 +94,24 @@ impl Bootstrap {
             folder,
             uid,
             ordered: Arc::default(),
+            turn: Arc::default(),
         }
+    }
+
+    /// Works on the data where it may wait for the disk, and nobody else works on it meanwhile: what the work sees there stays so
+    /// until it has done what follows from that. Work that was begun goes on when this is dropped.
+    pub(super) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        // Not on the thread: there are few, and whoever waits here holds none.
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let own = self.clone();
+        let worked = spawn_blocking(move || {
+            let _turn = turn;
+            work(&own)
+        });
+        worked.await.map_err(io::Error::other)?
     }
 
     /// Who is told of an order.
@@ -118,9 +137,13 @@ impl Bootstrap {
             Some(it) => return Err(BootstrapError::NoDisk(it.spec.message.clone())),
             None => return Err(BootstrapError::NoDisk("it has none".to_owned())),
         }
-        let prepared = folder::make(&self.folder, self.uid);
-        prepared.map_err(BootstrapError::Keep)?;
-        data::look(&self.folder).map_err(BootstrapError::Keep)
+        self.prepared().map_err(BootstrapError::Keep)
+    }
+
+    /// What there is in the folder, which is there afterwards.
+    pub(super) fn prepared(&self) -> io::Result<Data> {
+        folder::make(&self.folder, self.uid)?;
+        data::look(&self.folder)
     }
 
     /// Has a node that left be as one that never was a member.
@@ -135,7 +158,13 @@ impl Bootstrap {
     ///
     /// # Errors
     /// It cannot begin here.
-    pub fn begin(&self, store: &Store) -> Result<Beginning, BootstrapError> {
+    pub async fn begin(&self, store: &Store) -> Result<Beginning, BootstrapError> {
+        let store = store.clone();
+        let begun = self.work(move |own| Ok(own.order(&store))).await;
+        begun.map_err(BootstrapError::Keep)?
+    }
+
+    fn order(&self, store: &Store) -> Result<Beginning, BootstrapError> {
         match self.ready(store)? {
             Data::None => {}
             Data::Left => self.comes_back(store)?,
@@ -143,7 +172,7 @@ impl Bootstrap {
             Data::Member(_) | Data::Recovers(_) | Data::Begins => return Ok(Beginning::Before),
         }
         data::begin(&self.folder).map_err(BootstrapError::Keep)?;
-        self.ordered.notify_one();
+        self.look_again();
         Ok(Beginning::Ordered)
     }
 
@@ -151,19 +180,32 @@ impl Bootstrap {
     ///
     /// # Errors
     /// It cannot begin here, or has.
-    pub fn upload(&self, store: &Store) -> Result<Upload, BootstrapError> {
-        match self.ready(store)? {
-            Data::None | Data::Begins | Data::Recovers(_) => {}
-            Data::Left => self.comes_back(store)?,
-            Data::Joins(_) => return Err(BootstrapError::Joins),
-            Data::Member(_) => return Err(BootstrapError::HasData),
-        }
-        Upload::begin(self).map_err(BootstrapError::Keep)
+    pub async fn upload(&self, store: &Store) -> Result<Upload, BootstrapError> {
+        let store = store.clone();
+        let begun = self.work(move |own| {
+            Ok(match own.recovers(&store) {
+                Ok(()) => Upload::begin(own, store).map_err(BootstrapError::Keep),
+                Err(error) => Err(error),
+            })
+        });
+        begun.await.map_err(BootstrapError::Keep)?
     }
 
-    /// Has a cluster begin from a snapshot, whose file is whole.
-    pub(super) fn recover(&self, unfinished: &Path) -> io::Result<()> {
-        data::recover(&self.folder, unfinished, self.uid)?;
+    /// Has a node be one on which a cluster may begin from a snapshot.
+    fn recovers(&self, store: &Store) -> Result<(), BootstrapError> {
+        match self.ready(store)? {
+            Data::None | Data::Begins | Data::Recovers(_) => Ok(()),
+            Data::Left => self.comes_back(store),
+            Data::Joins(_) => Err(BootstrapError::Joins),
+            Data::Member(_) => Err(BootstrapError::HasData),
+        }
+    }
+
+    /// Has a cluster begin from a snapshot, whose file is whole, if it still may: much happens while one comes in.
+    pub(super) fn recover(&self, store: &Store, unfinished: &Path) -> Result<(), BootstrapError> {
+        self.recovers(store)?;
+        let kept = data::recover(&self.folder, unfinished, self.uid);
+        kept.map_err(BootstrapError::Keep)?;
         self.look_again();
         Ok(())
     }
@@ -226,30 +268,30 @@ mod tests {
         store.commit(transaction, Timestamp::UNIX_EPOCH).unwrap();
     }
 
-    #[test]
-    fn a_cluster_begins_once_and_only_where_it_can() {
+    #[tokio::test]
+    async fn a_cluster_begins_once_and_only_where_it_can() {
         let parent = tempfile::tempdir().unwrap();
         let store = Store::new(1);
         let bootstrap = Bootstrap::new(parent.path().join("etcd"), nix::unistd::getuid().as_raw());
-        let refused = |store: &Store| bootstrap.begin(store).unwrap_err();
-        assert!(matches!(refused(&store), BootstrapError::NoCluster));
+        let refused = async || bootstrap.begin(&store).await.unwrap_err();
+        assert!(matches!(refused().await, BootstrapError::NoCluster));
         let cluster = |control_plane| KubernetesSpec {
             control_plane,
             ..KubernetesSpec::default()
         };
         put(&store, KUBERNETES, cluster(false));
-        assert!(matches!(refused(&store), BootstrapError::Worker));
+        assert!(matches!(refused().await, BootstrapError::Worker));
         put(&store, KUBERNETES, cluster(true));
-        assert!(matches!(refused(&store), BootstrapError::NoDisk(_)));
+        assert!(matches!(refused().await, BootstrapError::NoDisk(_)));
         let disk = |met| Condition {
             met,
             message: "EPHEMERAL".to_owned(),
         };
         put(&store, EPHEMERAL, disk(false));
-        assert!(matches!(refused(&store), BootstrapError::NoDisk(_)));
+        assert!(matches!(refused().await, BootstrapError::NoDisk(_)));
         put(&store, EPHEMERAL, disk(true));
-        assert_eq!(bootstrap.begin(&store).unwrap(), Beginning::Ordered);
-        assert_eq!(bootstrap.begin(&store).unwrap(), Beginning::Before);
+        assert_eq!(bootstrap.begin(&store).await.unwrap(), Beginning::Ordered);
+        assert_eq!(bootstrap.begin(&store).await.unwrap(), Beginning::Before);
     }
 
     /// A node of a control plane with a disk.
@@ -279,57 +321,91 @@ mod tests {
         bytes
     }
 
-    fn uploaded(bootstrap: &Bootstrap, store: &Store, bytes: &[u8]) -> Result<u64, BootstrapError> {
-        let mut upload = bootstrap.upload(store)?;
+    async fn uploaded(
+        bootstrap: &Bootstrap,
+        store: &Store,
+        bytes: &[u8],
+    ) -> Result<u64, BootstrapError> {
+        let mut upload = bootstrap.upload(store).await?;
         for part in bytes.chunks(100) {
             upload.take(part)?;
         }
-        upload.end()
+        upload.end().await
     }
 
-    #[test]
-    fn a_snapshot_is_the_order_when_all_of_it_is_there() {
+    #[tokio::test]
+    async fn a_snapshot_is_the_order_when_all_of_it_is_there() {
         let (_parent, store, bootstrap) = node();
         let whole = snapshot();
         for (bytes, nothing) in [
             (&whole[..1000], "a part is missing"),
             (&b"something else that is long enough"[..], "does not begin"),
         ] {
-            let error = uploaded(&bootstrap, &store, bytes).unwrap_err().to_string();
+            let error = uploaded(&bootstrap, &store, bytes).await;
+            let error = error.unwrap_err().to_string();
             assert!(error.contains(nothing), "{error}");
             assert_eq!(data::look(bootstrap.folder()).unwrap(), Data::None);
             assert_eq!(fs::read_dir(bootstrap.folder()).unwrap().count(), 0);
         }
-        assert_eq!(uploaded(&bootstrap, &store, &whole).unwrap(), 1056);
+        assert_eq!(uploaded(&bootstrap, &store, &whole).await.unwrap(), 1056);
         let first = data::look(bootstrap.folder()).unwrap();
         assert!(matches!(first, Data::Recovers(_)));
         // Nothing has come of it yet, so that another one may take its place.
-        assert_eq!(bootstrap.begin(&store).unwrap(), Beginning::Before);
-        uploaded(&bootstrap, &store, &whole).unwrap();
+        assert_eq!(bootstrap.begin(&store).await.unwrap(), Beginning::Before);
+        uploaded(&bootstrap, &store, &whole).await.unwrap();
         fs::create_dir_all(bootstrap.folder().join("member/wal")).unwrap();
-        let refused = uploaded(&bootstrap, &store, &whole).unwrap_err();
+        let refused = uploaded(&bootstrap, &store, &whole).await.unwrap_err();
         assert!(matches!(refused, BootstrapError::HasData), "{refused}");
     }
 
-    #[test]
-    fn nothing_begins_where_another_cluster_is_joined() {
+    #[tokio::test]
+    async fn nothing_begins_where_another_cluster_is_joined() {
         let (_parent, store, bootstrap) = node();
         folder::make(bootstrap.folder(), nix::unistd::getuid().as_raw()).unwrap();
         data::join(bootstrap.folder(), "a=https://10.0.0.1:2380").unwrap();
-        let refused = bootstrap.begin(&store).unwrap_err();
+        let refused = bootstrap.begin(&store).await.unwrap_err();
         assert!(matches!(refused, BootstrapError::Joins), "{refused}");
-        assert!(bootstrap.upload(&store).is_err());
+        assert!(bootstrap.upload(&store).await.is_err());
         data::leave(bootstrap.folder()).unwrap();
         let service = |state| ServiceStatus {
             state,
             ..ServiceStatus::default()
         };
         put(&store, &restore::id(1), service(ServiceState::Stopping));
-        let refused = bootstrap.begin(&store).unwrap_err();
+        let refused = bootstrap.begin(&store).await.unwrap_err();
         assert!(matches!(refused, BootstrapError::Runs), "{refused}");
         assert_eq!(data::look(bootstrap.folder()).unwrap(), Data::Left);
         put(&store, &restore::id(1), service(ServiceState::Stopped));
-        assert_eq!(bootstrap.begin(&store).unwrap(), Beginning::Ordered);
+        assert_eq!(bootstrap.begin(&store).await.unwrap(), Beginning::Ordered);
         assert_eq!(data::look(bootstrap.folder()).unwrap(), Data::Begins);
+    }
+
+    #[tokio::test]
+    async fn nothing_begins_from_a_snapshot_when_the_node_joined_meanwhile() {
+        let (_parent, store, bootstrap) = node();
+        let mut upload = bootstrap.upload(&store).await.unwrap();
+        upload.take(&snapshot()).unwrap();
+        data::join(bootstrap.folder(), "a=https://10.0.0.1:2380").unwrap();
+        let refused = upload.end().await.unwrap_err();
+        assert!(matches!(refused, BootstrapError::Joins), "{refused}");
+        let data = data::look(bootstrap.folder()).unwrap();
+        assert!(matches!(data, Data::Joins(_)), "{data:?}");
+        assert_eq!(fs::read_dir(bootstrap.folder()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn work_on_the_data_holds_up_nobody_but_other_work_on_it() {
+        let bootstrap = Bootstrap::new("/nowhere".into(), 0);
+        let (go, waits) = std::sync::mpsc::channel();
+        let (done, order) = std::sync::mpsc::channel();
+        let later = done.clone();
+        let first = bootstrap.work(move |_| {
+            waits.recv().map_err(io::Error::other)?;
+            done.send("first").map_err(io::Error::other)
+        });
+        let second = bootstrap.work(move |_| later.send("second").map_err(io::Error::other));
+        let (first, second, ()) = tokio::join!(first, second, async { go.send(()).unwrap() });
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(order.iter().collect::<Vec<_>>(), ["first", "second"]);
     }
 }

@@ -111,9 +111,24 @@ pub async fn leave(
         }
         Data::None | Data::Joins(_) | Data::Begins | Data::Recovers(_) => {}
     }
-    data::leave(folder).map_err(LeaveError::Keep)?;
-    bootstrap.look_again();
+    say(bootstrap).await?;
     Ok(true)
+}
+
+/// Says that the node has left.
+async fn say(bootstrap: &Bootstrap) -> Result<(), LeaveError> {
+    let said = bootstrap.work(|own| data::leave(own.folder())).await;
+    said.map_err(LeaveError::Keep)?;
+    bootstrap.look_again();
+    Ok(())
+}
+
+/// Has a node that left be as one that never was a member; `false` when somebody else had before.
+fn comes_back(own: &Bootstrap) -> io::Result<bool> {
+    match data::look(own.folder())? {
+        Data::Left => data::rejoin(own.folder()).map(|()| true),
+        _ => Ok(false),
+    }
 }
 
 /// Whether etcd runs on the node, or what makes its data of a snapshot.
@@ -139,10 +154,7 @@ pub async fn join(bootstrap: &Bootstrap, store: &Store, removed: bool) -> Result
     let folder = bootstrap.folder();
     match data::look(folder).map_err(LeaveError::Keep)? {
         Data::Left => {}
-        Data::Member(_) if removed => {
-            data::leave(folder).map_err(LeaveError::Keep)?;
-            bootstrap.look_again();
-        }
+        Data::Member(_) if removed => say(bootstrap).await?,
         Data::Member(_) => return Err(LeaveError::Member),
         Data::None | Data::Joins(_) | Data::Begins | Data::Recovers(_) => return Ok(false),
     }
@@ -153,7 +165,7 @@ pub async fn join(bootstrap: &Bootstrap, store: &Store, removed: bool) -> Result
         }
         sleep(LOOK).await;
     }
-    data::rejoin(folder).map_err(LeaveError::Keep)?;
+    let joins = bootstrap.work(comes_back).await.map_err(LeaveError::Keep)?;
     bootstrap.look_again();
-    Ok(true)
+    Ok(joins)
 }

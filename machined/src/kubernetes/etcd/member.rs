@@ -3,6 +3,7 @@
 //! It asks and tells other members; what is kept of that is the file of those it joins, beside the data. Whether etcd runs is
 //! `apply`'s, which looks at the same folder. A member that has its vote is only looked at.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,6 +124,16 @@ fn alarm(alarms: &[Alarm], members: &[::etcd::Member]) -> String {
     all.join("; ")
 }
 
+/// Has the node start as one of these members, unless something else was ordered meanwhile.
+fn starts(own: &Bootstrap, members: &str) -> io::Result<bool> {
+    if !matches!(data::look(own.folder())?, Data::None | Data::Joins(_)) {
+        return Ok(false);
+    }
+    data::join(own.folder(), members)?;
+    own.look_again();
+    Ok(true)
+}
+
 impl Member {
     /// Keeps what it joins beside the data of `bootstrap`, and looks the endpoint up this way.
     #[must_use]
@@ -215,9 +226,11 @@ impl Member {
         }
         let said = match join::plan(&facts.own, &members, up) {
             Step::Start(all) => {
-                data::join(folder, &all)?;
-                self.bootstrap.look_again();
-                soon("this node starts as a member that only listens yet")
+                let starts = self.bootstrap.work(move |own| starts(own, &all));
+                match starts.await? {
+                    true => soon("this node starts as a member that only listens yet"),
+                    false => soon("something else was ordered"),
+                }
             }
             Step::Add => match client.add_learner(&facts.own.peer_url).await {
                 Ok(member) => {

@@ -26,11 +26,11 @@ fn refused(error: &BootstrapError) -> Status {
 fn keep(
     mut upload: Upload,
     mut parts: mpsc::Receiver<Result<Vec<u8>, Status>>,
-) -> Result<u64, Status> {
+) -> Result<Upload, Status> {
     while let Some(part) = parts.blocking_recv() {
         upload.take(&part?).map_err(|error| refused(&error))?;
     }
-    upload.end().map_err(|error| refused(&error))
+    Ok(upload)
 }
 
 /// Takes all of it and has the cluster begin; gives its length. When it is dropped before all has come, nothing begins.
@@ -44,12 +44,10 @@ pub(super) async fn recover(
 ) -> Result<u64, Status> {
     let alone = bootstrap.alone(store).await;
     alone.map_err(|error| refused(&error))?;
-    let (bootstrap, store) = (bootstrap.clone(), store.clone());
+    let upload = bootstrap.upload(store).await;
+    let upload = upload.map_err(|error| refused(&error))?;
     let (sender, receiver) = mpsc::channel(WAITING);
-    let kept = spawn_blocking(move || {
-        let upload = bootstrap.upload(&store).map_err(|error| refused(&error))?;
-        keep(upload, receiver)
-    });
+    let kept = spawn_blocking(move || keep(upload, receiver));
     loop {
         let part = match parts.message().await {
             Ok(Some(part)) => Ok(part.data),
@@ -63,5 +61,6 @@ pub(super) async fn recover(
     }
     drop(sender);
     let kept = kept.await;
-    kept.map_err(|error| Status::internal(format!("a thread to write with: {error}")))?
+    let kept = kept.map_err(|error| Status::internal(format!("a thread to write with: {error}")));
+    kept??.end().await.map_err(|error| refused(&error))
 }

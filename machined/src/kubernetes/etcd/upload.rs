@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use ::etcd::Check;
+use store::Store;
+use tokio::task::spawn_blocking;
 
 use super::bootstrap::{Bootstrap, BootstrapError};
 
@@ -15,16 +17,18 @@ pub(super) const LONGEST: u64 = (8 << 30) + 32;
 #[derive(Debug)]
 pub struct Upload {
     bootstrap: Bootstrap,
+    store: Store,
     unfinished: PathBuf,
     file: File,
     check: Check,
 }
 
 impl Upload {
-    pub(super) fn begin(bootstrap: &Bootstrap) -> io::Result<Self> {
+    pub(super) fn begin(bootstrap: &Bootstrap, store: Store) -> io::Result<Self> {
         let unfinished = bootstrap.folder().join(".recover.db.unfinished");
         Ok(Self {
             bootstrap: bootstrap.clone(),
+            store,
             file: File::create(&unfinished)?,
             unfinished,
             check: Check::default(),
@@ -43,16 +47,24 @@ impl Upload {
         self.file.write_all(bytes).map_err(BootstrapError::Keep)
     }
 
-    /// Has a cluster begin from it; gives its length. It waits for the disk.
+    /// Has a cluster begin from it; gives its length. Nothing begins when it is dropped before that.
     ///
     /// # Errors
-    /// It is no snapshot, or cannot be kept. Nothing begins, then.
-    pub fn end(mut self) -> Result<u64, BootstrapError> {
-        let length = std::mem::take(&mut self.check).end()?;
-        let kept = self.file.sync_all();
-        let kept = kept.and_then(|()| self.bootstrap.recover(&self.unfinished));
-        kept.map_err(BootstrapError::Keep)?;
+    /// It is no snapshot, cannot be kept, or no cluster can begin here any more. Nothing begins, then.
+    pub async fn end(self) -> Result<u64, BootstrapError> {
+        let whole = spawn_blocking(move || self.whole()).await;
+        let (upload, length) = whole.map_err(|error| BootstrapError::Keep(error.into()))??;
+        let bootstrap = upload.bootstrap.clone();
+        let kept = bootstrap.work(move |own| Ok(own.recover(&upload.store, &upload.unfinished)));
+        kept.await.map_err(BootstrapError::Keep)??;
         Ok(length)
+    }
+
+    /// Has all of it on the disk; gives its length.
+    fn whole(mut self) -> Result<(Self, u64), BootstrapError> {
+        let length = std::mem::take(&mut self.check).end()?;
+        self.file.sync_all().map_err(BootstrapError::Keep)?;
+        Ok((self, length))
     }
 }
 
