@@ -13,7 +13,7 @@ use resources::kubernetes::{KUBERNETES, KubernetesSpec};
 use resources::runtime::Condition;
 use store::{Spec as _, Store};
 use thiserror::Error;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::task::spawn_blocking;
 
 use super::data::{self, Data};
@@ -57,6 +57,11 @@ pub enum BootstrapError {
     /// It has left, and what ran before has not ended.
     #[error("this node has left etcd, which has not ended on it yet; say it again")]
     Runs,
+    /// There is one on its way.
+    #[error(
+        "another snapshot is on its way to this node; what is left of it is gone when its caller has hung up"
+    )]
+    Busy,
     /// What came in is no snapshot.
     #[error(transparent)]
     Snapshot(#[from] NoSnapshot),
@@ -84,6 +89,8 @@ pub struct Bootstrap {
     uid: u32,
     ordered: Arc<Notify>,
     turn: Arc<Mutex<()>>,
+    /// Of the one snapshot that may be on its way in.
+    uploads: Arc<Semaphore>,
 }
 
 impl Bootstrap {
@@ -95,6 +102,7 @@ impl Bootstrap {
             uid,
             ordered: Arc::default(),
             turn: Arc::default(),
+            uploads: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -176,15 +184,17 @@ impl Bootstrap {
         Ok(Beginning::Ordered)
     }
 
-    /// Prepares to take a snapshot that a cluster is to begin from here.
+    /// Prepares to take a snapshot that a cluster is to begin from here. There is none other until it is dropped.
     ///
     /// # Errors
-    /// It cannot begin here, or has.
+    /// It cannot begin here, or has, or another one is on its way.
     pub async fn upload(&self, store: &Store) -> Result<Upload, BootstrapError> {
+        let permit = Arc::clone(&self.uploads).try_acquire_owned();
+        let permit = permit.map_err(|_| BootstrapError::Busy)?;
         let store = store.clone();
         let begun = self.work(move |own| {
             Ok(match own.recovers(&store) {
-                Ok(()) => Upload::begin(own, store).map_err(BootstrapError::Keep),
+                Ok(()) => Upload::begin(own, store, permit).map_err(BootstrapError::Keep),
                 Err(error) => Err(error),
             })
         });
@@ -254,7 +264,7 @@ pub(super) fn changes(ordered: Arc<Notify>) -> Source {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
 
     use resources::runtime::{ServiceState, ServiceStatus};
@@ -295,7 +305,7 @@ mod tests {
     }
 
     /// A node of a control plane with a disk.
-    fn node() -> (tempfile::TempDir, Store, Bootstrap) {
+    pub(crate) fn node() -> (tempfile::TempDir, Store, Bootstrap) {
         let parent = tempfile::tempdir().unwrap();
         let store = Store::new(1);
         let uid = nix::unistd::getuid().as_raw();
@@ -313,7 +323,8 @@ mod tests {
         (parent, store, bootstrap)
     }
 
-    fn snapshot() -> Vec<u8> {
+    /// A small one.
+    pub(crate) fn snapshot() -> Vec<u8> {
         let mut bytes = vec![0; 1024];
         bytes[16..20].copy_from_slice(&0xED0C_DAED_u32.to_le_bytes());
         let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
@@ -407,5 +418,20 @@ mod tests {
         let (first, second, ()) = tokio::join!(first, second, async { go.send(()).unwrap() });
         assert!(first.is_ok() && second.is_ok());
         assert_eq!(order.iter().collect::<Vec<_>>(), ["first", "second"]);
+    }
+
+    #[tokio::test]
+    async fn one_snapshot_is_on_its_way_at_a_time() {
+        let (_parent, store, bootstrap) = node();
+        let mut first = bootstrap.upload(&store).await.unwrap();
+        let whole = snapshot();
+        first.take(&whole[..100]).unwrap();
+        let refused = bootstrap.upload(&store).await.unwrap_err();
+        assert!(matches!(refused, BootstrapError::Busy), "{refused}");
+        first.take(&whole[100..]).unwrap();
+        assert_eq!(first.end().await.unwrap(), 1056);
+        drop(bootstrap.upload(&store).await.unwrap());
+        let data = data::look(bootstrap.folder()).unwrap();
+        assert!(matches!(data, Data::Recovers(_)), "{data:?}");
     }
 }

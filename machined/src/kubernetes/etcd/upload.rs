@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use ::etcd::Check;
 use store::Store;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 
 use super::bootstrap::{Bootstrap, BootstrapError};
@@ -21,10 +22,16 @@ pub struct Upload {
     unfinished: PathBuf,
     file: File,
     check: Check,
+    /// The file is nobody else's until it has its other name, or none.
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Upload {
-    pub(super) fn begin(bootstrap: &Bootstrap, store: Store) -> io::Result<Self> {
+    pub(super) fn begin(
+        bootstrap: &Bootstrap,
+        store: Store,
+        permit: OwnedSemaphorePermit,
+    ) -> io::Result<Self> {
         let unfinished = bootstrap.folder().join(".recover.db.unfinished");
         Ok(Self {
             bootstrap: bootstrap.clone(),
@@ -32,6 +39,7 @@ impl Upload {
             file: File::create(&unfinished)?,
             unfinished,
             check: Check::default(),
+            _permit: permit,
         })
     }
 
