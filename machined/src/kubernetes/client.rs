@@ -93,6 +93,15 @@ impl ClientError {
         self.status() == Some(StatusCode::NOT_FOUND)
     }
 
+    /// Whether what was asked is refused itself, however often it is asked. One that others came before with another change, or a
+    /// server that is not well, is not that.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let others = [StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS];
+        self.status()
+            .is_some_and(|it| it.is_client_error() && !others.contains(&it))
+    }
+
     /// Whether it answered that there is one already.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
@@ -260,5 +269,19 @@ mod tests {
             Some("not yet: poststarthook/rbac/bootstrap-roles, etcd")
         );
         assert_eq!(reason(b""), None);
+    }
+
+    #[test]
+    fn others_that_came_first_are_no_refusal() {
+        let refused = |status| ClientError::Refused {
+            path: "/".to_owned(),
+            status,
+            message: String::new(),
+        };
+        assert!(!refused(StatusCode::CONFLICT).is_refusal());
+        assert!(!refused(StatusCode::SERVICE_UNAVAILABLE).is_refusal());
+        assert!(refused(StatusCode::FORBIDDEN).is_refusal());
+        assert!(refused(StatusCode::UNPROCESSABLE_ENTITY).is_refusal());
+        assert!(!ClientError::Slow.is_refusal());
     }
 }

@@ -50,7 +50,7 @@ pub fn register(
     controllers.register(etcd::member::Member::new(bootstrap.clone(), lookup))?;
     controllers.register(manifest::config::Config)?;
     controllers.register(fetch)?;
-    controllers.register(manifest::apply::Apply)?;
+    controllers.register(manifest::apply::Apply::default())?;
     controllers.register(node::role::Role)?;
     controllers.register(node::status::Status::new(
         Component::Kubelet.folder(),

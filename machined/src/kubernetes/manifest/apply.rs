@@ -1,32 +1,42 @@
 //! Creates the objects of manifests, each once in the life of the cluster.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use http::Method;
-use resources::config::MachineConfig;
+use resources::config::{ACTIVE, MachineConfig};
 use resources::kubernetes::{KUBERNETES, KubernetesSpec, Manifest, ManifestStatus};
 use resources::net::{HOSTNAME, HostnameSpec};
 use resources::runtime::Condition;
 use serde_json::Value;
+use store::{Typed, Version};
 use thiserror::Error;
+use tokio::time::Instant;
 
 use super::kinds::{self, Kinds};
 use super::object::{Object, ObjectError};
 use super::once;
+use super::pace::{End, Pace};
 use crate::kubernetes::admin;
 use crate::kubernetes::client::{Client, ClientError};
 use crate::kubernetes::static_pod::ready::API_SERVER;
 
-/// How soon a cluster is asked again that lacks something, and one that has all: it may be another one by then, from a snapshot
-/// of its state.
-const SOON: Duration = Duration::from_secs(3);
-const LATER: Duration = Duration::from_secs(600);
-
 /// The controller.
 #[derive(Debug, Default)]
-pub struct Apply;
+pub struct Apply {
+    pace: Pace<Facts>,
+}
+
+/// What a round follows from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Facts {
+    /// The ids of all manifests with their versions.
+    manifests: Vec<(String, Version)>,
+    /// The name of the node, which the cluster knows it by.
+    node: String,
+    /// That of the config, with its authorities.
+    generation: u64,
+}
 
 cosi::declare! {
     Apply as "kubernetes.manifest.apply" {
@@ -50,6 +60,13 @@ enum CreateError {
     Kind { kind: String, api_version: String },
     #[error(transparent)]
     Client(#[from] ClientError),
+}
+
+impl CreateError {
+    /// Whether nothing else can be asked for either: a server that is away takes its time to say so for each object.
+    fn is_of_all(&self) -> bool {
+        matches!(self, Self::Client(error) if !error.is_refusal())
+    }
 }
 
 /// A round through all manifests.
@@ -122,23 +139,40 @@ impl Round {
     }
 
     /// Creates what of a manifest was not created before.
-    async fn manifest(&mut self, manifest: &Manifest) -> ManifestStatus {
+    ///
+    /// # Errors
+    /// Why the cluster cannot be asked for more.
+    async fn manifest(&mut self, manifest: &Manifest) -> Result<ManifestStatus, String> {
         let mut status = none_of(manifest, &manifest.reason);
         for text in &manifest.objects {
-            match self.text(text).await {
-                Ok(()) => status.created += 1,
-                Err(reason) if status.reason.is_empty() => status.reason = reason,
-                Err(_) => {}
+            let reason = match self.text(text).await? {
+                None => {
+                    status.created += 1;
+                    continue;
+                }
+                Some(reason) => reason,
+            };
+            if status.reason.is_empty() {
+                status.reason = reason;
             }
         }
-        status
+        Ok(status)
     }
 
-    /// The same for one object; says what failed with which.
-    async fn text(&mut self, text: &str) -> Result<(), String> {
-        let object = read(text).map_err(|error| cosi::report(&error))?;
-        let created = self.object(&object).await;
-        created.map_err(|error| format!("{object}: {}", cosi::report(&error)))
+    /// The same for one object; says why it was not created.
+    async fn text(&mut self, text: &str) -> Result<Option<String>, String> {
+        let object = match read(text) {
+            Ok(object) => object,
+            Err(error) => return Ok(Some(cosi::report(&error))),
+        };
+        let Err(error) = self.object(&object).await else {
+            return Ok(None);
+        };
+        let reason = format!("{object}: {}", cosi::report(&error));
+        match error.is_of_all() {
+            true => Err(reason),
+            false => Ok(Some(reason)),
+        }
     }
 }
 
@@ -162,6 +196,50 @@ fn none_of(manifest: &Manifest, reason: &str) -> ManifestStatus {
     }
 }
 
+/// What is said of a manifest that the cluster could not be asked for: what was created stays so while nobody answers.
+fn unasked(
+    manifest: &Typed<Manifest>,
+    before: &[Typed<ManifestStatus>],
+    reason: &str,
+) -> ManifestStatus {
+    let known = before.iter().find(|it| it.id() == manifest.id());
+    let known = known.filter(|it| it.spec.reason.is_empty());
+    known.map_or_else(|| none_of(&manifest.spec, reason), |it| (*it.spec).clone())
+}
+
+/// Goes through all manifests; gives what there is to say of each, and what it came to. Nobody is asked any more after the first answer
+/// that is none.
+async fn all(
+    client: Client,
+    manifests: &[Typed<Manifest>],
+    before: &[Typed<ManifestStatus>],
+) -> (Vec<ManifestStatus>, End) {
+    let round = Round::begin(client).await;
+    let mut round = round.map_err(|error| cosi::report(&error));
+    let (mut end, mut statuses) = (End::All, Vec::new());
+    for manifest in manifests {
+        let created = match &mut round {
+            Ok(round) => round.manifest(&manifest.spec).await,
+            Err(reason) => Err(reason.clone()),
+        };
+        let status = match created {
+            Ok(status) => status,
+            Err(reason) => {
+                end = End::Cut;
+                let status = unasked(manifest, before, &reason);
+                round = Err(reason);
+                status
+            }
+        };
+        // What nobody knows yet wakes this when somebody does.
+        if end == End::All && !status.reason.is_empty() && manifest.spec.reason.is_empty() {
+            end = End::Rejected;
+        }
+        statuses.push(status);
+    }
+    (statuses, end)
+}
+
 impl Controller for Apply {
     async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
         let manifests = cx.list::<Manifest>();
@@ -174,44 +252,40 @@ impl Controller for Apply {
             return Ok(Outcome::WaitingOn("the node's name".to_owned()));
         };
         let ready = cx.get::<Condition>(API_SERVER);
-        let ready = ready.is_some_and(|it| it.spec.met);
         let before = cx.mine::<ManifestStatus>();
+        if !ready.is_some_and(|it| it.spec.met) {
+            // One that comes back may take what it did not.
+            self.pace = Pace::default();
+            cx.replace::<ManifestStatus>();
+            for manifest in &manifests {
+                let waits = "waits for the node's API server";
+                cx.put(manifest.id(), unasked(manifest, &before, waits));
+            }
+            return Ok(Outcome::Done);
+        }
+        let config = cx.get::<MachineConfig>(ACTIVE);
+        let facts = Facts {
+            manifests: manifests
+                .iter()
+                .map(|it| (it.id().to_owned(), it.metadata.version))
+                .collect(),
+            node: node.spec.hostname.clone(),
+            generation: config.map_or(0, |it| it.spec.generation),
+        };
+        if let Some(wait) = self.pace.wait(&facts, Instant::now()) {
+            return Ok(Outcome::Requeue(wait));
+        }
+        let documents = crate::config::documents(cx.parts().0)?;
+        let client = admin::client(&documents, &node.spec.hostname, cx.now())?;
+        let (statuses, end) = all(client, &manifests, &before).await;
         cx.replace::<ManifestStatus>();
-        let round = if ready {
-            let documents = crate::config::documents(cx.parts().0)?;
-            let client = admin::client(&documents, &node.spec.hostname, cx.now())?;
-            let round = Round::begin(client).await;
-            round.map_err(|error| cosi::report(&error))
-        } else {
-            Err("waits for the node's API server".to_owned())
-        };
-        let mut round = match round {
-            Ok(round) => round,
-            Err(reason) => {
-                for manifest in &manifests {
-                    // What was created stays so while nobody answers.
-                    let known = before.iter().find(|it| it.id() == manifest.id());
-                    let known = known.filter(|it| it.spec.reason.is_empty());
-                    let status = known
-                        .map_or_else(|| none_of(&manifest.spec, &reason), |it| (*it.spec).clone());
-                    cx.put(manifest.id(), status);
-                }
-                return Ok(if ready {
-                    Outcome::Requeue(SOON)
-                } else {
-                    Outcome::Done
-                });
-            }
-        };
-        let mut again = LATER;
-        for manifest in &manifests {
-            let status = round.manifest(&manifest.spec).await;
-            // What nobody knows yet wakes this when somebody does.
-            if !status.reason.is_empty() && manifest.spec.reason.is_empty() {
-                again = SOON;
-            }
+        for (manifest, status) in manifests.iter().zip(statuses) {
             cx.put(manifest.id(), status);
         }
-        Ok(Outcome::Requeue(again))
+        let wait = self.pace.ended(facts, end, Instant::now());
+        Ok(Outcome::Requeue(wait))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ pub mod fetch;
 mod kinds;
 mod object;
 mod once;
+mod pace;
 mod proxy;
 
 use resources::kubernetes::{KubernetesSpec, PodNetwork};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::config::ControlPlaneTrust;
-use http::{Method, StatusCode};
+use http::Method;
 use resources::kubernetes::KubeletSpec;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -94,16 +94,10 @@ impl Keeper {
     /// How long after this the same is tried again.
     fn pause(&self, error: &AskError) -> Duration {
         match error {
-            AskError::Client(error) if error.status().is_some_and(is_refusal) => REFUSED,
+            AskError::Client(error) if error.is_refusal() => REFUSED,
             _ => self.asker.again,
         }
     }
-}
-
-/// Whether the change itself is refused. One that others came before with another change, or a server that is not well, is not that.
-fn is_refusal(status: StatusCode) -> bool {
-    status.is_client_error()
-        && ![StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
 }
 
 #[cfg(test)]
@@ -160,13 +154,5 @@ mod tests {
         let asked = asked.lock().unwrap();
         let labels: Vec<&Value> = asked.iter().map(|it| &it["metadata"]["labels"]).collect();
         assert_eq!(labels, [&json!({"bad": "1"}), &json!({"good": "1"})]);
-    }
-
-    #[test]
-    fn others_that_came_first_are_no_refusal() {
-        assert!(!is_refusal(StatusCode::CONFLICT));
-        assert!(!is_refusal(StatusCode::SERVICE_UNAVAILABLE));
-        assert!(is_refusal(StatusCode::FORBIDDEN));
-        assert!(is_refusal(StatusCode::UNPROCESSABLE_ENTITY));
     }
 }
