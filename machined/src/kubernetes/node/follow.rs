@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::ask::{AskError, Asker};
-use super::known::{Event, Known, Scope, event, page};
+use super::known::{Event, Known, Nodes, Scope, event, page};
 
 /// So many nodes come in one answer: a node with fifty images of long names has about 20 KiB.
 const PAGE: u32 = 100;
@@ -87,12 +87,12 @@ impl Follower {
         let client = self.asker.kubelet().await?;
         let first = format!("{NODES}?limit={PAGE}{}", self.selection(scope));
         let mut path = first.clone();
-        let mut items = Vec::new();
+        // Of each part no more is kept than counts: whole nodes are many times as long.
+        let mut nodes = Nodes::default();
         loop {
-            let mut page = page(client.get(&path).await?)?;
-            items.append(&mut page.items);
+            let page = page(&client.get(&path).await?, &self.own, &mut nodes)?;
             let Some(more) = page.more else {
-                self.change(|known| known.replace(&self.own, scope, &items));
+                self.change(|known| known.replace(&self.own, scope, nodes));
                 return Ok(page.version);
             };
             let more = utf8_percent_encode(&more, NON_ALPHANUMERIC);

@@ -30,11 +30,18 @@ pub(super) struct Known {
     pub(super) unmet: Option<String>,
 }
 
+/// Nodes, of each as much as counts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Nodes {
+    /// Each by its name.
+    all: BTreeMap<String, NodeStatus>,
+    /// The own one.
+    own: Option<Own>,
+}
+
 /// A part of the list of all nodes.
 #[derive(Debug)]
 pub(super) struct Page {
-    /// The nodes.
-    pub(super) items: Vec<Value>,
     /// What the list is as new as.
     pub(super) version: String,
     /// What leads to the next part.
@@ -76,22 +83,27 @@ pub(super) enum Scope {
 
 impl Known {
     /// The cluster has these nodes.
-    pub(super) fn replace(&mut self, own: &str, scope: Scope, items: &[Value]) {
+    pub(super) fn replace(&mut self, own: &str, scope: Scope, nodes: Nodes) {
         match scope {
-            Scope::All => self.nodes.clear(),
-            Scope::Own => drop(self.nodes.remove(own)),
+            Scope::All => self.nodes = nodes.all,
+            Scope::Own => {
+                self.nodes.remove(own);
+                self.nodes.extend(nodes.all);
+            }
         }
-        self.own = None;
-        for item in items {
-            self.put(own, item);
-        }
+        self.own = nodes.own;
         self.fault = None;
     }
 
     /// Something has happened to one of them.
     pub(super) fn take(&mut self, own: &str, event: &Event) {
         match event {
-            Event::Is(item) => self.put(own, item),
+            Event::Is(item) => {
+                let mut node = Nodes::default();
+                node.put(own, item);
+                self.nodes.extend(node.all);
+                self.own = node.own.or(self.own.take());
+            }
             Event::Gone(name) => {
                 self.nodes.remove(name);
                 if name == own {
@@ -102,10 +114,13 @@ impl Known {
         }
         self.fault = None;
     }
+}
 
+impl Nodes {
+    /// Takes in one more as an API server tells of it; `own` is the name of the own one.
     fn put(&mut self, own: &str, item: &Value) {
         let Some(name) = name(item) else { return };
-        self.nodes.insert(name.to_owned(), object::read(item));
+        self.all.insert(name.to_owned(), object::read(item));
         if name == own {
             let part = |pointer| item.pointer(pointer).cloned().unwrap_or_default();
             self.own = Some(Own {
@@ -122,26 +137,20 @@ impl Known {
     }
 }
 
-/// A list.
+/// A part of a list, whose nodes come to those of the parts before it; `own` is the name of the own one.
 ///
 /// # Errors
 /// It is none.
-pub(super) fn page(mut list: Value) -> Result<Page, SaidError> {
-    let version = version(&list)
-        .ok_or(SaidError::Lacks("version"))?
-        .to_owned();
+pub(super) fn page(list: &Value, own: &str, nodes: &mut Nodes) -> Result<Page, SaidError> {
+    let version = version(list).ok_or(SaidError::Lacks("version"))?.to_owned();
     let more = list.pointer("/metadata/continue").and_then(Value::as_str);
     let more = more.filter(|it| !it.is_empty()).map(str::to_owned);
     // No item is the same as none.
-    let items = match list.get_mut("items").map(Value::take) {
-        Some(Value::Array(items)) => items,
-        _ => Vec::new(),
-    };
-    Ok(Page {
-        items,
-        version,
-        more,
-    })
+    let items = list.get("items").and_then(Value::as_array);
+    for item in items.into_iter().flatten() {
+        nodes.put(own, item);
+    }
+    Ok(Page { version, more })
 }
 
 /// An event, and the version that it is of.
@@ -184,6 +193,14 @@ mod tests {
         json!({"metadata": {"name": name, "resourceVersion": version, "labels": {"a": "b"}}})
     }
 
+    fn nodes(own: &str, items: &[Value]) -> Nodes {
+        let mut nodes = Nodes::default();
+        for item in items {
+            nodes.put(own, item);
+        }
+        nodes
+    }
+
     fn names(known: &Known) -> Vec<&str> {
         known.nodes.keys().map(String::as_str).collect()
     }
@@ -191,7 +208,11 @@ mod tests {
     #[test]
     fn events_change_what_a_list_has_told() {
         let mut known = Known::default();
-        known.replace("b", Scope::All, &[node("a", "1"), node("b", "2")]);
+        known.replace(
+            "b",
+            Scope::All,
+            nodes("b", &[node("a", "1"), node("b", "2")]),
+        );
         assert_eq!(known.own.as_ref().unwrap().version, "2");
         assert_eq!(
             known.own.as_ref().unwrap().object["metadata"]["labels"]["a"],
@@ -214,10 +235,14 @@ mod tests {
     #[test]
     fn one_that_may_not_ask_for_others_forgets_none() {
         let mut known = Known::default();
-        known.replace("b", Scope::All, &[node("a", "1"), node("b", "2")]);
-        known.replace("b", Scope::Own, &[]);
+        known.replace(
+            "b",
+            Scope::All,
+            nodes("b", &[node("a", "1"), node("b", "2")]),
+        );
+        known.replace("b", Scope::Own, nodes("b", &[]));
         assert_eq!(names(&known), ["a"]);
-        known.replace("b", Scope::All, &[node("b", "2")]);
+        known.replace("b", Scope::All, nodes("b", &[node("b", "2")]));
         assert_eq!(names(&known), ["b"]);
     }
 
@@ -234,12 +259,16 @@ mod tests {
 
     #[test]
     fn a_list_may_have_more() {
-        let list = json!({"metadata": {"resourceVersion": "9", "continue": "x"}, "items": [{}]});
-        let first = page(list).unwrap();
-        assert_eq!((first.items.len(), first.more.as_deref()), (1, Some("x")));
+        let mut nodes = Nodes::default();
+        let items = [node("a", "1"), node("b", "2")];
+        let list = json!({"metadata": {"resourceVersion": "9", "continue": "x"}, "items": items});
+        let first = page(&list, "b", &mut nodes).unwrap();
+        assert_eq!(first.more.as_deref(), Some("x"));
         let list = json!({"metadata": {"resourceVersion": "9", "continue": ""}, "items": null});
-        let last = page(list).unwrap();
-        assert!(last.items.is_empty() && last.more.is_none());
-        assert!(page(json!({"items": []})).is_err());
+        let last = page(&list, "b", &mut nodes).unwrap();
+        assert!(last.more.is_none());
+        assert_eq!(Vec::from_iter(nodes.all.keys()), ["a", "b"]);
+        assert_eq!(nodes.own.as_ref().unwrap().version, "2");
+        assert!(page(&json!({"items": []}), "b", &mut nodes).is_err());
     }
 }
