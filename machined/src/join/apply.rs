@@ -192,8 +192,8 @@ impl Apply {
         let kept = self.kept()?;
         let key = kept.key()?;
         let held = Held {
-            machine: kept.machine(&key),
-            kubelet: kept.kubelet(),
+            machine: kept.machine(&key)?,
+            kubelet: kept.kubelet()?,
         };
         let wanted = Wanted {
             name,

@@ -27,6 +27,8 @@ const UNFINISHED: &str = "unfinished";
 pub(super) enum KeepError {
     #[error("keeping the node's keys")]
     Folder(#[source] DiskError),
+    #[error("reading {0}")]
+    Read(PathBuf, #[source] io::Error),
     #[error("keeping {0}")]
     Keep(PathBuf, #[source] io::Error),
     #[error("the key of the node's API")]
@@ -54,8 +56,13 @@ impl Folder {
         })
     }
 
-    fn read(&self, name: &str) -> Option<String> {
-        String::from_utf8(self.files.read(name).ok()?).ok()
+    /// A file, if there is one. What is no text in it is nothing that anybody wrote, and left as damage.
+    fn read(&self, name: &str) -> Result<Option<String>, KeepError> {
+        match self.files.read(name) {
+            Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(KeepError::Read(self.path.join(name), source)),
+        }
     }
 
     /// Old or new, and never a part, whenever the power goes.
@@ -78,9 +85,10 @@ impl Kept {
         })
     }
 
-    /// The key of the node's API, made if there is none. A damaged one is lost for good, so another takes its place.
+    /// The key of the node's API, made if there is none. A damaged one is lost for good, so another takes its place; one that cannot
+    /// be read now is not, and the name of the node belongs to it.
     pub(super) fn key(&mut self) -> Result<Key, KeepError> {
-        match self.disk.read(KEY).map(|text| Key::from_pem(&text)) {
+        match self.disk.read(KEY)?.map(|text| Key::from_pem(&text)) {
             Some(Ok(key)) => return Ok(key),
             Some(Err(error)) => {
                 tracing::error!("the node's key is damaged: {}", cosi::report(&error));
@@ -93,20 +101,20 @@ impl Kept {
     }
 
     /// The certificate of the node's API, if there is one for this key.
-    pub(super) fn machine(&self, key: &Key) -> Option<Identity> {
-        Identity::from_pem(&self.disk.read(MACHINE)?, key.pem().expose()).ok()
+    pub(super) fn machine(&self, key: &Key) -> Result<Option<Identity>, KeepError> {
+        let text = self.disk.read(MACHINE)?;
+        Ok(text.and_then(|it| Identity::from_pem(&it, key.pem().expose()).ok()))
     }
 
     /// The kubelet's, of this boot.
-    pub(super) fn kubelet(&self) -> Option<Kubelet> {
+    pub(super) fn kubelet(&self) -> Result<Option<Kubelet>, KeepError> {
         let read = |name| {
             let text = self.memory.read(name)?;
-            Identity::from_pem(&text, &text).ok()
+            Ok(text.and_then(|it| Identity::from_pem(&it, &it).ok()))
         };
-        Some(Kubelet {
-            client: read(KUBELET)?,
-            serving: read(KUBELET_SERVING)?,
-        })
+        let (client, serving) = (read(KUBELET)?, read(KUBELET_SERVING)?);
+        let both = client.zip(serving);
+        Ok(both.map(|(client, serving)| Kubelet { client, serving }))
     }
 
     /// Keeps new ones.
@@ -119,5 +127,40 @@ impl Kept {
             self.disk.write(MACHINE, machine.certificate_pem())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_where_there_is_none_and_not_where_it_cannot_be_read() {
+        let (disk, memory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut kept = Kept::open(disk.path(), memory.path()).unwrap();
+        let key = kept.key().unwrap();
+        let same =
+            |key: &Key, kept: &mut Kept| kept.key().unwrap().pem().expose() == key.pem().expose();
+        assert!(same(&key, &mut kept));
+        // What stands for a disk that gives nothing.
+        let (file, aside) = (disk.path().join(KEY), disk.path().join("aside"));
+        fs::rename(&file, &aside).unwrap();
+        fs::create_dir(&file).unwrap();
+        let error = kept.key().unwrap_err();
+        assert!(
+            matches!(&error, KeepError::Read(path, _) if *path == file),
+            "{error}"
+        );
+        assert!(kept.machine(&key).unwrap().is_none());
+        fs::remove_dir(&file).unwrap();
+        fs::rename(&aside, &file).unwrap();
+        assert!(same(&key, &mut kept));
+        // One that is damaged is lost, text or not.
+        fs::write(&file, b"\xff\xfe").unwrap();
+        let new = kept.key().unwrap();
+        assert_ne!(new.pem().expose(), key.pem().expose());
+        assert!(same(&new, &mut kept));
     }
 }
