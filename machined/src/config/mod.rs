@@ -14,7 +14,7 @@ mod record;
 pub mod source;
 mod storage;
 
-pub use active::{ActiveError, documents};
+pub use active::{Active, ActiveError, active, documents};
 pub use configs::{Choose, Configs, FOLDER, Settled};
 pub use files::{Disk, DiskError, Files};
 pub use generation::{Generation, Name};

@@ -13,7 +13,6 @@ use ::config::{Documents, Host, Network};
 use jiff::Timestamp;
 use pki::kubernetes::joined;
 use pki::{Authority, SERVING_LIFETIME, Trust};
-use resources::config::{ACTIVE, MachineConfig};
 use resources::kubernetes::NodeStatus;
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use store::{Spec, Store};
@@ -24,6 +23,7 @@ use super::judge::{Claim, Facts, Node, judge};
 use super::names::Names;
 use super::refusal::Refusal;
 use crate::api::{Peer, Source, Target, peer};
+use crate::config::{Active, active};
 
 /// The longest request: three of a kilobyte, a certificate, and the rest.
 const LONGEST: usize = 8 * 1024;
@@ -43,7 +43,7 @@ pub struct Desk<N> {
 struct Office {
     /// Of the config it is from.
     hash: String,
-    documents: Documents,
+    documents: Arc<Documents>,
     token: String,
     api: Authority,
     trust: Trust,
@@ -54,9 +54,8 @@ struct Office {
 
 impl Office {
     /// What a config gives; none of a node that nobody joins through.
-    fn of(active: &MachineConfig) -> Result<Option<Self>, Refusal> {
-        let documents = ::config::parse("active config", active.text.as_bytes());
-        let documents = documents.map_err(unusable)?;
+    fn of(active: Active) -> Result<Option<Self>, Refusal> {
+        let Active { config, documents } = active;
         let plane = documents
             .kubernetes_trust()
             .and_then(|it| it.control_plane.as_ref());
@@ -72,7 +71,7 @@ impl Office {
         let trust = Trust::from_pem(api.certificate.as_pem());
         let ranges = kubernetes.pod_ranges.iter();
         Ok(Some(Self {
-            hash: active.hash.clone(),
+            hash: config.hash.clone(),
             token: join.token.as_base64().to_owned(),
             api: authority(api)?,
             trust: trust.map_err(unusable)?,
@@ -118,12 +117,13 @@ impl<N: Names> Desk<N> {
     }
 
     fn office(&self) -> Result<Arc<Office>, Refusal> {
-        let active = self.spec::<MachineConfig>(ACTIVE).ok_or(Refusal::NotHere)?;
+        let active = active(&self.store.snapshot()).map_err(unusable)?;
+        let active = active.ok_or(Refusal::NotHere)?;
         let mut kept = self.office.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(office) = kept.as_ref().filter(|it| it.hash == active.hash) {
+        if let Some(office) = kept.as_ref().filter(|it| it.hash == active.config.hash) {
             return Ok(Arc::clone(office));
         }
-        let office = Arc::new(Office::of(&active)?.ok_or(Refusal::NotHere)?);
+        let office = Arc::new(Office::of(active)?.ok_or(Refusal::NotHere)?);
         *kept = Some(Arc::clone(&office));
         Ok(office)
     }

@@ -7,12 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use pki::kubernetes::{ADMIN_LIFETIME, Kubeconfig, KubeconfigError, Part, admin};
 use pki::tls::TlsError;
 use pki::{Authority, Identity, IssueError, Trust};
-use resources::config::{ACTIVE, MachineConfig};
 use resources::runtime::{CLUSTER, ClusterInfo};
 use store::{Spec as _, Store};
 use thiserror::Error;
 
 use super::client::{Client, SERVER};
+use crate::config::{ActiveError, active};
 
 /// How long it holds at most.
 const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -35,7 +35,7 @@ pub enum AdminError {
     TooLong,
     /// The config of the node cannot be read.
     #[error("reading the node's config")]
-    Config(#[source] ::config::Problems),
+    Config(#[source] ActiveError),
     /// The authority refuses.
     #[error("issuing the certificate")]
     Issue(#[source] IssueError),
@@ -109,10 +109,8 @@ pub fn kubeconfig(
         return Err(AdminError::TooLong);
     }
     let snapshot = store.snapshot();
-    let active = snapshot.get_as::<MachineConfig>(MachineConfig::DEFINITION.namespace, ACTIVE);
-    let active = active.ok_or(AdminError::NoAuthority)?;
-    let documents = ::config::parse("active config", active.spec.text.as_bytes());
-    let documents = documents.map_err(AdminError::Config)?;
+    let active = active(&snapshot).map_err(AdminError::Config)?;
+    let documents = active.ok_or(AdminError::NoAuthority)?.documents;
     let (Some(kubernetes), Some(trust)) = (documents.kubernetes(), documents.kubernetes_trust())
     else {
         return Err(AdminError::NoAuthority);

@@ -1,15 +1,14 @@
 //! Config documents as callers see them: what is wrong with them, what would change, what the node runs.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use ::api::v1alpha1 as v1;
-use ::config::{Documents, Problems};
-use resources::config::{self as resource, MachineConfig};
+use ::config::Documents;
 use resources::net::LinkStatus;
 use store::{Snapshot, Spec};
 
 use crate::api::Failure;
+use crate::config::{Active, active};
 
 /// The name of documents in errors: the caller knows the file's name, the node does not.
 pub(super) const SOURCE: &str = "config";
@@ -62,8 +61,8 @@ pub(super) fn active_config(
     snapshot: &Snapshot,
     reveal_secrets: bool,
 ) -> Result<v1::GetConfigResponse, Failure> {
-    let found = active(snapshot).map_err(|problems| Failure::internal(problems.to_string()))?;
-    let Some((config, documents)) = found else {
+    let found = active(snapshot).map_err(|error| Failure::internal(cosi::report(&error)))?;
+    let Some(Active { config, documents }) = found else {
         return Err(Failure::not_found("the node has no config"));
     };
     let text = if reveal_secrets {
@@ -78,19 +77,6 @@ pub(super) fn active_config(
         documents: text.into_bytes(),
         generation: config.generation,
     })
-}
-
-/// The config the node runs, and what it says.
-pub(super) fn active(
-    snapshot: &Snapshot,
-) -> Result<Option<(Arc<MachineConfig>, Documents)>, Problems> {
-    let found =
-        snapshot.get_as::<MachineConfig>(MachineConfig::DEFINITION.namespace, resource::ACTIVE);
-    let Some(config) = found.map(|typed| typed.spec) else {
-        return Ok(None);
-    };
-    let documents = ::config::parse("active config", config.text.as_bytes())?;
-    Ok(Some((config, documents)))
 }
 
 /// One line per document that comes, goes or changes.

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use ::config::{Documents, Problems};
+use ::config::Documents;
 use jiff::{SignedDuration, Timestamp};
 use pki::kubernetes::etcd_admin;
 use pki::tls::TlsError;
 use pki::{Authority, IssueError, Trust, TrustError};
-use resources::config::{ACTIVE, MachineConfig};
 use rustls::ClientConfig;
-use store::{Spec as _, Store};
+use store::Store;
 use thiserror::Error;
+
+use crate::config::{ActiveError, active};
 
 /// The name in the certificate.
 const USER: &str = "garboard";
@@ -29,7 +30,7 @@ pub enum AccessError {
     None,
     /// The config of the node cannot be read.
     #[error("reading the node's config")]
-    Config(#[source] Problems),
+    Config(#[source] ActiveError),
     /// The authority refuses.
     #[error("issuing a certificate for etcd")]
     Issue(#[source] IssueError),
@@ -62,9 +63,6 @@ pub fn tls(documents: &Documents, now: Timestamp) -> Result<Arc<ClientConfig>, A
 /// # Errors
 /// As [`tls`], and when the config cannot be read.
 pub fn tls_of(store: &Store, now: Timestamp) -> Result<Arc<ClientConfig>, AccessError> {
-    let namespace = MachineConfig::DEFINITION.namespace;
-    let active = store.snapshot().get_as::<MachineConfig>(namespace, ACTIVE);
-    let active = active.ok_or(AccessError::None)?;
-    let documents = ::config::parse("active config", active.spec.text.as_bytes());
-    tls(&documents.map_err(AccessError::Config)?, now)
+    let active = active(&store.snapshot()).map_err(AccessError::Config)?;
+    tls(&active.ok_or(AccessError::None)?.documents, now)
 }

@@ -249,7 +249,10 @@ impl Controller for Fetch {
         self.collect(now);
         let cluster = cx.get::<KubernetesSpec>(KUBERNETES);
         let wanted = match cluster.filter(|it| it.spec.control_plane) {
-            Some(_) => wanted(&crate::config::documents(cx.parts().0)?),
+            Some(_) => {
+                let documents = crate::config::documents(cx.parts().0)?;
+                wanted(&documents)
+            }
             None => BTreeMap::new(),
         };
         let anew = dirty.ids::<TrustedRootsSpec>().next().is_some()

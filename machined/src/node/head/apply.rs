@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Head, HeadError};
 use crate::api::{Caller, Failure};
-use crate::config::{Applied, Effect, Generation, Storage};
+use crate::config::{Applied, Effect, Generation, Storage, active};
 use crate::node::checks::{
     check, is_expected, keeps_the_caller, keeps_the_cluster, keeps_the_role, save_failure,
 };
@@ -115,11 +115,11 @@ impl Head {
         let now = Timestamp::now();
         let (wanted, documents) = self.on_thread(move |_| check(documents, now)).await??;
         let snapshot = self.store.snapshot();
-        let active = documents::active(&snapshot)
-            .map_err(|problems| Failure::internal(problems.to_string()))?;
-        let number = active.as_ref().map_or(0, |(config, _)| config.generation);
+        let active = active(&snapshot);
+        let active = active.map_err(|error| Failure::internal(cosi::report(&error)))?;
+        let number = active.as_ref().map_or(0, |it| it.config.generation);
         is_expected(expected, number)?;
-        let running = active.as_ref().map(|(_, documents)| documents);
+        let running = active.as_ref().map(|it| &*it.documents);
         keeps_the_role(running, &wanted, force)?;
         keeps_the_cluster(running, &wanted, force)?;
         if running.is_some_and(|running| running.api_trust().is_some())
@@ -146,7 +146,7 @@ impl Head {
         self.has_looked().await?;
         let now = Timestamp::now();
         let (_, documents) = self.on_thread(move |_| check(documents, now)).await??;
-        let active = documents::active(&self.store.snapshot());
+        let active = active(&self.store.snapshot());
         if self.is_safe() || !matches!(active, Ok(None)) {
             // Somebody gave it one in the meantime.
             return Ok(());

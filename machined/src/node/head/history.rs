@@ -8,10 +8,10 @@ use store::{Spec as _, Transaction};
 use super::apply::{Checked, by};
 use super::{Head, HeadError};
 use crate::api::{Caller, Failure};
-use crate::config::{Effect, Entry, State};
+use crate::config::{Effect, Entry, State, active};
 use crate::node::checks::save_failure;
 use crate::node::conditions::WRITER;
-use crate::node::{documents, wire_time};
+use crate::node::wire_time;
 use crate::runtime::stage::status::CONFIG;
 
 impl Head {
@@ -67,8 +67,8 @@ impl Head {
 
     /// The number of what runs; 0 for none.
     fn number(&self) -> u64 {
-        let active = documents::active(&self.store.snapshot()).ok().flatten();
-        active.map_or(0, |(config, _)| config.generation)
+        let active = active(&self.store.snapshot()).ok().flatten();
+        active.map_or(0, |it| it.config.generation)
     }
 
     pub(super) async fn confirm(

@@ -1,13 +1,14 @@
 //! What the head runs once it is told where configs are kept: at the start, and when the disk comes or goes.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 
 use super::{Beginning, Head, HeadError};
-use crate::config::{Choose, Generation, Mode, Name, PassedOver, Record, Settled, Storage};
+use crate::config::{
+    Active, Choose, Generation, Mode, Name, PassedOver, Record, Settled, Storage, active,
+};
 use crate::node::conditions::forget_condition;
-use crate::node::documents;
 use crate::runtime::stage::status::{CONFIG, STORE};
 
 impl Head {
@@ -103,7 +104,7 @@ impl Head {
 
     /// What runs, as it was kept.
     fn running(&self) -> Option<Generation> {
-        let (config, documents) = documents::active(&self.store.snapshot()).ok()??;
+        let Active { config, documents } = active(&self.store.snapshot()).ok()??;
         let name = Name::new(config.generation, &config.text);
         let time = i64::try_from(config.applied_seconds).ok();
         let time = time.and_then(|it| Timestamp::from_second(it).ok());
@@ -116,17 +117,22 @@ impl Head {
         Some(Generation {
             name,
             text: config.text.clone(),
-            documents,
+            documents: Arc::unwrap_or_clone(documents),
             record: Some(record).filter(|it| !it.by.is_empty()),
         })
     }
 
     /// Whether this is what runs already.
     fn runs(&self, generation: &Generation) -> bool {
-        let active = documents::active(&self.store.snapshot()).ok().flatten();
-        active.is_some_and(|(running, _)| {
-            running.generation == generation.name.number() && running.hash == generation.name.hash()
-        })
+        let active = active(&self.store.snapshot()).ok().flatten();
+        active.is_some_and(
+            |Active {
+                 config: running, ..
+             }| {
+                running.generation == generation.name.number()
+                    && running.hash == generation.name.hash()
+            },
+        )
     }
 }
 

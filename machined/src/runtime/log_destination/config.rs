@@ -1,6 +1,6 @@
 //! Where the config wants logs to be sent.
 
-use ::config::{Documents, LogDestinationConfig, LogSource};
+use ::config::{LogDestinationConfig, LogSource};
 use cosi::{Error, Outcome, Outputs, Transform, View};
 use resources::config::MachineConfig;
 use resources::runtime::LogDestinationSpec;
@@ -18,7 +18,7 @@ cosi::declare! {
 
 impl Transform for Config {
     fn transform(&self, view: &View<Self>, out: &mut Outputs<Self>) -> Result<Outcome, Error> {
-        let documents: Documents = crate::config::documents(view)?;
+        let documents = crate::config::documents(view)?;
         for destination in documents.log_destinations() {
             out.put(destination.name.as_str(), wanted(destination));
         }

@@ -18,6 +18,7 @@ use thiserror::Error as ThisError;
 use tokio::sync::watch;
 
 use crate::api::{Endpoint, Issuer, RenewError, Wanted};
+use crate::config::{Active, ActiveError};
 use crate::join::{JOIN, Joined};
 use crate::kubernetes::files::endpoint;
 use crate::runtime::stage::status::{API, CONFIG, SOURCE, STORE};
@@ -29,7 +30,7 @@ const LOOK: Duration = Duration::from_secs(60);
 #[derive(Debug, ThisError)]
 pub(crate) enum ServingError {
     #[error("reading the active config")]
-    Config(#[source] ::config::Problems),
+    Config(#[source] ActiveError),
     #[error("the config has no ApiTrust document")]
     NoTrust,
     #[error("the ApiTrust document has neither an issuer nor a serving certificate")]
@@ -170,7 +171,7 @@ impl ServingController {
     /// Presents what the config asks for; says until when.
     fn serve(
         &mut self,
-        active: &MachineConfig,
+        active: &Arc<MachineConfig>,
         wanted: &Wanted,
         joining: &str,
         now: Timestamp,
@@ -238,7 +239,7 @@ impl ServingController {
 
     fn take_config(
         &mut self,
-        active: &MachineConfig,
+        active: &Arc<MachineConfig>,
         joining: &str,
         now: Timestamp,
     ) -> Result<(), ServingError> {
@@ -246,8 +247,8 @@ impl ServingController {
         {
             return Ok(());
         }
-        let documents = ::config::parse("active config", active.text.as_bytes())
-            .map_err(ServingError::Config)?;
+        let read = Active::read(Arc::clone(active)).map_err(ServingError::Config)?;
+        let documents = read.documents;
         let trust = documents.api_trust().ok_or(ServingError::NoTrust)?;
         let hash = active.hash.clone();
         let joins = documents.join().is_some();
