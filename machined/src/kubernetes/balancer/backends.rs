@@ -45,6 +45,12 @@ pub struct Own<'a> {
     pub addresses: &'a [IpAddr],
 }
 
+/// Where the API server of this node is, on a control plane.
+#[must_use]
+pub fn beside() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT))
+}
+
 /// All of them, the best first and none twice: the node's own, those of other nodes of the control plane, the cluster's endpoint.
 ///
 /// Nodes begin with different ones of the others, so that the first by name does not get all of them.
@@ -62,8 +68,7 @@ pub fn backends(
         }
     };
     if spec.control_plane {
-        let beside = SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT));
-        add(Target::Address(beside), own.name);
+        add(Target::Address(beside()), own.name);
     }
     let mut others: Vec<_> = nodes
         .iter()

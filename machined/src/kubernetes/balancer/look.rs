@@ -1,4 +1,4 @@
-//! Asks every API server again and again how it is.
+//! Asks every API server again and again how it is, each in its own time.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -6,18 +6,22 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use pki::Trust;
 use rustls_pki_types::ServerName;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::backends::Target;
+use super::backends::{Target, beside};
+use super::health::{Health, State};
 use super::pass::{DIAL, Shared};
 use super::ready;
 
-/// How long all are left alone while they are well. Clients find out by themselves that a connection leads nowhere; this is for
-/// those that answer, and should not be asked.
+/// How long one is left alone that is well. Clients find out by themselves that a connection leads nowhere; this is for those that
+/// answer, and should not be asked.
 const LATER: Duration = Duration::from_secs(20);
 
-/// And while one is not: that one is tried last meanwhile, though it may be the nearest.
+/// And one that is not: it is tried last meanwhile, though it may be the nearest.
 const SOON: Duration = Duration::from_secs(5);
+
+/// And the node's own one, which other programs of the node wait for, while there is none at all.
+const NONE: Duration = Duration::from_secs(1);
 
 /// Never ends.
 pub(super) async fn run(shared: &Shared) -> Infallible {
@@ -29,18 +33,44 @@ pub(super) async fn run(shared: &Shared) -> Infallible {
             health.keep(&backends);
             *health != before
         });
-        let looks = backends.iter().map(|backend| async {
-            let found = look(shared, &backend.target).await;
-            shared.note(&backend.target, found);
-        });
-        join_all(looks).await;
-        let well = shared.health.borrow().all_well(&backends);
-        let changed = changes.changed();
+        // One that takes its time holds up no other.
+        let looks = join_all(backends.iter().map(|it| look_after(shared, &it.target)));
         tokio::select! {
             // Whoever says where to go is gone with everything else, or will say something else again.
-            gone = changed => if gone.is_err() { std::future::pending::<()>().await },
-            () = sleep(if well { LATER } else { SOON }) => {}
+            gone = changes.changed() => if gone.is_err() { std::future::pending::<()>().await },
+            () = async {
+                looks.await;
+                std::future::pending().await
+            } => {}
         }
+    }
+}
+
+/// Asks one again and again.
+async fn look_after(shared: &Shared, target: &Target) -> Infallible {
+    let mut health = shared.health.subscribe();
+    loop {
+        let found = look(shared, target).await;
+        shared.note(target, found);
+        let asked = Instant::now();
+        loop {
+            let pause = pause(&health.borrow_and_update(), target);
+            tokio::select! {
+                () = sleep_until(asked + pause) => break,
+                // A connection may find out that it is not well.
+                _ = health.changed() => {}
+            }
+        }
+    }
+}
+
+/// How long one is left alone.
+fn pause(health: &Health, target: &Target) -> Duration {
+    let own = || *target == Target::Address(beside());
+    match health.of(target) {
+        Some(State::Well) => LATER,
+        _ if own() && !health.any_is_well() => NONE,
+        _ => SOON,
     }
 }
 
@@ -63,4 +93,28 @@ async fn look(shared: &Shared, target: &Target) -> Result<(), String> {
     timeout(DIAL, asked)
         .await
         .unwrap_or_else(|_| Err(format!("no answer in {} s", DIAL.as_secs())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_not_well_is_asked_sooner_and_the_own_one_first() {
+        let other = Target::Name("api.lab".to_owned(), 6443);
+        let own = Target::Address(beside());
+        let mut health = Health::default();
+        assert_eq!((pause(&health, &own), pause(&health, &other)), (NONE, SOON));
+        for target in [&own, &other] {
+            health.note(target, Err("refused".to_owned()));
+        }
+        assert_eq!((pause(&health, &own), pause(&health, &other)), (NONE, SOON));
+        health.note(&other, Ok(()));
+        assert_eq!(
+            (pause(&health, &own), pause(&health, &other)),
+            (SOON, LATER)
+        );
+        health.note(&own, Ok(()));
+        assert_eq!(pause(&health, &own), LATER);
+    }
 }
