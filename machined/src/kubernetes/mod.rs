@@ -51,7 +51,6 @@ pub fn register(
     controllers.register(manifest::config::Config)?;
     controllers.register(fetch)?;
     controllers.register(manifest::apply::Apply::default())?;
-    controllers.register(node::role::Role)?;
     controllers.register(node::status::Status::new(
         Component::Kubelet.folder(),
         node::status::FILE.into(),

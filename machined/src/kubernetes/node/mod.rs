@@ -7,6 +7,5 @@ mod known;
 pub mod network;
 pub mod object;
 mod owned;
-pub mod role;
 pub mod routes;
 pub mod status;

@@ -12,9 +12,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::known::Own;
+use super::object::CONTROL_PLANE;
 
 /// The annotation.
 pub(super) const MEMORY: &str = "garboard/owned";
+
+/// What keeps balancers outside of the cluster from sending a control plane what is for pods.
+const NO_BALANCER: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 
 /// What was put on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,15 +48,19 @@ pub(super) struct Plan {
     pub(super) left: Option<String>,
 }
 
-/// What makes the own node what its config says. `name` is for the words; who may not change taints leaves them to a person.
+/// What makes the own node what its config says. `name` is for the words. Who is of the control plane is labelled as such, and changes
+/// its own taints; a worker may do neither, and leaves taints to a person.
 #[must_use]
-pub(super) fn plan(own: &Own, name: &str, node: &KubeletSpec, taints: bool) -> Plan {
+pub(super) fn plan(own: &Own, name: &str, node: &KubeletSpec, control_plane: bool) -> Plan {
     let before = memory(&own.object);
-    let (labels, owned_labels) = pairs(own, "labels", &node.labels, before.as_ref());
+    let (mut labels, owned_labels) = pairs(own, "labels", &node.labels, before.as_ref());
     let (mut annotations, owned_annotations) =
         pairs(own, "annotations", &node.annotations, before.as_ref());
+    if control_plane {
+        labels.extend(role(own, &owned_labels));
+    }
     let change = change(own, node, before.as_ref());
-    let left = (!taints)
+    let left = (!control_plane)
         .then(|| change.as_ref().map(|it| it.left(name)))
         .flatten();
     let wanted: BTreeSet<String> = node.taints.iter().cloned().collect();
@@ -74,7 +82,7 @@ pub(super) fn plan(own: &Own, name: &str, node: &KubeletSpec, taints: bool) -> P
             metadata.insert(kind.to_owned(), changes.into());
         }
     }
-    if let Some(change) = change.filter(|_| taints) {
+    if let Some(change) = change.filter(|_| control_plane) {
         // Others may have put on one in between, and a list is replaced whole.
         metadata.insert("resourceVersion".to_owned(), own.version.clone().into());
         patch.insert("spec".to_owned(), json!({"taints": change.taints}));
@@ -86,6 +94,20 @@ pub(super) fn plan(own: &Own, name: &str, node: &KubeletSpec, taints: bool) -> P
         patch: (!patch.is_empty()).then(|| patch.into()),
         left,
     }
+}
+
+/// The labels that make a node without them one of the control plane. They are in nobody's account: what the config does not say
+/// cannot be missed in it. Somebody who takes the second one away means it, so that it is put on with the first one alone, and not
+/// where the config or somebody else says something of it.
+fn role(own: &Own, by_config: &BTreeSet<String>) -> Map<String, Value> {
+    let labels = own.object.pointer("/metadata/labels");
+    let has = |key| labels.and_then(|it| it.get(key)).is_some();
+    if has(CONTROL_PLANE) {
+        return Map::new();
+    }
+    let keys = [CONTROL_PLANE, NO_BALANCER].into_iter();
+    let lacking = keys.filter(|key| !has(key) && !by_config.contains(*key));
+    lacking.map(|key| (key.to_owned(), "".into())).collect()
 }
 
 /// What it has put on by its own account; nothing for a node that is new, or whose account somebody has spoilt.
@@ -286,18 +308,51 @@ mod tests {
 
     #[test]
     fn what_the_config_has_no_longer_goes_and_what_others_gave_stays() {
-        let mut object = json!({"metadata": {"labels": {"theirs": "1", "b": "0"}}});
+        let mut object =
+            json!({"metadata": {"labels": {"theirs": "1", "b": "0", CONTROL_PLANE: ""}}});
         settle(&mut object, &node(&["a=1", "b=2"], &["contact=x=y"], &[]));
-        let labels = json!({"theirs": "1", "a": "1", "b": "2"});
+        let labels = json!({"theirs": "1", "a": "1", "b": "2", CONTROL_PLANE: ""});
         assert_eq!(object["metadata"]["labels"], labels);
         assert_eq!(object["metadata"]["annotations"]["contact"], "x=y");
         settle(&mut object, &node(&["b=3"], &[], &[]));
         assert_eq!(
             object["metadata"]["labels"],
-            json!({"theirs": "1", "b": "3"})
+            json!({"theirs": "1", "b": "3", CONTROL_PLANE: ""})
         );
         let annotations = object["metadata"]["annotations"].as_object().unwrap();
         assert_eq!(Vec::from_iter(annotations.keys()), [MEMORY]);
+    }
+
+    #[test]
+    fn a_control_plane_is_labelled_as_such_once() {
+        let mut object = json!({"metadata": {"labels": {"theirs": "1"}}});
+        settle(&mut object, &node(&[], &[], &[]));
+        let both = json!({"theirs": "1", CONTROL_PLANE: "", NO_BALANCER: ""});
+        assert_eq!(object["metadata"]["labels"], both);
+        // Balancers are let in, and that stays so.
+        merge(
+            &mut object,
+            &json!({"metadata": {"labels": {NO_BALANCER: null}}}),
+        );
+        settle(&mut object, &node(&["a=1"], &[], &[]));
+        let one = json!({"theirs": "1", "a": "1", CONTROL_PLANE: ""});
+        assert_eq!(object["metadata"]["labels"], one);
+        // What the config says of it counts, and goes with the config.
+        let mut object = json!({});
+        let label = format!("{NO_BALANCER}=x");
+        settle(&mut object, &node(&[&label], &[], &[]));
+        assert_eq!(object["metadata"]["labels"][NO_BALANCER], "x");
+        settle(&mut object, &node(&[], &[], &[]));
+        let role = json!({CONTROL_PLANE: ""});
+        assert_eq!(object["metadata"]["labels"], role);
+        // A worker may not say it of itself.
+        let own = Own {
+            object: json!({}),
+            version: "7".to_owned(),
+        };
+        let planned = plan(&own, "w-1", &node(&["a=1"], &[], &[]), false);
+        let labels = planned.patch.unwrap()["metadata"]["labels"].clone();
+        assert_eq!(labels, json!({"a": "1"}));
     }
 
     #[test]
