@@ -14,6 +14,7 @@ use crate::config::DiskError;
 use crate::images;
 use crate::join::{self, Joined};
 use crate::kubernetes;
+use crate::kubernetes::admin::Admins;
 use crate::kubernetes::balancer;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::kubernetes::manifest::fetch::Fetch;
@@ -59,6 +60,8 @@ pub struct Parts {
     pub balancer: balancer::apply::Apply,
     /// What fetches manifests.
     pub manifests: Fetch,
+    /// What makes the node an administrator of its cluster.
+    pub admins: Admins,
 }
 
 /// What changes this machine could not be prepared.
@@ -163,6 +166,7 @@ pub fn register(
         parts.manifests,
         joined,
         parts.lookup.clone(),
+        &parts.admins,
     )?;
     log_destination::register(controllers, host.folder, parts.lookup.clone())?;
     network::register(controllers, host, parts.lookup)

@@ -5,12 +5,13 @@ use store::Store;
 use crate::api::Server;
 use crate::inspect::Inspect;
 use crate::join::{Desk, InCluster};
+use crate::kubernetes::admin::Admins;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::kubernetes::etcd::serve::Etcd;
 use crate::kubernetes::tunnel::Tunnel;
 
 /// The server, with all of them.
-pub(crate) fn on(server: Server, store: &Store, bootstrap: &Bootstrap) -> Server {
+pub(crate) fn on(server: Server, store: &Store, bootstrap: &Bootstrap, admins: &Admins) -> Server {
     server
         .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .mount(
@@ -18,7 +19,7 @@ pub(crate) fn on(server: Server, store: &Store, bootstrap: &Bootstrap) -> Server
             ::api::FILE_DESCRIPTOR_SET,
         )
         .mount(
-            Desk::new(store.clone(), InCluster).into_service(),
+            Desk::new(store.clone(), InCluster::new(admins.clone())).into_service(),
             ::api::FILE_DESCRIPTOR_SET,
         )
         .mount(

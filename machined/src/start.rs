@@ -25,6 +25,7 @@ use crate::controllers::{Effects, EffectsError, Parts, register};
 use crate::images::cache::status::Status as Looks;
 use crate::images::registry::Registry as Images;
 use crate::images::{self, Faults, Places};
+use crate::kubernetes::admin::Admins;
 use crate::kubernetes::balancer::{self, Balancer};
 use crate::kubernetes::component::Component;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
@@ -327,7 +328,8 @@ fn api(
     let bootstrap = node.bootstrap();
     let server = Server::new(Arc::new(node), Arc::new(pairing), served.clone())
         .mount(state, cosi::wire::proto::FILE_DESCRIPTOR_SET);
-    let server = mounted::on(server, store, &bootstrap);
+    let admins = Admins::default();
+    let server = mounted::on(server, store, &bootstrap, &admins);
 
     let no_services = effects.services.empty();
     let lookup = Lookup::of(store.clone());
@@ -344,6 +346,7 @@ fn api(
         bootstrap,
         balancer: told,
         manifests: Fetch::new(Way::of(store.clone())),
+        admins,
     };
     register(controllers, parts, host).map_err(StartError::Controllers)?;
     Ok(Api {

@@ -9,6 +9,7 @@ use machined::block::{Disks, bundle};
 use machined::config::Storage;
 use machined::controllers::{Effects, Parts, register};
 use machined::images::{self, Faults, Places};
+use machined::kubernetes::admin::Admins;
 use machined::kubernetes::balancer;
 use machined::kubernetes::etcd::bootstrap::Bootstrap;
 use machined::kubernetes::manifest::fetch::{Fetch, Way};
@@ -95,6 +96,7 @@ fn graph() -> String {
         identity,
         devices: Listener::open().expect("the kernel's announcements"),
         bootstrap: Bootstrap::new(folder.path().join("etcd"), 0),
+        admins: Admins::default(),
     };
     let mut runtime = cosi::Runtime::new("machined", store);
     register(&mut runtime, parts, host()).expect("no two controllers claim the same");

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::binding::{self, Binding, Member, Op, PATH};
 use super::refusal::Refusal;
-use crate::kubernetes::admin;
+use crate::kubernetes::admin::Admins;
 use crate::kubernetes::client::{Client, ClientError};
 use crate::kubernetes::node::object;
 
@@ -31,8 +31,18 @@ pub trait Names: Send + Sync + 'static {
 }
 
 /// The cluster itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct InCluster;
+#[derive(Clone, Debug)]
+pub struct InCluster {
+    admins: Admins,
+}
+
+impl InCluster {
+    /// Asked as an administrator.
+    #[must_use]
+    pub fn new(admins: Admins) -> Self {
+        Self { admins }
+    }
+}
 
 impl Names for InCluster {
     async fn take(
@@ -43,7 +53,7 @@ impl Names for InCluster {
         key: &Fingerprint,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        let client = admin::client(documents, own, now);
+        let client = self.admins.client(documents.kubernetes_trust(), own, now);
         let client = client.map_err(|error| Refusal::Config(cosi::report(&error)))?;
         let unanswered = |error: ClientError| Refusal::Cluster(cosi::report(&error));
         for _ in 0..TRIES {

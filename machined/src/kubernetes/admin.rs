@@ -1,8 +1,10 @@
 //! What lets a person, or this node of the control plane, be an administrator of the cluster for a while.
 
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ::config::{ControlPlaneTrust, Documents};
+use ::config::{ControlPlaneTrust, KubernetesTrustConfig};
 use jiff::{SignedDuration, Timestamp};
 use pki::kubernetes::{ADMIN_LIFETIME, Kubeconfig, KubeconfigError, Part, admin};
 use pki::tls::TlsError;
@@ -12,6 +14,7 @@ use store::{Spec as _, Store};
 use thiserror::Error;
 
 use super::client::{Client, SERVER};
+use super::made::Made;
 use crate::config::{ActiveError, active};
 
 /// How long it holds at most.
@@ -77,18 +80,43 @@ pub fn identity(
         .map_err(AdminError::Issue)
 }
 
-/// The API server of this node, asked as an administrator whom the cluster knows by the node's name.
-///
-/// # Errors
-/// The node is none of a control plane, or what its config has of it cannot be used.
-pub fn client(documents: &Documents, node: &str, now: Timestamp) -> Result<Client, AdminError> {
-    let trust = documents.kubernetes_trust();
-    let (trust, plane) = trust
-        .and_then(|it| Some((it, it.control_plane.as_ref()?)))
-        .ok_or(AdminError::NoAuthority)?;
-    let own = identity(plane, node, OWN, now)?;
-    let authority = Trust::from_pem(trust.ca.as_pem()).map_err(AdminError::Trust)?;
-    Client::new(SERVER, &authority, &own).map_err(AdminError::Tls)
+/// What asks the API servers as an administrator whom the cluster knows by the node's name. Whoever does so on this node shares it.
+#[derive(Clone, Default)]
+pub struct Admins(Arc<Mutex<Made<Of, Client>>>);
+
+/// What a client is made of: what the config has of the cluster, and the node's name.
+type Of = (KubernetesTrustConfig, String);
+
+impl Admins {
+    /// One with the secrets of a config.
+    ///
+    /// # Errors
+    /// The node is none of a control plane, or what its config has of it cannot be used.
+    pub fn client(
+        &self,
+        trust: Option<&KubernetesTrustConfig>,
+        node: &str,
+        now: Timestamp,
+    ) -> Result<Client, AdminError> {
+        let of = (
+            trust.ok_or(AdminError::NoAuthority)?.clone(),
+            node.to_owned(),
+        );
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        made.get(of, OWN, now, |(trust, node)| {
+            let plane = trust.control_plane.as_ref();
+            let plane = plane.ok_or(AdminError::NoAuthority)?;
+            let own = identity(plane, node, OWN, now)?;
+            let authority = Trust::from_pem(trust.ca.as_pem()).map_err(AdminError::Trust)?;
+            Client::new(SERVER, &authority, &own).map_err(AdminError::Tls)
+        })
+    }
+}
+
+impl fmt::Debug for Admins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admins").finish_non_exhaustive()
+    }
 }
 
 /// Makes a kubeconfig for whom the node's API knows as `caller`; without a lifetime, the usual one.

@@ -14,6 +14,7 @@ pub mod image;
 pub mod inputs;
 pub mod kernel;
 pub mod kubelet;
+pub mod made;
 pub mod manifest;
 pub mod masquerade;
 pub mod node;
@@ -22,6 +23,7 @@ pub mod settings;
 pub mod static_pod;
 pub mod tunnel;
 
+use self::admin::Admins;
 use self::component::Component;
 use self::etcd::bootstrap::Bootstrap;
 use crate::join::Joined;
@@ -38,6 +40,7 @@ pub fn register(
     fetch: manifest::fetch::Fetch,
     joined: Joined,
     lookup: Lookup,
+    admins: &Admins,
 ) -> Result<(), cosi::RegisterError> {
     controllers.register(config::Config)?;
     controllers.register(balancer)?;
@@ -50,10 +53,11 @@ pub fn register(
     controllers.register(etcd::member::Member::new(bootstrap.clone(), lookup))?;
     controllers.register(manifest::config::Config)?;
     controllers.register(fetch)?;
-    controllers.register(manifest::apply::Apply::default())?;
+    controllers.register(manifest::apply::Apply::new(admins.clone()))?;
     controllers.register(node::status::Status::new(
         Component::Kubelet.folder(),
         node::status::FILE.into(),
+        admins.clone(),
     ))?;
     controllers.register(masquerade::config::Config)?;
     controllers.register(node::routes::Routes)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::config::Documents;
+use ::config::{Documents, KeyPair};
 use jiff::{SignedDuration, Timestamp};
 use pki::kubernetes::etcd_admin;
 use pki::tls::TlsError;
@@ -12,6 +12,7 @@ use store::Store;
 use thiserror::Error;
 
 use crate::config::{ActiveError, active};
+use crate::kubernetes::made::Made;
 
 /// The name in the certificate.
 const USER: &str = "garboard";
@@ -47,15 +48,41 @@ pub enum AccessError {
 /// # Errors
 /// The node is none of a control plane, or its secrets are of no use.
 pub fn tls(documents: &Documents, now: Timestamp) -> Result<Arc<ClientConfig>, AccessError> {
+    issue(authority(documents)?, now)
+}
+
+fn authority(documents: &Documents) -> Result<&KeyPair, AccessError> {
     let trust = documents.kubernetes_trust();
     let plane = trust.and_then(|it| it.control_plane.as_ref());
-    let authority = &plane.ok_or(AccessError::None)?.etcd;
+    Ok(&plane.ok_or(AccessError::None)?.etcd)
+}
+
+fn issue(authority: &KeyPair, now: Timestamp) -> Result<Arc<ClientConfig>, AccessError> {
     let certificate = authority.certificate.as_pem();
     let issuer = Authority::from_pem(certificate, authority.key.as_pem());
     let own = issuer.and_then(|it| it.issue(&etcd_admin(USER, LIFETIME), now));
     let own = own.map_err(AccessError::Issue)?;
     let trust = Trust::from_pem(certificate).map_err(AccessError::Trust)?;
     pki::tls::client(&trust, &own).map_err(AccessError::Tls)
+}
+
+/// The last that was made of a config's authority of etcd.
+#[derive(Debug, Default)]
+pub struct Access(Made<KeyPair, Arc<ClientConfig>>);
+
+impl Access {
+    /// As [`tls`].
+    ///
+    /// # Errors
+    /// As [`tls`].
+    pub fn tls(
+        &mut self,
+        documents: &Documents,
+        now: Timestamp,
+    ) -> Result<Arc<ClientConfig>, AccessError> {
+        let of = authority(documents)?.clone();
+        self.0.get(of, LIFETIME, now, |it| issue(it, now))
+    }
 }
 
 /// The same by the config that is active in a store.

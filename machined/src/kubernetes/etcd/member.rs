@@ -10,14 +10,13 @@ use std::time::Duration;
 
 use ::etcd::{Alarm, AlarmKind, CLIENT_PORT, Client, Members};
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
-use jiff::{SignedDuration, Timestamp};
 use resources::config::MachineConfig;
 use resources::kubernetes::{KUBERNETES, KubernetesSpec, NodeStatus};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use resources::runtime::Condition;
 use rustls::ClientConfig;
 
-use super::access;
+use super::access::Access;
 use super::bootstrap::Bootstrap;
 use super::data::{self, Data};
 use super::join::{self, Own, Standing, Step};
@@ -36,23 +35,12 @@ pub const REMOVED: &str = "this node was removed from the members of etcd, and i
 const SOON: Duration = Duration::from_secs(2);
 const LATER: Duration = Duration::from_secs(30);
 
-/// How long what connects to members is kept; its certificate holds for twice of it.
-const KEPT: SignedDuration = SignedDuration::from_hours(12);
-
-/// What connects to members, for the config of a generation.
-#[derive(Debug)]
-struct Access {
-    tls: Arc<ClientConfig>,
-    generation: u64,
-    made: Timestamp,
-}
-
 /// The controller.
 #[derive(Debug)]
 pub struct Member {
     bootstrap: Bootstrap,
     lookup: Lookup,
-    access: Option<Access>,
+    access: Access,
 }
 
 cosi::declare! {
@@ -141,29 +129,8 @@ impl Member {
         Self {
             bootstrap,
             lookup,
-            access: None,
+            access: Access::default(),
         }
-    }
-
-    /// What connects to members. Making it takes a signature, so it is kept for a while.
-    fn tls(&mut self, cx: &mut Cx<'_, Self>) -> Result<Arc<ClientConfig>, Error> {
-        let now = cx.now();
-        let config = cx.get::<MachineConfig>(resources::config::ACTIVE);
-        let generation = config.map_or(0, |it| it.spec.generation);
-        if let Some(access) = &self.access
-            && access.generation == generation
-            && (SignedDuration::ZERO..KEPT).contains(&now.duration_since(access.made))
-        {
-            return Ok(Arc::clone(&access.tls));
-        }
-        let documents = crate::config::documents(cx.parts().0)?;
-        let tls = access::tls(&documents, now)?;
-        self.access = Some(Access {
-            tls: Arc::clone(&tls),
-            generation,
-            made: now,
-        });
-        Ok(tls)
     }
 
     /// What the node is; `None` while that is not known.
@@ -182,6 +149,7 @@ impl Member {
             return Ok(None);
         };
         let all = addresses.spec.addresses.iter();
+        let documents = crate::config::documents(cx.parts().0)?;
         let nodes = cx.list::<NodeStatus>();
         Ok(Some(Facts {
             own: Own {
@@ -192,7 +160,7 @@ impl Member {
             addresses: all.map(|it| it.address()).collect(),
             cluster: (*cluster.spec).clone(),
             nodes: nodes.iter().map(|it| (*it.spec).clone()).collect(),
-            tls: self.tls(cx)?,
+            tls: self.access.tls(&documents, cx.now())?,
         }))
     }
 

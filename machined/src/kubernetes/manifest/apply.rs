@@ -17,13 +17,14 @@ use super::kinds::{self, Kinds};
 use super::object::{Object, ObjectError};
 use super::once;
 use super::pace::{End, Pace};
-use crate::kubernetes::admin;
+use crate::kubernetes::admin::Admins;
 use crate::kubernetes::client::{Client, ClientError};
 use crate::kubernetes::static_pod::ready::API_SERVER;
 
 /// The controller.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Apply {
+    admins: Admins,
     pace: Pace<Facts>,
 }
 
@@ -46,6 +47,17 @@ cosi::declare! {
         reads Manifest;
         reads Condition;
         writes ManifestStatus;
+    }
+}
+
+impl Apply {
+    /// Asks the cluster as one of these.
+    #[must_use]
+    pub fn new(admins: Admins) -> Self {
+        Self {
+            admins,
+            pace: Pace::default(),
+        }
     }
 }
 
@@ -276,7 +288,8 @@ impl Controller for Apply {
             return Ok(Outcome::Requeue(wait));
         }
         let documents = crate::config::documents(cx.parts().0)?;
-        let client = admin::client(&documents, &node.spec.hostname, cx.now())?;
+        let trust = documents.kubernetes_trust();
+        let client = self.admins.client(trust, &node.spec.hostname, cx.now())?;
         let (statuses, end) = all(client, &manifests, &before).await;
         cx.replace::<ManifestStatus>();
         for (manifest, status) in manifests.iter().zip(statuses) {

@@ -4,21 +4,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::config::ControlPlaneTrust;
-use jiff::{SignedDuration, Timestamp};
 use pki::{Identity, Trust};
 use thiserror::Error;
 use tokio::fs;
 
 use super::known::SaidError;
-use crate::kubernetes::admin::{self, AdminError};
+use crate::kubernetes::admin::AdminError;
 use crate::kubernetes::client::{Client, ClientError, SERVER};
 
 /// How soon it is asked again, whatever has come of it.
 const AGAIN: Duration = Duration::from_secs(3);
-
-/// For how long a node of the control plane is an administrator when it changes its own object: the change takes seconds.
-const ADMIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Why the cluster could not be asked.
 #[derive(Debug, Error)]
@@ -71,23 +66,9 @@ impl Asker {
     pub(super) async fn kubelet(&self) -> Result<Client, AskError> {
         let own = self.text("client.pem").await?;
         let own = Identity::from_pem(&own, &own).map_err(AskError::Identity)?;
-        self.client(&own).await
-    }
-
-    /// As an administrator, whom audit records know as the node: kubelets may not change everything of their nodes.
-    pub(super) async fn admin(
-        &self,
-        plane: &ControlPlaneTrust,
-        node: &str,
-    ) -> Result<Client, AskError> {
-        let own = admin::identity(plane, node, ADMIN, Timestamp::now());
-        self.client(&own.map_err(AskError::Admin)?).await
-    }
-
-    async fn client(&self, own: &Identity) -> Result<Client, AskError> {
         let authority = self.text("ca.crt").await?;
         let authority = Trust::from_pem(&authority).map_err(AskError::Trust)?;
-        Client::new(self.server, &authority, own).map_err(AskError::Tls)
+        Client::new(self.server, &authority, &own).map_err(AskError::Tls)
     }
 
     async fn text(&self, name: &str) -> Result<String, AskError> {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use ::config::ControlPlaneTrust;
+use ::config::KubernetesTrustConfig;
 use http::Method;
+use jiff::Timestamp;
 use resources::kubernetes::KubeletSpec;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -11,6 +12,7 @@ use tokio::time::timeout;
 use super::ask::{AskError, Asker};
 use super::known::Known;
 use super::owned::{self, Plan};
+use crate::kubernetes::admin::Admins;
 
 /// After so long a change that was refused is tried once more: whoever refused it may have been told otherwise.
 const REFUSED: Duration = Duration::from_secs(300);
@@ -21,17 +23,18 @@ pub(super) struct Wanted {
     /// By the config.
     pub(super) node: KubeletSpec,
     /// What makes administrators, on nodes of the control plane.
-    pub(super) plane: Option<ControlPlaneTrust>,
+    pub(super) plane: Option<KubernetesTrustConfig>,
 }
 
 /// Does so until it is cancelled, which it may be at any moment: a change is one request.
 pub(super) async fn keep(
     asker: Asker,
+    admins: Admins,
     own: String,
     wanted: watch::Receiver<Wanted>,
     known: watch::Sender<Known>,
 ) {
-    let keeper = Keeper { asker, own };
+    let keeper = Keeper { asker, admins, own };
     let mut seen = known.subscribe();
     let mut wanted = wanted;
     loop {
@@ -70,16 +73,25 @@ pub(super) async fn keep(
 
 struct Keeper {
     asker: Asker,
+    admins: Admins,
     own: String,
 }
 
 impl Keeper {
-    async fn send(&self, plan: &Plan, plane: Option<&ControlPlaneTrust>) -> Result<(), AskError> {
+    async fn send(
+        &self,
+        plan: &Plan,
+        plane: Option<&KubernetesTrustConfig>,
+    ) -> Result<(), AskError> {
         let Some(patch) = &plan.patch else {
             return Ok(());
         };
+        // Kubelets may not change everything of their nodes, and audit records know the administrator as the node.
         let client = match plane {
-            Some(plane) => self.asker.admin(plane, &self.own).await?,
+            Some(_) => {
+                let client = self.admins.client(plane, &self.own, Timestamp::now());
+                client.map_err(AskError::Admin)?
+            }
             None => self.asker.kubelet().await?,
         };
         let path = format!("/api/v1/nodes/{}", self.own);
@@ -139,7 +151,8 @@ mod tests {
         });
         let mut seen = known.subscribe();
         let mut tasks = JoinSet::new();
-        tasks.spawn(keep(asker, "b".to_owned(), wanted, known.clone()));
+        let admins = Admins::default();
+        tasks.spawn(keep(asker, admins, "b".to_owned(), wanted, known.clone()));
         let refused = seen
             .wait_for(|it| it.unmet.is_some())
             .await

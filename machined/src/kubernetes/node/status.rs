@@ -20,6 +20,7 @@ use super::ask::Asker;
 use super::follow::follow;
 use super::keep::{Wanted, keep};
 use super::known::Known;
+use crate::kubernetes::admin::Admins;
 use crate::network::file;
 
 /// What the cluster said last.
@@ -32,6 +33,7 @@ pub const CONDITION: &str = "node";
 #[derive(Debug)]
 pub struct Status {
     asker: Asker,
+    admins: Admins,
     file: PathBuf,
     known: watch::Sender<Known>,
     running: Option<Running>,
@@ -57,11 +59,12 @@ cosi::declare! {
 }
 
 impl Status {
-    /// Asks as the kubelet, whose files are in this folder; remembers in a file.
+    /// Asks as the kubelet, whose files are in this folder, or as an administrator; remembers in a file.
     #[must_use]
-    pub fn new(folder: PathBuf, file: PathBuf) -> Self {
+    pub fn new(folder: PathBuf, file: PathBuf, admins: Admins) -> Self {
         Self {
             asker: Asker::new(folder),
+            admins,
             file,
             known: watch::Sender::default(),
             running: None,
@@ -98,7 +101,8 @@ impl Status {
         let mut tasks = JoinSet::new();
         let (asker, known) = (&self.asker, &self.known);
         tasks.spawn(follow(asker.clone(), name.to_owned(), known.clone()));
-        tasks.spawn(keep(asker.clone(), name.to_owned(), seen, known.clone()));
+        let (asker, admins) = (asker.clone(), self.admins.clone());
+        tasks.spawn(keep(asker, admins, name.to_owned(), seen, known.clone()));
         self.running = Some(Running {
             name: name.to_owned(),
             wanted,
@@ -164,7 +168,7 @@ impl Controller for Status {
         let name = name.spec.hostname.clone();
         let documents = crate::config::documents(cx.parts().0)?;
         let trust = documents.kubernetes_trust();
-        let plane = trust.and_then(|it| it.control_plane.as_ref());
+        let plane = trust.filter(|it| it.control_plane.is_some());
         let wanted = Wanted {
             node: (*node.spec).clone(),
             plane: plane.cloned(),
