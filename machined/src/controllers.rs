@@ -19,7 +19,7 @@ use crate::kubernetes::balancer;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::kubernetes::manifest::fetch::Fetch;
 use crate::network;
-use crate::network::time_server::config::Lookup;
+use crate::network::lookup::Lookup;
 use crate::runtime::console::apply::ConsoleController;
 use crate::runtime::events::Events;
 use crate::runtime::events::status::EventController;

@@ -34,7 +34,7 @@ use crate::kubernetes::manifest::fetch::{Fetch, Way};
 use crate::metrics::{Calls, Metrics};
 use crate::mounted;
 use crate::network;
-use crate::network::time_server::config::Lookup;
+use crate::network::lookup::Lookup;
 use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Order, Takers};
 use crate::runtime::clock::{self, Clock};
 use crate::runtime::console::Consoles;

@@ -14,7 +14,7 @@ use machined::kubernetes::balancer;
 use machined::kubernetes::etcd::bootstrap::Bootstrap;
 use machined::kubernetes::manifest::fetch::{Fetch, Way};
 use machined::network::Host;
-use machined::network::time_server::config::Lookup;
+use machined::network::lookup::Lookup;
 use machined::runtime::console::Consoles;
 use machined::runtime::console::apply::{ConsoleController, Fixed};
 use machined::runtime::console::level::Level;

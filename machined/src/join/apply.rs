@@ -24,7 +24,7 @@ use super::{FOLDER, Held, JOIN, Joined, MACHINE};
 use crate::block::volume::apply::EPHEMERAL;
 use crate::kubernetes::address;
 use crate::kubernetes::files::status;
-use crate::network::time_server::config::Lookup;
+use crate::network::lookup::Lookup;
 
 /// After the first failure, and at most: a cluster that comes back is not asked by all of its workers at once every second.
 const SOON: Duration = Duration::from_secs(2);

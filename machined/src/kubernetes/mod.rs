@@ -27,7 +27,7 @@ use self::admin::Admins;
 use self::component::Component;
 use self::etcd::bootstrap::Bootstrap;
 use crate::join::Joined;
-use crate::network::time_server::config::Lookup;
+use crate::network::lookup::Lookup;
 
 /// Registers the controllers of Kubernetes.
 ///

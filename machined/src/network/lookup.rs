@@ -7,12 +7,15 @@
 mod message;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use resources::net::{MERGED, RESOLVERS, ResolverSpec, StaticHostSpec};
-use store::Snapshot;
+use store::{Snapshot, Store};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
@@ -64,6 +67,48 @@ pub enum LookupError {
         /// What it said, or that it said nothing.
         reason: String,
     },
+}
+
+/// What a name leads to; why it leads nowhere is for a person.
+pub type Found = Result<Vec<IpAddr>, String>;
+
+/// A way to look names up.
+#[derive(Clone)]
+pub struct Lookup(Arc<dyn Fn(String) -> BoxFuture<'static, Found> + Send + Sync>);
+
+impl Lookup {
+    /// This way.
+    pub fn new(with: impl Fn(String) -> BoxFuture<'static, Found> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(with))
+    }
+
+    /// What a name leads to now.
+    pub(crate) fn name(&self, name: String) -> BoxFuture<'static, Found> {
+        (self.0)(name)
+    }
+
+    /// The addresses of a host; never none.
+    pub(crate) async fn addresses(&self, name: String) -> Found {
+        self.name(name).await
+    }
+
+    /// The node's own: its hosts, and its name servers as they are then.
+    #[must_use]
+    pub fn of(store: Store) -> Self {
+        Self::new(move |name| {
+            let resolvers = Resolvers::of(&store.snapshot());
+            Box::pin(async move {
+                let found = lookup(&name, &resolvers).await;
+                found.map_err(|error| cosi::report(&error))
+            })
+        })
+    }
+}
+
+impl fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookup").finish_non_exhaustive()
+    }
 }
 
 impl Resolvers {

@@ -29,7 +29,7 @@ use std::path::Path;
 
 use cosi::{RegisterError, Runtime};
 
-use self::time_server::config::Lookup;
+use self::lookup::Lookup;
 
 /// What the network's controllers are told once: it does not change while the machine runs.
 #[derive(Clone, Copy, Debug)]

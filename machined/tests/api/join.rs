@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use machined::api::Endpoint;
 use machined::join::apply::Apply;
 use machined::join::{Held, JOIN, Joined, Names, Refusal};
-use machined::network::time_server::config::Lookup;
+use machined::network::lookup::Lookup;
 use pki::{
     Authority, Challenge, Fingerprint, Identity, Key, SERVING_LIFETIME, Subject, Trust, tls,
 };

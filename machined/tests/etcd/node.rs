@@ -13,7 +13,7 @@ use machined::kubernetes::etcd::apply::Apply;
 use machined::kubernetes::etcd::bootstrap::{Beginning, Bootstrap};
 use machined::kubernetes::etcd::member::{self, Member};
 use machined::kubernetes::etcd::service::CONDITION;
-use machined::network::time_server::config::Lookup;
+use machined::network::lookup::Lookup;
 use resources::config::{ACTIVE, MachineConfig};
 use resources::kubernetes::{KUBERNETES, KubernetesSpec, NodeStatus};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};

@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use self::backends::Backend;
 use self::health::Health;
 pub use self::pass::Balancer;
-use crate::network::time_server::config::Lookup;
+use crate::network::lookup::Lookup;
 
 /// The port, on loopback: as other systems of this kind have it.
 pub const PORT: u16 = 7445;

@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use super::backends::{Backend, Target, is_ourselves};
 use super::health::Health;
 use super::look;
-use crate::network::time_server::config::Lookup;
+use crate::network::lookup::Lookup;
 
 /// How long a server has to take a connection, and to say how it is.
 pub(super) const DIAL: Duration = Duration::from_secs(15);

@@ -23,7 +23,7 @@ use super::join::{self, Own, Standing, Step};
 use super::{others, service};
 use crate::block::volume::apply::EPHEMERAL;
 use crate::kubernetes::address;
-use crate::network::time_server::config::Lookup;
+use crate::network::lookup::Lookup;
 
 /// The condition that the node is a member with a vote.
 pub const CONDITION: &str = "etcd-member";

@@ -19,7 +19,7 @@ use store::{Spec as _, Store};
 use super::join::Own;
 use super::service;
 use crate::kubernetes::address;
-use crate::network::time_server::config::Lookup;
+use crate::network::lookup::Lookup;
 
 /// Where somebody may answer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

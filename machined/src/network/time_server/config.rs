@@ -4,21 +4,17 @@
 //! name led to last stands until it leads elsewhere, so a name server that is away for a while costs no time server.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
-use futures_util::future::BoxFuture;
 use futures_util::stream;
 use resources::net::{MERGED, ResolverSpec, StaticHostSpec, TIME, TimeServerSpec, TimeSpec};
-use store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::network::lookup::{Resolvers, lookup};
+use crate::network::lookup::{Found, Lookup};
 
 /// Of one name; a pool gives four.
 const MOST_ADDRESSES: usize = 4;
@@ -28,43 +24,6 @@ const FRESH: Duration = Duration::from_secs(30 * 60);
 const FIRST_AGAIN: Duration = Duration::from_secs(2);
 /// The most it is doubled to.
 const LAST_AGAIN: Duration = Duration::from_secs(5 * 60);
-
-/// What a name leads to; why it leads nowhere is for a person.
-pub type Found = Result<Vec<IpAddr>, String>;
-
-/// A way to look names up.
-#[derive(Clone)]
-pub struct Lookup(Arc<dyn Fn(String) -> BoxFuture<'static, Found> + Send + Sync>);
-
-impl Lookup {
-    /// This way.
-    pub fn new(with: impl Fn(String) -> BoxFuture<'static, Found> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(with))
-    }
-
-    /// The addresses of a host; never none.
-    pub(crate) async fn addresses(&self, name: String) -> Found {
-        (self.0)(name).await
-    }
-
-    /// The node's own: its hosts, and its name servers as they are then.
-    #[must_use]
-    pub fn of(store: Store) -> Self {
-        Self::new(move |name| {
-            let resolvers = Resolvers::of(&store.snapshot());
-            Box::pin(async move {
-                let found = lookup(&name, &resolvers).await;
-                found.map_err(|error| cosi::report(&error))
-            })
-        })
-    }
-}
-
-impl fmt::Debug for Lookup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lookup").finish_non_exhaustive()
-    }
-}
 
 /// What is known of a name.
 #[derive(Debug)]
@@ -157,7 +116,7 @@ impl Config {
                 continue;
             }
             name.asking = true;
-            let (found, ended) = ((self.lookup.0)(wanted.clone()), self.ended.clone());
+            let (found, ended) = (self.lookup.name(wanted.clone()), self.ended.clone());
             let wanted = wanted.clone();
             self.tasks.spawn(async move {
                 let found = found.await;

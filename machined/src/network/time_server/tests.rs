@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use resources::net::{MERGED, RESOLVERS, ResolverSpec, TIME, TimeServerSpec, TimeSpec};
 use store::{Resource, Spec, Store, Transaction};
 
-use super::config::{Config, Lookup};
+use super::config::Config;
+use crate::network::lookup::Lookup;
 
 /// What names lead to; a name that is not there leads nowhere.
 type Zone = Arc<Mutex<BTreeMap<String, Vec<IpAddr>>>>;

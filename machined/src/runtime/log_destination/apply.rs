@@ -16,7 +16,7 @@ use super::cursor::Cursor;
 use super::queue;
 use super::read::Sources;
 use super::task::{Pace, Parts, Task};
-use crate::network::time_server::config::Lookup;
+use crate::network::lookup::Lookup;
 use crate::runtime::logs::Logs;
 
 /// Where logs are.

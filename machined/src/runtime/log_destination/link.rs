@@ -9,7 +9,7 @@ use tokio::io::Interest;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use crate::network::time_server::config::Lookup;
+use crate::network::lookup::Lookup;
 
 /// How long one address has to answer a call: three of TCP's own attempts (RFC 6298: after 1, 3 and 7 seconds).
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -16,7 +16,7 @@ mod task;
 
 use std::path::Path;
 
-use crate::network::time_server::config::Lookup;
+use crate::network::lookup::Lookup;
 
 /// Registers the controllers: they keep what is theirs in `folder`, and look names up this way.
 ///

@@ -21,7 +21,7 @@ use super::line::{Common, Line};
 use super::link::{BreakError, Link, LinkError};
 use super::queue::Queue;
 use super::read::{Batch, Sources};
-use crate::network::time_server::config::Lookup;
+use crate::network::lookup::Lookup;
 
 /// How long after something happened it is written down and shown. A death by force sends again what was sent in that time.
 const NOTE: Duration = Duration::from_secs(2);

@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
 use super::apply::{Apply, Places};
 use super::task::Pace;
-use crate::network::time_server::config::Lookup;
+use crate::network::lookup::Lookup;
 
 /// A node with logs.
 struct Node {
