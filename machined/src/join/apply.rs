@@ -150,12 +150,7 @@ impl Apply {
     ) -> Result<Issued, String> {
         let mut reasons = Vec::new();
         for host in orders.hosts() {
-            let host = host.to_string();
-            let found = match host.parse() {
-                Ok(address) => Ok(vec![address]),
-                Err(_) => self.lookup.addresses(host.clone()).await,
-            };
-            let found = match found {
+            let found = match self.lookup.addresses(&host).await {
                 Ok(found) => found,
                 Err(error) => {
                     reasons.push(error);
@@ -164,7 +159,7 @@ impl Apply {
             };
             for address in &found {
                 let server = Server {
-                    host: host.clone(),
+                    host: host.to_string(),
                     address: SocketAddr::new(*address, ::api::PORT),
                 };
                 match worker.ask(&server, None, None).await {

@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::config::Host;
 use futures_util::future::BoxFuture;
 use resources::net::{MERGED, RESOLVERS, ResolverSpec, StaticHostSpec};
 use store::{Snapshot, Store};
@@ -88,8 +89,11 @@ impl Lookup {
     }
 
     /// The addresses of a host; never none.
-    pub(crate) async fn addresses(&self, name: String) -> Found {
-        self.name(name).await
+    pub(crate) async fn addresses(&self, host: &Host) -> Found {
+        match host {
+            Host::Address(address) => Ok(vec![*address]),
+            Host::Name(name) => self.name(name.to_string()).await,
+        }
     }
 
     /// The node's own: its hosts, and its name servers as they are then.

@@ -11,18 +11,28 @@ use crate::kubernetes::static_pod::API_PORT;
 
 /// Where an API server is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Target {
-    /// At an address.
-    Address(SocketAddr),
-    /// At whatever addresses a name has at the moment.
-    Name(String, u16),
+pub struct Target {
+    /// On which host: at an address, or at whatever addresses a name has at the moment.
+    pub host: Host,
+    /// At which port.
+    pub port: u16,
+}
+
+impl From<SocketAddr> for Target {
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            host: Host::Address(address.ip()),
+            port: address.port(),
+        }
+    }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(f),
-            Self::Name(name, port) => write!(f, "{name}:{port}"),
+        let Self { host, port } = self;
+        match host {
+            Host::Address(address) => SocketAddr::new(*address, *port).fmt(f),
+            Host::Name(name) => write!(f, "{name}:{port}"),
         }
     }
 }
@@ -68,7 +78,7 @@ pub fn backends(
         }
     };
     if spec.control_plane {
-        add(Target::Address(beside()), own.name);
+        add(beside().into(), own.name);
     }
     let mut others: Vec<_> = nodes
         .iter()
@@ -82,7 +92,7 @@ pub fn backends(
     }
     for (name, status) in others {
         for address in status.addresses.iter().filter_map(|it| it.parse().ok()) {
-            add(Target::Address(SocketAddr::new(address, API_PORT)), name);
+            add(SocketAddr::new(address, API_PORT).into(), name);
         }
     }
     if let Some(target) = endpoint(spec, own) {
@@ -94,18 +104,16 @@ pub fn backends(
 /// The cluster's endpoint, unless that is the API server of this node, which is there already.
 fn endpoint(spec: &KubernetesSpec, own: Own<'_>) -> Option<Target> {
     let endpoint: KubernetesEndpoint = spec.endpoint.parse().ok()?;
-    let port = endpoint.port();
-    let target = match endpoint.host() {
-        Host::Name(name) => Target::Name(name.to_string(), port),
-        Host::Address(address) => Target::Address(SocketAddr::new(*address, port)),
+    let target = Target {
+        host: endpoint.host().clone(),
+        port: endpoint.port(),
     };
-    let beside = |it: &Target| match it {
-        Target::Address(it) => {
-            spec.control_plane && it.port() == API_PORT && own.addresses.contains(&it.ip())
-        }
-        Target::Name(..) => false,
+    let is_own = match &target.host {
+        Host::Address(address) => own.addresses.contains(address),
+        Host::Name(_) => false,
     };
-    Some(target).filter(|it| !beside(it))
+    let beside = spec.control_plane && is_own && target.port == API_PORT;
+    (!beside).then_some(target)
 }
 
 /// Whether an address is that of the balancer itself, which must not talk to itself: a name may lead anywhere.

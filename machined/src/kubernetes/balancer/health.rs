@@ -100,7 +100,10 @@ mod tests {
     }
 
     fn target(name: &str) -> Target {
-        Target::Name(name.to_owned(), 1)
+        Target {
+            host: name.parse().unwrap(),
+            port: 1,
+        }
     }
 
     fn order(health: &Health) -> String {

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use ::config::Host;
 use futures_util::future::join_all;
 use pki::Trust;
 use rustls_pki_types::ServerName;
@@ -66,7 +67,7 @@ async fn look_after(shared: &Shared, target: &Target) -> Infallible {
 
 /// How long one is left alone.
 fn pause(health: &Health, target: &Target) -> Duration {
-    let own = || *target == Target::Address(beside());
+    let own = || *target == Target::from(beside());
     match health.of(target) {
         Some(State::Well) => LATER,
         _ if own() && !health.any_is_well() => NONE,
@@ -76,9 +77,12 @@ fn pause(health: &Health, target: &Target) -> Duration {
 
 /// How one is; in words why not.
 async fn look(shared: &Shared, target: &Target) -> Result<(), String> {
-    let name = match target {
-        Target::Address(address) => Ok(ServerName::IpAddress(address.ip().into())),
-        Target::Name(name, _) => pki::tls::server_name(name).map_err(|error| error.to_string()),
+    let name = match &target.host {
+        Host::Address(address) => Ok(ServerName::IpAddress((*address).into())),
+        Host::Name(name) => {
+            let name = pki::tls::server_name(name.as_str());
+            name.map_err(|error| error.to_string())
+        }
     };
     let asked = async {
         let stream = shared.reach(target).await?;
@@ -101,8 +105,11 @@ mod tests {
 
     #[test]
     fn one_that_is_not_well_is_asked_sooner_and_the_own_one_first() {
-        let other = Target::Name("api.lab".to_owned(), 6443);
-        let own = Target::Address(beside());
+        let other = Target {
+            host: "api.lab".parse().unwrap(),
+            port: 6443,
+        };
+        let own = Target::from(beside());
         let mut health = Health::default();
         assert_eq!((pause(&health, &own), pause(&health, &other)), (NONE, SOON));
         for target in [&own, &other] {

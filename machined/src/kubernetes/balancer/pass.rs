@@ -178,14 +178,9 @@ impl Shared {
 
     /// A connection to one; in words why there is none.
     pub(super) async fn reach(&self, target: &Target) -> Result<TcpStream, String> {
-        let addresses = match target {
-            Target::Address(address) => vec![*address],
-            Target::Name(name, port) => {
-                let found = self.lookup.addresses(name.clone()).await?;
-                let all = found.into_iter().map(|it| SocketAddr::new(it, *port));
-                all.filter(|it| !is_ourselves(*it)).collect()
-            }
-        };
+        let found = self.lookup.addresses(&target.host).await?;
+        let all = found.into_iter().map(|it| SocketAddr::new(it, target.port));
+        let addresses: Vec<_> = all.filter(|it| !is_ourselves(*it)).collect();
         let mut last = "it is this node's own balancer".to_owned();
         let shares = u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
         for address in addresses {

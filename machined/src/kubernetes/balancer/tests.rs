@@ -46,7 +46,7 @@ async fn parrot(listener: TcpListener, name: &str) {
 
 fn backend(address: SocketAddr) -> Backend {
     Backend {
-        target: Target::Address(address),
+        target: address.into(),
         node: address.to_string(),
     }
 }
@@ -115,7 +115,7 @@ async fn bytes_go_to_the_first_that_takes_them_and_the_other_is_tried_last() {
         assert_eq!(reads(&mut client, 5).await, "hello");
         client.shutdown().await.unwrap();
         assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0, "both ends end");
-        let refused = Target::Address(refuses);
+        let refused = Target::from(refuses);
         let known = |it: &Health| matches!(it.of(&refused), Some(State::Unwell { .. }));
         let health = health.wait_for(known).await.unwrap().clone();
         let all = [refuses, first, second].map(backend);
@@ -232,7 +232,7 @@ async fn a_server_that_is_not_ready_or_not_of_the_cluster_is_not_well() {
         );
     };
     beside(around.balancer, around.listener, others, async {
-        let of = |health: &Health, it| health.of(&Target::Address(it)).cloned();
+        let of = |health: &Health, it| health.of(&Target::from(it)).cloned();
         let known = |health: &Health| all.iter().all(|it| of(health, *it).is_some());
         let health = health.wait_for(known).await.unwrap().clone();
         assert_eq!(of(&health, ready.1), Some(State::Well));

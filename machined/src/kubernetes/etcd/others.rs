@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use ::config::Host;
 use ::etcd::{CLIENT_PORT, Client, Member, Members};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -21,28 +22,15 @@ use super::service;
 use crate::kubernetes::address;
 use crate::network::lookup::Lookup;
 
-/// Where somebody may answer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
-    /// An address.
-    Address(IpAddr),
-    /// A name, to be looked up.
-    Name(String),
-}
-
 /// The host of an URL.
-fn host(url: &str) -> Option<Place> {
+fn host(url: &str) -> Option<Host> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split('/').next()?;
     let host = authority
         .rsplit_once(':')
         .map_or(authority, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    if host.is_empty() {
-        return None;
-    }
-    let address = host.parse().map(Place::Address);
-    Some(address.unwrap_or_else(|_| Place::Name(host.to_owned())))
+    host.parse().ok()
 }
 
 /// All places where another member may answer: the endpoint, the nodes of the control plane, and those that the node was told of
@@ -52,26 +40,23 @@ pub fn places<'a>(
     nodes: impl IntoIterator<Item = &'a NodeStatus>,
     joined: Option<&str>,
     own: &[IpAddr],
-) -> BTreeSet<Place> {
+) -> BTreeSet<Host> {
     let control_planes = nodes.into_iter().filter(|it| it.control_plane);
     let addresses = control_planes.flat_map(|it| &it.addresses);
-    let addresses = addresses.filter_map(|it| it.parse().ok().map(Place::Address));
+    let addresses = addresses.filter_map(|it| it.parse().ok().map(Host::Address));
     let told = joined.unwrap_or_default().split(',');
     let told = told.filter_map(|pair| host(pair.split_once('=')?.1));
     let mut all: BTreeSet<_> = addresses.chain(told).collect();
     all.extend(host(&cluster.endpoint));
-    all.retain(|it| !matches!(it, Place::Address(address) if own.contains(address)));
+    all.retain(|it| !matches!(it, Host::Address(address) if own.contains(address)));
     all
 }
 
 /// The addresses of places, each once. What cannot be looked up now leads nowhere.
-async fn addresses(places: BTreeSet<Place>, lookup: &Lookup, own: &[IpAddr]) -> BTreeSet<IpAddr> {
+async fn addresses(places: BTreeSet<Host>, lookup: &Lookup, own: &[IpAddr]) -> BTreeSet<IpAddr> {
     let mut found = BTreeSet::new();
     for place in places {
-        match place {
-            Place::Address(address) => drop(found.insert(address)),
-            Place::Name(name) => found.extend(lookup.addresses(name).await.unwrap_or_default()),
-        }
+        found.extend(lookup.addresses(&place).await.unwrap_or_default());
     }
     found.retain(|it| !own.contains(it));
     found
@@ -79,7 +64,7 @@ async fn addresses(places: BTreeSet<Place>, lookup: &Lookup, own: &[IpAddr]) -> 
 
 /// Asks all at once who the members are; gives the first answer, and whom to ask further. Cancel-safe: it changes nothing.
 pub async fn ask(
-    places: BTreeSet<Place>,
+    places: BTreeSet<Host>,
     lookup: &Lookup,
     own: &[IpAddr],
     tls: &Arc<ClientConfig>,
@@ -153,12 +138,8 @@ pub async fn is_up(member: &Member, tls: &Arc<ClientConfig>) -> Option<SocketAdd
 mod tests {
     use super::*;
 
-    fn texts(places: &BTreeSet<Place>) -> Vec<String> {
-        let text = |it: &Place| match it {
-            Place::Address(address) => address.to_string(),
-            Place::Name(name) => name.clone(),
-        };
-        places.iter().map(text).collect()
+    fn texts(places: &BTreeSet<Host>) -> Vec<String> {
+        places.iter().map(Host::to_string).collect()
     }
 
     #[test]

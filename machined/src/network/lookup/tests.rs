@@ -169,3 +169,11 @@ fn the_node_knows_its_servers_and_hosts() {
     assert_eq!(known.candidates("a.b"), ["a.b", "a.b.example.org"]);
     assert_eq!(known.candidates("a."), ["a"]);
 }
+
+#[tokio::test]
+async fn nobody_is_asked_where_an_address_is() {
+    let nobody = Lookup::new(|name| Box::pin(async move { Err(format!("asked for {name}")) }));
+    let found = async |host: &str| nobody.addresses(&host.parse().unwrap()).await;
+    assert_eq!(found("fd00::2").await, Ok(vec!["fd00::2".parse().unwrap()]));
+    assert_eq!(found("a.lab").await, Err("asked for a.lab".to_owned()));
+}

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use ::config::{Host, LogProtocol, LogUrl};
+use ::config::{LogProtocol, LogUrl};
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -46,13 +46,8 @@ pub(super) enum BreakError {
 impl Link {
     /// Connects to the first of the host's addresses that answers.
     pub(super) async fn open(url: LogUrl, lookup: Lookup) -> Result<Self, LinkError> {
-        let addresses = match &url.host {
-            Host::Address(address) => vec![*address],
-            Host::Name(name) => {
-                let found = lookup.addresses(name.to_string()).await;
-                found.map_err(LinkError::Lookup)?
-            }
-        };
+        let found = lookup.addresses(&url.host).await;
+        let addresses = found.map_err(LinkError::Lookup)?;
         let mut last = LinkError::Nowhere(url.host.to_string());
         for address in addresses {
             let to = SocketAddr::new(address, url.port);
