@@ -21,10 +21,16 @@ pub const COREDNS: &str = "1.14.7";
 /// The reference of the image of kube-proxy at a version of Kubernetes.
 #[must_use]
 pub fn proxy(kubernetes: &str, source: ImageSource) -> String {
-    match source {
-        ImageSource::Bundle => format!("{BUNDLE}/kube-proxy:v{kubernetes}"),
-        ImageSource::Upstream => format!("{UPSTREAM}/kube-proxy:v{kubernetes}"),
-    }
+    published("kube-proxy", kubernetes, source)
+}
+
+/// Of an image that is published with Kubernetes.
+fn published(name: &str, kubernetes: &str, source: ImageSource) -> String {
+    let host = match source {
+        ImageSource::Bundle => BUNDLE,
+        ImageSource::Upstream => UPSTREAM,
+    };
+    format!("{host}/{name}:v{kubernetes}")
 }
 
 /// The reference of the image of the cluster's name server.
@@ -46,10 +52,8 @@ pub fn reference(component: Component, kubernetes: &str, source: ImageSource) ->
     match (component, source) {
         (Component::Etcd, ImageSource::Bundle) => format!("{BUNDLE}/{name}:v{ETCD}"),
         (Component::Etcd, ImageSource::Upstream) => format!("{UPSTREAM_ETCD}/{name}:v{ETCD}"),
-        (Component::Kubelet, _) | (_, ImageSource::Bundle) => {
-            format!("{BUNDLE}/{name}:v{kubernetes}")
-        }
-        (_, ImageSource::Upstream) => format!("{UPSTREAM}/{name}:v{kubernetes}"),
+        (Component::Kubelet, _) => published(name, kubernetes, ImageSource::Bundle),
+        (_, source) => published(name, kubernetes, source),
     }
 }
 
@@ -77,6 +81,10 @@ mod tests {
             "gcr.io/etcd-development/etcd:v3.7.3"
         );
         assert_eq!(bundle(Component::Kubelet), upstream(Component::Kubelet));
+        assert_eq!(
+            proxy("1.37.1", ImageSource::Upstream),
+            "registry.k8s.io/kube-proxy:v1.37.1"
+        );
         assert_eq!(
             name_server(ImageSource::Bundle),
             "garboard.internal/coredns:v1.14.7"
