@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use ::api::v1alpha1 as v1;
 use ::api::v1alpha1::join_service_server::{JoinService, JoinServiceServer};
-use ::config::{Documents, Host, Network};
+use ::config::{Documents, Network};
 use jiff::Timestamp;
 use pki::kubernetes::joined;
 use pki::{Authority, SERVING_LIFETIME, Trust};
@@ -24,6 +24,7 @@ use super::names::Names;
 use super::refusal::Refusal;
 use crate::api::{Peer, Source, Target, peer};
 use crate::config::{Active, active};
+use crate::kubernetes::files::endpoint;
 
 /// The longest request: three of a kilobyte, a certificate, and the rest.
 const LONGEST: usize = 8 * 1024;
@@ -48,7 +49,7 @@ struct Office {
     api: Authority,
     trust: Trust,
     kubernetes: Authority,
-    endpoint: Host,
+    endpoint: pki::Names,
     ranges: Vec<Network>,
 }
 
@@ -76,7 +77,7 @@ impl Office {
             api: authority(api)?,
             trust: trust.map_err(unusable)?,
             kubernetes: authority(&plane.issuer)?,
-            endpoint: kubernetes.endpoint.host().clone(),
+            endpoint: endpoint(kubernetes),
             ranges: ranges.chain(&kubernetes.service_ranges).copied().collect(),
             documents,
         }))
@@ -135,12 +136,8 @@ impl<N: Names> Desk<N> {
     }
 
     /// What this node and the endpoint go by.
-    fn ours(&self, endpoint: &Host) -> pki::Names {
-        let mut ours = pki::Names::default();
-        match endpoint {
-            Host::Address(address) => drop(ours.addresses.insert(*address)),
-            Host::Name(name) => drop(ours.names.insert(name.to_string())),
-        }
+    fn ours(&self, endpoint: &pki::Names) -> pki::Names {
+        let mut ours = endpoint.clone();
         if let Some(own) = self.spec::<HostnameSpec>(HOSTNAME) {
             ours.names.insert(own.hostname.clone());
         }

@@ -7,9 +7,7 @@ pub mod apply;
 mod certificates;
 mod texts;
 
-use std::net::IpAddr;
-
-use ::config::KubernetesConfig;
+use ::config::{Host, KubernetesConfig};
 use pki::Names;
 
 pub(crate) use self::certificates::{both, status};
@@ -22,12 +20,10 @@ pub const FILES: &str = "kubernetes";
 
 /// The host of the endpoint, as certificates have it.
 pub(crate) fn endpoint(config: &KubernetesConfig) -> Names {
-    let host = config.endpoint.host().to_string();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
     let mut names = Names::default();
-    match host.parse::<IpAddr>() {
-        Ok(address) => drop(names.addresses.insert(address)),
-        Err(_) => drop(names.names.insert(host.to_owned())),
+    match config.endpoint.host() {
+        Host::Address(address) => drop(names.addresses.insert(*address)),
+        Host::Name(name) => drop(names.names.insert(name.to_string())),
     }
     names
 }

@@ -185,3 +185,20 @@ fn a_certificate_stays_until_half_of_its_life_is_over() {
         assert!(broken.certificate.is_valid_at(now));
     }
 }
+
+#[test]
+fn the_endpoint_is_a_name_or_an_address_in_certificates() {
+    let of = |host: &str| {
+        let text = format!(
+            "apiVersion: garboard/v1alpha1\nkind: Kubernetes\nversion: 1.37.1\nendpoint: https://{host}:6443\n"
+        );
+        let documents = ::config::parse("test", text.as_bytes()).unwrap();
+        super::endpoint(documents.kubernetes().unwrap())
+    };
+    let six = of("[fd00::2]");
+    assert_eq!(six.addresses, BTreeSet::from(["fd00::2".parse().unwrap()]));
+    assert!(six.names.is_empty());
+    let name = of("api.example.org");
+    assert_eq!(name.names, BTreeSet::from(["api.example.org".to_owned()]));
+    assert!(name.addresses.is_empty());
+}
