@@ -184,12 +184,7 @@ impl Apply {
     ) -> Result<Held, PrepareError> {
         let api = Trust::from_pem(orders.api)?;
         let kubernetes = Trust::from_pem(orders.trust.ca.as_pem())?;
-        let kept = self.kept()?;
-        let key = kept.key()?;
-        let held = Held {
-            machine: kept.machine(&key)?,
-            kubelet: kept.kubelet()?,
-        };
+        let (key, held) = self.kept()?.all()?;
         let wanted = Wanted {
             name,
             addresses,

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pki::{Identity, Key, RequestError};
 use thiserror::Error;
@@ -35,11 +36,13 @@ pub(super) enum KeepError {
     Key(#[source] RequestError),
 }
 
-/// Where they are kept.
+/// Where they are kept, and what is there.
 #[derive(Debug)]
 pub(super) struct Kept {
     disk: Folder,
     memory: Folder,
+    /// Whoever wonders whether certificates still hold asks for all of them, and does so whenever something happens on the node.
+    known: Option<(Arc<Key>, Held)>,
 }
 
 #[derive(Debug)]
@@ -82,12 +85,26 @@ impl Kept {
         Ok(Self {
             disk: Folder::open(disk)?,
             memory: Folder::open(memory)?,
+            known: None,
         })
+    }
+
+    /// The key of the node's API, which is there from then on, and the certificates that there are.
+    pub(super) fn all(&mut self) -> Result<(Arc<Key>, Held), KeepError> {
+        if let Some(known) = &self.known {
+            return Ok(known.clone());
+        }
+        let key = self.key()?;
+        let held = Held {
+            machine: self.machine(&key)?,
+            kubelet: self.kubelet()?,
+        };
+        Ok(self.known.insert((Arc::new(key), held)).clone())
     }
 
     /// The key of the node's API, made if there is none. A damaged one is lost for good, so another takes its place; one that cannot
     /// be read now is not, and the name of the node belongs to it.
-    pub(super) fn key(&mut self) -> Result<Key, KeepError> {
+    fn key(&mut self) -> Result<Key, KeepError> {
         match self.disk.read(KEY)?.map(|text| Key::from_pem(&text)) {
             Some(Ok(key)) => return Ok(key),
             Some(Err(error)) => {
@@ -101,13 +118,13 @@ impl Kept {
     }
 
     /// The certificate of the node's API, if there is one for this key.
-    pub(super) fn machine(&self, key: &Key) -> Result<Option<Identity>, KeepError> {
+    fn machine(&self, key: &Key) -> Result<Option<Identity>, KeepError> {
         let text = self.disk.read(MACHINE)?;
         Ok(text.and_then(|it| Identity::from_pem(&it, key.pem().expose()).ok()))
     }
 
     /// The kubelet's, of this boot.
-    pub(super) fn kubelet(&self) -> Result<Option<Kubelet>, KeepError> {
+    fn kubelet(&self) -> Result<Option<Kubelet>, KeepError> {
         let read = |name| {
             let text = self.memory.read(name)?;
             Ok(text.and_then(|it| Identity::from_pem(&it, &it).ok()))
@@ -126,6 +143,11 @@ impl Kept {
         if let Some(machine) = &new.machine {
             self.disk.write(MACHINE, machine.certificate_pem())?;
         }
+        if let Some((_, held)) = &mut self.known {
+            let Held { machine, kubelet } = new.clone();
+            held.machine = machine.or(held.machine.take());
+            held.kubelet = kubelet.or(held.kubelet.take());
+        }
         Ok(())
     }
 }
@@ -133,6 +155,9 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use jiff::{SignedDuration, Timestamp};
+    use pki::{Authority, Names};
 
     use super::*;
 
@@ -162,5 +187,51 @@ mod tests {
         let new = kept.key().unwrap();
         assert_ne!(new.pem().expose(), key.pem().expose());
         assert!(same(&new, &mut kept));
+    }
+
+    #[test]
+    fn what_is_kept_is_read_once_and_new_ones_take_its_place() {
+        let (disk, memory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let open = || Kept::open(disk.path(), memory.path()).unwrap();
+        let mut kept = open();
+        let (key, none) = kept.all().unwrap();
+        assert!(none.machine.is_none() && none.kubelet.is_none());
+        let now = Timestamp::now();
+        let authority = Authority::generate("ours", now).unwrap();
+        let (names, hour) = (Names::loopback(), SignedDuration::from_hours(1));
+        let issued = || authority.issue_serving("w-1", &names, hour, now).unwrap();
+        let kubelet = || Kubelet {
+            client: issued(),
+            serving: issued(),
+        };
+        let new = Held {
+            machine: None,
+            kubelet: Some(kubelet()),
+        };
+        kept.keep(&new).unwrap();
+        let serial = |held: &Held| {
+            held.kubelet
+                .as_ref()
+                .unwrap()
+                .client
+                .certificate()
+                .serial
+                .clone()
+        };
+        // Nobody but this process writes there.
+        for name in [KEY, KUBELET, KUBELET_SERVING] {
+            let [on_disk, in_memory] = [&disk, &memory].map(|it| it.path().join(name));
+            assert!(fs::remove_file(on_disk).is_ok() || fs::remove_file(in_memory).is_ok());
+        }
+        let (same, held) = kept.all().unwrap();
+        assert_eq!(same.pem().expose(), key.pem().expose());
+        assert_eq!(serial(&held), serial(&new));
+        // Another life reads what the last one kept.
+        let last = Held {
+            machine: None,
+            kubelet: Some(kubelet()),
+        };
+        kept.keep(&last).unwrap();
+        assert_eq!(serial(&open().all().unwrap().1), serial(&last));
     }
 }
