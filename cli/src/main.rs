@@ -35,7 +35,7 @@ use crate::commands::{
     kubernetes, power, services, storage, stream, support, time, version,
 };
 use crate::context::ContextFile;
-use crate::exit::{Changes, Interrupted, WrongUsage};
+use crate::exit::{Changes, Interrupted, WrongUsage, interruptible};
 use crate::fleet::Session;
 use crate::output::{Format, ReaderGone};
 
@@ -175,9 +175,6 @@ enum Command {
 /// The exit code of wrong usage; clap's own, too.
 const WRONG_USAGE: u8 = 2;
 
-/// The exit code of what ctrl-C ends, as a shell has it: 128 and the number of SIGINT.
-const INTERRUPTED: u8 = 130;
-
 /// The exit code of a question whose answer is that there are changes.
 const CHANGES: u8 = 3;
 
@@ -204,8 +201,8 @@ fn main() -> ExitCode {
             output::note(&format!("osctl: {}", explain::sentence(&error)));
             if error.is::<WrongUsage>() {
                 ExitCode::from(WRONG_USAGE)
-            } else if error.is::<Interrupted>() {
-                ExitCode::from(INTERRUPTED)
+            } else if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
+                ExitCode::from(interrupted.code())
             } else {
                 ExitCode::FAILURE
             }
@@ -313,15 +310,9 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
 async fn local(command: cluster::Command, file: ContextFile, format: Format) -> Result<()> {
     let left = command.left();
     let work = tokio::task::spawn_blocking(move || cluster::run(command, &file, format));
-    let Some(left) = left else {
-        return work.await?;
-    };
-    tokio::select! {
-        done = work => done?,
-        pressed = tokio::signal::ctrl_c() => {
-            pressed?;
-            Err(Interrupted(left).into())
-        }
+    match left {
+        None => work.await?,
+        Some(left) => interruptible(|| left, async { work.await? }).await,
     }
 }
 

@@ -5,9 +5,12 @@ mod node;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
-use home::Home;
-use node::Node;
+use home::{Home, text};
+use node::{Node, Stands};
 
 /// A home whose context leads to a node.
 fn with_node() -> (Home, Node) {
@@ -22,7 +25,11 @@ fn with_node() -> (Home, Node) {
 
 /// A file of data as etcd's begins, with its sum behind it.
 fn snapshot() -> Vec<u8> {
-    let mut bytes = vec![7; 4096];
+    snapshot_of(4096)
+}
+
+fn snapshot_of(length: usize) -> Vec<u8> {
+    let mut bytes = vec![7; length];
     bytes
         .get_mut(16..20)
         .expect("room")
@@ -119,4 +126,57 @@ fn members_are_listed_and_workers_left_out() {
     assert_eq!(home.fine("etcd status"), "");
     let refused = home.fails("etcd status -n node-1", 1);
     assert!(refused.contains("there is no etcd"), "{refused}");
+}
+
+/// Ends an `osctl` as soon as the node stands still; what it complained.
+fn ended(home: &Home, node: &Node, stands: Stands, line: &str) -> String {
+    let (standing, stood) = channel();
+    {
+        let mut kept = node.kept();
+        (kept.stands, kept.standing) = (stands, Some(standing));
+    }
+    let mut command = home.command(line);
+    let mut osctl = command.stderr(Stdio::piped()).spawn().expect("osctl runs");
+    // Looks now and then whether there is anything to wait for.
+    let often = Duration::from_millis(100);
+    while stood.recv_timeout(often) == Err(RecvTimeoutError::Timeout) {
+        let gone = osctl.try_wait().expect("a child");
+        assert_eq!(gone, None, "{line} ended by itself");
+    }
+    let kill = format!("kill -TERM {}", osctl.id());
+    let killed = Command::new("sh").args(["-c", &kill]).status();
+    assert!(killed.expect("a shell").success());
+    let output = osctl.wait_with_output().expect("it ends");
+    node.kept().standing = None;
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(143), "{line}: {said}");
+    said
+}
+
+#[test]
+fn who_ends_it_leaves_no_half_a_snapshot() {
+    let (home, node) = with_node();
+    node.kept().snapshot = snapshot();
+    let said = ended(&home, &node, Stands::Early, "etcd snapshot d.snapshot");
+    assert!(said.contains("interrupted; no snapshot was kept"), "{said}");
+    assert_eq!(files(&home), [""; 0]);
+}
+
+#[test]
+fn who_ends_a_recovery_is_told_what_the_node_has() {
+    let (home, node) = with_node();
+    // More than is on its way to a node that takes nothing.
+    let bytes = snapshot_of(8 << 20);
+    fs::write(home.path().join("e.snapshot"), bytes).expect("written");
+    let line = "bootstrap --recover-from e.snapshot --no-wait";
+    let said = ended(&home, &node, Stands::Early, line);
+    assert!(
+        said.contains("node-1 has nothing of the snapshot"),
+        "{said}"
+    );
+    let said = ended(&home, &node, Stands::Late, line);
+    assert!(
+        said.contains("node-1 has the whole snapshot and may begin from it"),
+        "{said}"
+    );
 }

@@ -14,7 +14,7 @@ use api::v1alpha1::{FileKind, ListFilesRequest, ListFilesResponse, ReadFileReque
 use clap::Subcommand;
 use tonic::transport::Channel;
 
-use crate::exit::Interrupted;
+use crate::exit::interruptible;
 use crate::files::half_name;
 use crate::fleet::Session;
 use crate::output::{self, counted, printable, size};
@@ -88,13 +88,7 @@ async fn copy(session: &Session, source: &str, destination: &Path) -> Result<()>
                 progress: Progress::new(),
             };
             let half = Half(half_name(&destination));
-            let said = tokio::select! {
-                copied = copy.all(&half.0) => copied?,
-                pressed = tokio::signal::ctrl_c() => {
-                    pressed?;
-                    return Err(Interrupted("nothing was copied".to_owned()).into());
-                }
-            };
+            let said = interruptible(|| "nothing was copied".to_owned(), copy.all(&half.0)).await?;
             drop(copy);
             // A rename would replace an empty folder or a file that came meanwhile.
             free(&destination)?;

@@ -5,7 +5,7 @@ use api::v1alpha1::etcd_service_server::EtcdService;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Node, not_here};
+use super::{Node, Stands, not_here};
 
 /// How many bytes come at once.
 const PART: usize = 1000;
@@ -84,10 +84,12 @@ impl EtcdService for Node {
         &self,
         request: Request<Streaming<v1::EtcdRecoverRequest>>,
     ) -> Result<Response<v1::EtcdRecoverResponse>, Status> {
+        self.stand(Stands::Early).await;
         let (mut parts, mut all) = (request.into_inner(), Vec::new());
         while let Some(part) = parts.message().await? {
             all.extend(part.data);
         }
+        self.stand(Stands::Late).await;
         let size = u64::try_from(all.len()).unwrap_or_default();
         self.kept().snapshot = all;
         Ok(Response::new(v1::EtcdRecoverResponse { size }))
@@ -114,6 +116,16 @@ impl EtcdService for Node {
             })
         });
         let parts: Vec<_> = parts.collect();
-        Ok(Response::new(stream::iter(parts).boxed()))
+        let node = self.clone();
+        let parts = stream::iter(parts).enumerate().then(move |(number, part)| {
+            let node = node.clone();
+            async move {
+                if number == 1 {
+                    node.stand(Stands::Early).await;
+                }
+                part
+            }
+        });
+        Ok(Response::new(parts.boxed()))
     }
 }

@@ -5,6 +5,7 @@ mod tunnel;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use api::v1alpha1 as v1;
@@ -40,6 +41,22 @@ pub(crate) struct Kept {
     pub(crate) members: BTreeMap<String, SocketAddr>,
     /// What its etcd sends for a snapshot.
     pub(crate) snapshot: Vec<u8>,
+    /// Where in a snapshot that is sent or taken it stands still for ever.
+    pub(crate) stands: Stands,
+    /// Told when it stands still.
+    pub(crate) standing: Option<Sender<()>>,
+}
+
+/// Where something stands still.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stands {
+    /// Nowhere.
+    #[default]
+    Never,
+    /// Before it takes anything, and after the first part that it sends.
+    Early,
+    /// After all that it takes.
+    Late,
 }
 
 /// A node in this process.
@@ -108,6 +125,18 @@ impl Node {
 
     pub(crate) fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().expect("nobody panicked")
+    }
+
+    /// Stands still here, if that is what the test says.
+    async fn stand(&self, here: Stands) {
+        let standing = {
+            let kept = self.kept();
+            kept.standing.clone().filter(|_| kept.stands == here)
+        };
+        if let Some(standing) = standing {
+            standing.send(()).expect("the test waits for it");
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Tells how a service is doing.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tonic::Streaming;
 
 use super::client;
-use crate::exit::Interrupted;
+use crate::exit::interruptible;
 use crate::files::{Existing, Half};
 use crate::fleet::Session;
 use crate::output::{self, Format, size};
@@ -44,8 +44,6 @@ pub(super) async fn run(session: &Session, command: &Snapshot, format: Format) -
         true => Existing::Replace,
         false => Existing::Keep,
     };
-    // Before anything is asked of a node.
-    let half = Half::begin(&command.file, existing)?;
     let begin = |channel| async move {
         let request = v1::EtcdSnapshotRequest {};
         let mut parts = client(channel).snapshot(request).await?.into_inner();
@@ -54,17 +52,13 @@ pub(super) async fn run(session: &Session, command: &Snapshot, format: Format) -
         Ok((first, parts))
     };
     let taken = async {
+        // Before anything is asked of a node.
+        let half = Half::begin(&command.file, existing)?;
         let (node, (first, parts)) = session.any(begin).await?;
         let bytes = take(session, &node, first, parts, half).await;
-        anyhow::Ok((node.clone(), bytes.context(node)?))
+        Ok((node.clone(), bytes.context(node)?))
     };
-    let (node, bytes) = tokio::select! {
-        taken = taken => taken?,
-        pressed = tokio::signal::ctrl_c() => {
-            pressed?;
-            return Err(Interrupted("no snapshot was kept".to_owned()).into());
-        }
-    };
+    let (node, bytes) = interruptible(|| "no snapshot was kept".to_owned(), taken).await?;
     let written = Written {
         node: &node,
         file: command.file.display().to_string(),

@@ -11,6 +11,7 @@ use tonic::transport::Channel;
 
 use super::recover::recover;
 use super::seen::{self, Seen};
+use crate::exit::interruptible;
 use crate::fleet::Session;
 use crate::output::{self, Format};
 use crate::progress::Progress;
@@ -53,7 +54,8 @@ pub(super) async fn run(session: &Session, command: &Bootstrap, format: Format) 
         (true, true) => "the cluster had begun before",
         (false, true) => "the cluster begins",
         (_, false) => {
-            wait(session, &node).await?;
+            let left = || "the order holds; `osctl health` shows what becomes of it".to_owned();
+            interruptible(left, wait(session, &node)).await?;
             if before {
                 "the cluster had begun before"
             } else {
