@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use home::{Home, text};
 use node::{Node, Stands};
+use tonic::Status;
 
 /// A home whose context leads to a node.
 fn with_node() -> (Home, Node) {
@@ -21,6 +22,22 @@ fn with_node() -> (Home, Node) {
     let (node, address) = Node::serve(&config);
     home.fine(&format!("gen crt --name lab --node node-1={address}"));
     (home, node)
+}
+
+/// A home whose context leads to two nodes.
+fn with_nodes() -> (Home, Node, Node) {
+    let home = Home::new();
+    home.fine("gen secrets");
+    let serve = |name: &str| {
+        home.fine(&format!("gen config {name}"));
+        let config = fs::read_to_string(home.path().join(format!("{name}.yaml")));
+        Node::serve(&config.expect("a config"))
+    };
+    let ((first, one), (second, two)) = (serve("node-1"), serve("node-2"));
+    home.fine(&format!(
+        "gen crt --name lab --node node-1={one} --node node-2={two}"
+    ));
+    (home, first, second)
 }
 
 /// A file of data as etcd's begins, with its sum behind it.
@@ -179,4 +196,42 @@ fn who_ends_a_recovery_is_told_what_the_node_has() {
         said.contains("node-1 has the whole snapshot and may begin from it"),
         "{said}"
     );
+}
+
+#[test]
+fn the_next_node_is_asked_when_one_cannot_be() {
+    let (home, first, second) = with_nodes();
+    first.kept().refuses = Some(Status::unavailable("etcd is down"));
+    assert!(home.fine("etcd members").contains("8e9e05c52164694d"));
+    home.fine("etcd remove-member gone");
+    assert_eq!((first.kept().removals, second.kept().removals), (0, 1));
+    second.kept().refuses = Some(Status::unavailable("no leader"));
+    let said = home.fails("etcd members", 1);
+    assert!(
+        said.contains("node-1: etcd is down") && said.contains("none of 2 nodes"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_a_node_refuses_is_not_asked_of_the_next() {
+    let (home, first, second) = with_nodes();
+    first.kept().refuses = Some(Status::not_found("etcd has no member \"gone\""));
+    let said = home.fails("etcd remove-member gone", 1);
+    assert_eq!(said, "osctl: node-1: etcd has no member \"gone\"\n");
+    assert_eq!(second.kept().removals, 0);
+}
+
+#[test]
+fn a_worker_is_not_what_is_wrong() {
+    let (home, first, second) = with_nodes();
+    let none = "there is no etcd here";
+    first.kept().refuses = Some(Status::unimplemented(none));
+    assert!(home.fine("etcd members").contains("8e9e05c52164694d"));
+    second.kept().refuses = Some(Status::unavailable("no leader"));
+    let said = home.fails("etcd members", 1);
+    assert_eq!(said, "osctl: node-2: no leader\n");
+    second.kept().refuses = Some(Status::unimplemented(none));
+    let said = home.fails("etcd members", 1);
+    assert_eq!(said, "osctl: node-1: there is no etcd here\n");
 }

@@ -1,6 +1,6 @@
 //! `osctl etcd`: members, alarms and copies of what keeps the state of the Kubernetes cluster.
 //!
-//! What any member can tell is asked of the nodes one after the other until one answers; what is about one member is asked of
+//! What any member can tell is asked of the nodes one after the other until one can; what is about one member is asked of
 //! its node. Workers have no etcd, and are left out unless they were named.
 
 pub(crate) mod snapshot;
@@ -116,7 +116,7 @@ async fn disarm(session: &Session, format: Format) -> Result<()> {
         let request = v1::EtcdDisarmAlarmsRequest {};
         Ok(client(channel).disarm_alarms(request).await?.into_inner())
     };
-    let (_, answer) = session.any(ask).await?;
+    let (_, answer) = session.any_changed(ask).await?;
     table::alarms(&answer.alarms, format, "there were no alarms to disarm")
 }
 
@@ -127,7 +127,7 @@ async fn remove(session: &Session, member: &str, format: Format) -> Result<()> {
         };
         Ok(client(channel).remove_member(request).await?.into_inner())
     };
-    let (_, answer) = session.any(ask).await?;
+    let (_, answer) = session.any_changed(ask).await?;
     let removed = answer.member.unwrap_or_default();
     if format != Format::Table {
         return output::value(format, &table::Member::of(&removed));
@@ -143,7 +143,7 @@ async fn remove(session: &Session, member: &str, format: Format) -> Result<()> {
 fn if_any<T>(answer: Result<T, Status>, named: bool) -> Result<Option<T>> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(status) if status.code() == Code::NotFound && !named => Ok(None),
+        Err(status) if status.code() == Code::Unimplemented && !named => Ok(None),
         Err(status) => Err(status.into()),
     }
 }

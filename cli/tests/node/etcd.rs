@@ -18,6 +18,9 @@ impl EtcdService for Node {
         &self,
         _: Request<v1::EtcdMembersRequest>,
     ) -> Result<Response<v1::EtcdMembersResponse>, Status> {
+        if let Some(refusal) = self.kept().refuses.clone() {
+            return Err(refusal);
+        }
         let member = v1::EtcdMember {
             id: "8e9e05c52164694d".to_owned(),
             name: "node-1".to_owned(),
@@ -35,7 +38,7 @@ impl EtcdService for Node {
         &self,
         _: Request<v1::EtcdStatusRequest>,
     ) -> Result<Response<v1::EtcdStatusResponse>, Status> {
-        Err(Status::not_found("there is no etcd here"))
+        Err(Status::unimplemented("there is no etcd here"))
     }
 
     async fn alarms(
@@ -99,7 +102,12 @@ impl EtcdService for Node {
         &self,
         _: Request<v1::EtcdRemoveMemberRequest>,
     ) -> Result<Response<v1::EtcdRemoveMemberResponse>, Status> {
-        not_here()
+        let mut kept = self.kept();
+        if let Some(refusal) = kept.refuses.clone() {
+            return Err(refusal);
+        }
+        kept.removals += 1;
+        Ok(Response::new(v1::EtcdRemoveMemberResponse::default()))
     }
 
     async fn snapshot(

@@ -45,6 +45,10 @@ pub(crate) struct Kept {
     pub(crate) stands: Stands,
     /// Told when it stands still.
     pub(crate) standing: Option<Sender<()>>,
+    /// What its etcd refuses to name members with, and to remove one.
+    pub(crate) refuses: Option<Status>,
+    /// How many members it was to remove.
+    pub(crate) removals: usize,
 }
 
 /// Where something stands still.
