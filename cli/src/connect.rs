@@ -13,7 +13,7 @@ use pki::{Identity, Trust, tls};
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 
@@ -209,7 +209,11 @@ impl Way {
         }
     }
 
+    /// Takes it, while who waits for it still does: what becomes of each part is known before that.
     async fn take(&self, patience: Duration) -> io::Result<Box<dyn Stream>> {
+        let (begun, limit) = (Instant::now(), before(patience));
+        // Made now, so that it counts from now on, whenever somebody begins to wait for it.
+        let end = || sleep(limit);
         let straight = async {
             let stream = TcpStream::connect(&self.address).await?;
             stream.set_nodelay(true)?;
@@ -220,15 +224,23 @@ impl Way {
             let opened = async move {
                 let way = Self::straight(&node.address);
                 let name = &node.server_name;
-                let channel = channel(own.config, Some(own.holds), name, way, patience);
+                let left = before(limit.saturating_sub(begun.elapsed()));
+                let channel = channel(own.config, Some(own.holds), name, way, left);
                 let stream = tunnel::open(channel.await?, &self.member).await?;
                 Ok(Box::new(stream) as Box<dyn Stream>)
             };
-            Some((node.name.clone(), opened))
+            Some((node.name.clone(), tunnel::until(end(), opened)))
         });
         let around = tunnel::first(around.collect());
-        tunnel::race(straight, sleep(HEAD_START), around).await
+        let straight = tunnel::until(end(), straight);
+        let head_start = sleep(HEAD_START.min(limit / 2));
+        tunnel::race(straight, head_start, around).await
     }
+}
+
+/// A little less than a time that somebody waits: so that he hears why he waited in vain.
+fn before(patience: Duration) -> Duration {
+    patience - patience / 10
 }
 
 /// Opens a channel to a node in maintenance mode: its key must match the first half of the pairing string.

@@ -47,6 +47,19 @@ pub(crate) async fn open(channel: Channel, member: &str) -> Result<DuplexStream>
     Ok(ours)
 }
 
+/// A way that is given up when `end` comes first.
+pub(crate) async fn until<T, E: From<io::Error>>(
+    end: impl Future<Output = ()>,
+    way: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    tokio::select! {
+        // What says why it does not lead there tells more than that time is up.
+        biased;
+        taken = way => taken,
+        () = end => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time").into()),
+    }
+}
+
 /// The first of several ways that leads there; in words why each does not.
 pub(crate) async fn first<T, F>(ways: Vec<(String, F)>) -> Result<T, Vec<(String, String)>>
 where
@@ -172,6 +185,20 @@ mod tests {
             ready(Err(Vec::new())),
         ));
         assert_eq!(alone.expect_err("no way").to_string(), "connection refused");
+    }
+
+    #[test]
+    fn a_way_that_hangs_is_named_like_one_that_fails() {
+        let (straight, around) = (pending::<io::Result<()>>(), pending::<Result<()>>());
+        let around = first(vec![("cp-1".to_owned(), until(ready(()), around))]);
+        let error = run(race(until(ready(()), straight), ready(()), around));
+        assert_eq!(
+            error.expect_err("no way").to_string(),
+            "straight: no answer in time; through cp-1: no answer in time"
+        );
+        let both = until(ready(()), ready(refused::<()>()));
+        let told = run(both).expect_err("refused");
+        assert_eq!(told.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[test]

@@ -54,6 +54,20 @@ fn a_node_that_is_not_reached_straight_is_reached_through_another() {
 }
 
 #[test]
+fn a_way_that_hangs_keeps_nobody_from_hearing_of_the_others() {
+    let lab = lab();
+    // Callers are taken by the system, and nobody answers them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("an address");
+    lab.home.fine(&format!("context set-node node-1={address}"));
+    let told = lab.home.fails("-n node-2 --timeout 2 config show", 1);
+    assert!(
+        told.contains("straight: Connection refused; through node-1: "),
+        "{told}"
+    );
+}
+
+#[test]
 fn where_no_way_leads_every_one_is_named() {
     let lab = lab();
     let told = lab.home.fails("-n node-2 config show", 1);
