@@ -22,6 +22,20 @@ pub(crate) struct Pace {
     pub(crate) longest: Duration,
 }
 
+/// How many tries that hang there are at once where they may take longer: enough to notice soon that one would not, and not more than
+/// a slow machine can bear.
+const AT_ONCE: u32 = 8;
+
+impl Pace {
+    /// The same where one try may take so long.
+    pub(crate) fn with_tries_of(self, longest: Duration) -> Self {
+        Self {
+            interval: self.interval.max(longest / AT_ONCE),
+            longest,
+        }
+    }
+}
+
 /// Tries until `settles` makes something of an outcome. It never ends by itself: the caller drops it when that takes too
 /// long, and with it the tries under way.
 pub(crate) async fn until<T, U, F>(
@@ -88,6 +102,19 @@ mod tests {
             longest: Duration::from_secs(86_400),
         };
         assert_eq!(run(until(pace, attempt, Result::ok)), 4);
+    }
+
+    #[test]
+    fn longer_tries_are_not_more_at_once() {
+        let pace = Pace {
+            interval: Duration::from_secs(2),
+            longest: Duration::from_secs(10),
+        };
+        let same = pace.with_tries_of(pace.longest);
+        assert_eq!(same.interval, pace.interval);
+        let slower = pace.with_tries_of(Duration::from_secs(80));
+        let seconds = (slower.interval.as_secs(), slower.longest.as_secs());
+        assert_eq!(seconds, (10, 80));
     }
 
     #[test]

@@ -9,10 +9,10 @@ use anyhow::{Result, anyhow};
 use api::v1alpha1::VersionRequest;
 use api::v1alpha1::machine_service_client::MachineServiceClient;
 use cosi::wire::Client;
-use provision::Deadline;
 use resources::block::{VolumePhase, VolumeStatus};
 use resources::runtime::Condition;
 use store::{Registry, Spec};
+use tokio::time::timeout;
 
 use super::fit::Patience;
 use super::up::on_runtime;
@@ -21,6 +21,7 @@ use crate::context::{Context, Node};
 use crate::fleet::within;
 use crate::output;
 use crate::progress::Progress;
+use crate::tries::{self, Pace};
 
 /// A config to an answer over mutual TLS with hardware virtualisation; scaled where there is none.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -31,8 +32,11 @@ const DISK: Duration = Duration::from_secs(30);
 /// For a worker to get its certificate from a cluster that has begun; scaled likewise.
 pub(super) const JOIN: Duration = Duration::from_secs(120);
 
-/// How long one attempt to reach a node may take: it may be about to change its certificate.
-const ATTEMPT: Duration = Duration::from_secs(5);
+/// How a node is asked; scaled likewise. It may be about to change its certificate, so that one try waits in vain.
+const PACE: Pace = Pace {
+    interval: Duration::from_secs(1),
+    longest: Duration::from_secs(5),
+};
 
 /// The volumes of a node that have a file system.
 const VOLUMES: [&str; 2] = ["STATE", "EPHEMERAL"];
@@ -141,36 +145,42 @@ pub(super) fn wait(
     let say = |step: &str| progress.step(format!("{}: {step}", node.name));
     let mut step = ANSWERING;
     say(step);
-    let mut last = None;
-    let ready = Deadline::after(patience.scale(limit)).until(|| {
-        let asked = on_runtime(ask(context, node, disk));
-        let error = match asked.map(|said| said.lacks(disk)) {
-            Ok(None) => return Some(()),
-            Ok(Some(lack)) => {
-                if step != lack.step() {
-                    step = lack.step();
-                    say(step);
+    let mut last = anyhow!("it has not answered");
+    let attempt = patience.scale(PACE.longest);
+    let pace = PACE.with_tries_of(attempt);
+    let ready = tries::until(
+        pace,
+        || ask(context, node, disk, attempt),
+        |asked| {
+            last = match asked.map(|said| said.lacks(disk)) {
+                Ok(None) => return Some(()),
+                Ok(Some(lack)) => {
+                    if step != lack.step() {
+                        step = lack.step();
+                        say(step);
+                    }
+                    anyhow!("{lack}")
                 }
-                anyhow!("{lack}")
-            }
-            Err(error) => error,
-        };
-        last = Some(error);
-        None
-    });
-    match (ready, last) {
-        (None, Some(error)) => Err(error.context(format!("{} did not become ready", node.name))),
-        _ => Ok(()),
+                Err(error) => error,
+            };
+            None
+        },
+    );
+    let limit = patience.scale(limit);
+    let ready = on_runtime(async { Ok(timeout(limit, ready).await.is_ok()) })?;
+    if ready {
+        return Ok(());
     }
+    Err(last.context(format!("{} did not become ready", node.name)))
 }
 
-async fn ask(context: &Context, node: &Node, disk: bool) -> Result<Said> {
+async fn ask(context: &Context, node: &Node, disk: bool, patience: Duration) -> Result<Said> {
     let target = Target {
         name: node.name.clone(),
         server_name: node.name.clone(),
         address: node.address.clone(),
     };
-    let channel = connect::connect(context, &target, ATTEMPT).await?;
+    let channel = connect::connect(context, &target, patience).await?;
     let asked = async {
         let mut machine = MachineServiceClient::new(channel.clone());
         let version = machine.version(VersionRequest {}).await?.into_inner();
@@ -189,7 +199,7 @@ async fn ask(context: &Context, node: &Node, disk: bool) -> Result<Said> {
         }
         Ok(said)
     };
-    within(ATTEMPT, asked).await
+    within(patience, asked).await
 }
 
 /// All resources of a type, by their ids.
