@@ -119,8 +119,28 @@ pub(super) async fn all<S: Spec + Clone>(client: &Client) -> Result<BTreeMap<Str
         .collect())
 }
 
-/// Asks until nothing is missing any more, and says what is, each time that is something else. When time is up, what was missing
-/// last.
+/// What is known of what is missing.
+#[derive(Debug, Default)]
+struct Heard {
+    /// What was said of it.
+    said: String,
+    /// What was missing or wrong last.
+    last: String,
+}
+
+impl Heard {
+    /// Takes what is missing, or why nobody knows; gives what is to be said, once.
+    fn take(&mut self, what: Result<String, String>) -> Option<String> {
+        // Nodes under load answer late; what is wrong is told if it stays so.
+        self.last = what.clone().unwrap_or_else(|why| why);
+        let new = what.ok().filter(|it| *it != self.said)?;
+        self.said.clone_from(&new);
+        Some(new)
+    }
+}
+
+/// Asks until nothing is missing any more, and says what is, each time that is something else. When time is up, what was missing or
+/// wrong last.
 pub(crate) async fn wait<F>(
     limit: Duration,
     progress: &Progress,
@@ -129,25 +149,20 @@ pub(crate) async fn wait<F>(
 where
     F: Future<Output = Result<Option<String>>>,
 {
-    let mut last = String::new();
+    let mut heard = Heard::default();
     let done = tries::until(PACE, missing, |seen| {
         let what = match seen {
             Ok(None) => return Some(()),
-            Ok(Some(what)) => what,
-            // Nodes under load answer late; what is wrong is told if it stays so.
-            Err(error) => {
-                last = sentence(&error);
-                return None;
-            }
+            Ok(Some(what)) => Ok(what),
+            Err(error) => Err(sentence(&error)),
         };
-        if what != last {
-            progress.step(what.clone());
-            last = what;
+        if let Some(new) = heard.take(what) {
+            progress.step(new);
         }
         None
     });
     let done = tokio::time::timeout(limit, done).await;
-    done.map_err(|_| last)
+    done.map_err(|_| heard.last)
 }
 
 #[cfg(test)]
@@ -215,6 +230,17 @@ mod tests {
         seen.nodes.insert("b".to_owned(), node(true, ""));
         seen.nodes.insert("another".to_owned(), node(false, ""));
         assert_eq!(seen.unready(&names), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_said_once_whatever_goes_wrong_between() {
+        let mut heard = Heard::default();
+        let etcd = || "waits for etcd".to_owned();
+        assert_eq!(heard.take(Ok(etcd())), Some(etcd()));
+        assert_eq!(heard.take(Err("no answer".to_owned())), None);
+        assert_eq!(heard.last, "no answer");
+        assert_eq!(heard.take(Ok(etcd())), None);
+        assert_eq!(heard.last, etcd());
     }
 
     #[test]
