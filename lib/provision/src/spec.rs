@@ -13,7 +13,7 @@ pub(crate) use disk::check_size;
 pub use disk::{Bus, Disk, OwnDisk, SYSTEM, Serial, SerialError, Unfit};
 
 /// QEMU's user network keeps this many leases; a further machine would get no address.
-const MOST_VMS: usize = 16;
+pub const MOST_VMS: usize = 16;
 
 /// The port of the node's API: forwarded for every machine unless a spec says otherwise.
 pub const API_PORT: u16 = 50000;

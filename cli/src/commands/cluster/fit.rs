@@ -5,10 +5,13 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
 use clap::Args;
 use config::Role;
+use provision::spec::MOST_VMS;
 use provision::{Accel, Room};
 
+use crate::exit::usage;
 use crate::output;
 
 /// A machine without Kubernetes.
@@ -44,8 +47,8 @@ pub(super) struct Asked {
     /// How many control planes, 1 to 9
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
     pub(super) control_planes: u8,
-    /// How many workers, up to 50 [default: none; with Kubernetes one, where this computer has room for it]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(0..=50))]
+    /// How many workers; a cluster has 16 machines at most [default: none; with Kubernetes one, where this computer has room for it]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(0..=15))]
     pub(super) workers: Option<u8>,
     /// Processors of each machine [default: 1; with Kubernetes as many as this computer can spare, 2 to 4]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=255))]
@@ -116,6 +119,17 @@ impl Fit {
                 memory: LEAST_WORKER,
             }),
         }
+    }
+
+    /// Refuses more machines than a network has room for.
+    pub(super) fn check(&self) -> Result<()> {
+        let machines = usize::from(self.planes) + usize::from(self.workers);
+        if machines > MOST_VMS {
+            return Err(usage(format!(
+                "a local cluster has {MOST_VMS} machines at most, not {machines}; make --control-planes or --workers less"
+            )));
+        }
+        Ok(())
     }
 
     /// A machine of this role.

@@ -37,6 +37,7 @@ impl<'a> Plan<'a> {
         } else {
             Fit::bare(create.asked)
         };
+        fit.check()?;
         let roles = roles(&create.name, &fit)?;
         Ok(Self {
             create,
@@ -147,6 +148,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::exit::WrongUsage;
 
     const ROOM: Room = Room {
         processors: 4,
@@ -179,6 +181,20 @@ mod tests {
         assert_eq!(selector("create --no-kubernetes --disk 512MiB"), own);
         assert_eq!(selector("create --no-kubernetes --disk 0"), None);
         assert_eq!(selector("create --no-kubernetes --no-disk"), None);
+    }
+
+    #[test]
+    fn more_machines_than_a_network_has_room_for_are_wrong_usage() {
+        let refused = |line: &str| {
+            let create = create(line);
+            Plan::new(&create, ROOM, Accel::Kvm).err()
+        };
+        let bare = "create --no-kubernetes --control-planes";
+        assert!(refused(&format!("{bare} 9 --workers 7")).is_none());
+        let error = refused(&format!("{bare} 9 --workers 8")).expect("too many");
+        assert!(error.is::<WrongUsage>(), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("16 machines at most, not 17"), "{error}");
     }
 
     /// A folder of an image, and a bundle beside it.
