@@ -35,9 +35,10 @@ pub(crate) enum Command {
     Kubeconfig(Kubeconfig),
     /// Check in order what a cluster that is well has, and wait for what is missing
     ///
-    /// Of each node: that its API answers, the stage, volumes, time, etcd, kubelet, and that it reaches an API server. Then of all nodes of the
-    /// cluster: that it knows them, that they are Ready, and that new pods come to them. Nodes without Kubernetes have
-    /// the first of these alone. What pods of the cluster do is for kubectl.
+    /// Of each node: that its API answers, the stage, memory, volumes, disk and time; of Kubernetes: etcd and its members, the kubelet, that an
+    /// API server is reached. Then of all nodes of the cluster: that it knows them, that its control planes are the members of etcd, that
+    /// what these run is ready, that the nodes are Ready with a kube-proxy each, that CoreDNS is, and that new pods come to the
+    /// nodes. Nodes without Kubernetes have the first of these alone. What other pods do is for `osctl get pods` and kubectl.
     Health(health::Check),
 }
 

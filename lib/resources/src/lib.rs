@@ -61,7 +61,9 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<kubernetes::Manifest>()?
         .register::<kubernetes::ManifestStatus>()?
         .register::<kubernetes::NodeStatus>()?
+        .register::<kubernetes::PodStatus>()?
         .register::<kubernetes::StaticPod>()?
+        .register::<kubernetes::WorkloadStatus>()?
         .register::<net::AddressSpec>()?
         .register::<net::AddressStatus>()?
         .register::<net::Dhcp4Lease>()?

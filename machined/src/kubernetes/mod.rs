@@ -54,11 +54,13 @@ pub fn register(
     controllers.register(manifest::config::Config)?;
     controllers.register(fetch)?;
     controllers.register(manifest::apply::Apply::new(admins.clone()))?;
+    controllers.register(manifest::status::Status)?;
     controllers.register(node::status::Status::new(
         Component::Kubelet.folder(),
         node::status::FILE.into(),
         admins.clone(),
     ))?;
+    controllers.register(node::pods::Pods::new(Component::Kubelet.folder()))?;
     controllers.register(masquerade::config::Config)?;
     controllers.register(node::routes::Routes)?;
     controllers.register(node::network::Network::new(pod_network::FILE.into()))?;

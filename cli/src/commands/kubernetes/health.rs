@@ -1,6 +1,9 @@
 //! `osctl health`.
 
 mod checks;
+mod etcd;
+mod facts;
+mod workload;
 
 use std::time::Duration;
 
@@ -8,7 +11,8 @@ use anyhow::{Result, bail};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
-use self::checks::{Facts, Node, Outcome, outcomes};
+use self::checks::{Node, Outcome, outcomes};
+use self::facts::Facts;
 use crate::explain::sentence;
 use crate::fleet::Session;
 use crate::output::{self, Format};
@@ -121,7 +125,7 @@ fn lines(all: &[Outcome]) -> Vec<String> {
     let mut lines = Vec::new();
     for outcome in all {
         let result = if outcome.passed { "ok" } else { "fails" };
-        lines.push(format!("{:<12} {result}", outcome.check));
+        lines.push(format!("{:<14} {result}", outcome.check));
         for failure in &outcome.failures {
             let (node, reason) = (&failure.node, output::printable(&failure.reason));
             lines.push(format!("  {node}: {reason}"));
@@ -141,7 +145,11 @@ mod tests {
         let lines = lines(&all);
         assert_eq!(
             lines[..3],
-            ["api          fails", "  cp-1: refused", "stage        ok"]
+            [
+                "api            fails",
+                "  cp-1: refused",
+                "stage          ok"
+            ]
         );
         assert_eq!(missing(&all).as_deref(), Some("api: cp-1: refused"));
         let mut etcd = all[0].clone();

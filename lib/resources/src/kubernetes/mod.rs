@@ -6,7 +6,9 @@ mod kubelet_spec;
 mod kubernetes_spec;
 mod manifest;
 mod node_status;
+mod pod_status;
 mod static_pod;
+mod workload_status;
 
 pub use api_server_endpoint::ApiServerEndpoint;
 pub use certificate_status::CertificateStatus;
@@ -14,7 +16,9 @@ pub use kubelet_spec::{KUBELET, KubeletSpec};
 pub use kubernetes_spec::{ImageSource, KUBERNETES, KubernetesSpec, PodNetwork};
 pub use manifest::{Manifest, ManifestStatus};
 pub use node_status::NodeStatus;
+pub use pod_status::{PodPhase, PodStatus};
 pub use static_pod::StaticPod;
+pub use workload_status::WorkloadStatus;
 
 /// The namespace of everything here.
 pub const NAMESPACE: &str = "kubernetes";

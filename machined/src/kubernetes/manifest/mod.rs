@@ -13,6 +13,7 @@ mod object;
 mod once;
 mod pace;
 mod proxy;
+pub mod status;
 
 use resources::kubernetes::{KubernetesSpec, PodNetwork};
 use serde_json::Value;

@@ -15,29 +15,30 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::ask::{AskError, Asker};
-use super::known::{Event, Known, Nodes, Scope, event, page};
-
-/// So many nodes come in one answer: a node with fifty images of long names has about 20 KiB.
-const PAGE: u32 = 100;
-
-/// How long a watch may be silent. An API server gives a sign of life about every minute (its bookmarks), but does not promise it, so
-/// after this it is asked anew from where it was.
-const SILENCE: Duration = Duration::from_secs(150);
+use super::known::{Known, Nodes, Scope};
+use super::objects::{Kind, Objects};
 
 /// How long a watch of the own node alone lasts before all are asked for again.
 const ALONE: Duration = Duration::from_secs(60);
 
-/// Where nodes are.
-const NODES: &str = "/api/v1/nodes";
+/// A node with fifty images of long names has about 20 KiB.
+const NODES: Kind = Kind {
+    path: "/api/v1/nodes",
+    page: 100,
+};
 
 /// Tells what it finds until it is cancelled.
 pub(super) async fn follow(asker: Asker, own: String, known: watch::Sender<Known>) {
-    let follower = Follower { asker, own, known };
+    let again = asker.again;
+    let follower = Follower {
+        nodes: Objects { asker, kind: NODES },
+        own,
+        known,
+    };
     loop {
         if let Err(error) = follower.round().await {
             let fault = Some(cosi::report(&error));
@@ -47,12 +48,12 @@ pub(super) async fn follow(asker: Asker, own: String, known: watch::Sender<Known
                 news
             });
         }
-        sleep(follower.asker.again).await;
+        sleep(again).await;
     }
 }
 
 struct Follower {
-    asker: Asker,
+    nodes: Objects,
     own: String,
     known: watch::Sender<Known>,
 }
@@ -71,7 +72,7 @@ impl Follower {
                 let mut from = version;
                 while let Some(version) = self.watch(scope, from).await? {
                     from = version;
-                    sleep(self.asker.again).await;
+                    sleep(self.nodes.asker.again).await;
                 }
                 Ok(())
             }
@@ -84,46 +85,19 @@ impl Follower {
 
     /// Takes in the list; as new as what it is comes back.
     async fn list(&self, scope: Scope) -> Result<String, AskError> {
-        let client = self.asker.kubelet().await?;
-        let first = format!("{NODES}?limit={PAGE}{}", self.selection(scope));
-        let mut path = first.clone();
-        // Of each part no more is kept than counts: whole nodes are many times as long.
-        let mut nodes = Nodes::default();
-        loop {
-            let page = page(&client.get(&path).await?, &self.own, &mut nodes)?;
-            let Some(more) = page.more else {
-                self.change(|known| known.replace(&self.own, scope, nodes));
-                return Ok(page.version);
-            };
-            let more = utf8_percent_encode(&more, NON_ALPHANUMERIC);
-            path = format!("{first}&continue={more}");
-        }
+        // Of each no more is kept than counts: whole nodes are many times as long.
+        let (selection, mut nodes) = (self.selection(scope), Nodes::default());
+        let listed = self.nodes.list(&selection, |it| nodes.put(&self.own, &it));
+        let version = listed.await?;
+        self.change(|known| known.replace(&self.own, scope, nodes));
+        Ok(version)
     }
 
     /// Takes in what happens until that ends; the version to go on from, if there is one.
     async fn watch(&self, scope: Scope, from: String) -> Result<Option<String>, AskError> {
-        let client = self.asker.kubelet().await?;
-        let path = format!(
-            "{NODES}?watch=true&allowWatchBookmarks=true&resourceVersion={from}{}",
-            self.selection(scope)
-        );
-        let mut lines = match client.lines(&path).await {
-            Err(error) if error.status() == Some(StatusCode::GONE) => return Ok(None),
-            other => other?,
-        };
-        // Whoever answers is well, even if nothing has happened.
-        self.change(|known| known.fault = None);
-        let mut from = from;
-        while let Ok(said) = timeout(SILENCE, lines.next()).await {
-            let Some(said) = said? else { break };
-            let (event, at) = event(said)?;
-            if event == Event::TooOld {
-                return Ok(None);
-            }
-            self.change(|known| known.take(&self.own, &event));
-            from = at.unwrap_or(from);
-        }
-        Ok(Some(from))
+        let selection = self.selection(scope);
+        let take = |event| self.change(|known| known.take(&self.own, &event));
+        self.nodes.watch(&selection, from, take).await
     }
 
     fn selection(&self, scope: Scope) -> String {

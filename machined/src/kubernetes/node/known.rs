@@ -39,9 +39,11 @@ pub(super) struct Nodes {
     own: Option<Own>,
 }
 
-/// A part of the list of all nodes.
+/// A part of the list of all objects of a kind.
 #[derive(Debug)]
 pub(super) struct Page {
+    /// The objects.
+    pub(super) items: Vec<Value>,
     /// What the list is as new as.
     pub(super) version: String,
     /// What leads to the next part.
@@ -51,10 +53,10 @@ pub(super) struct Page {
 /// What an API server tells one who watches.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Event {
-    /// A node is there, or is another one.
+    /// An object is there, or is another one.
     Is(Value),
-    /// It is not there any more.
-    Gone(String),
+    /// It is not there any more; this it was at last.
+    Gone(Value),
     /// All is as it was, and known to be as new as this.
     Still,
     /// What was known is too old to go on from: the list has to be read again.
@@ -104,7 +106,8 @@ impl Known {
                 self.nodes.extend(node.all);
                 self.own = node.own.or(self.own.take());
             }
-            Event::Gone(name) => {
+            Event::Gone(item) => {
+                let Some(name) = name(item) else { return };
                 self.nodes.remove(name);
                 if name == own {
                     self.own = None;
@@ -164,7 +167,7 @@ pub(super) fn event(mut said: Value) -> Result<(Event, Option<String>), SaidErro
     let kind = said.get("type").and_then(Value::as_str).unwrap_or_default();
     let event = match kind {
         "ADDED" | "MODIFIED" => Event::Is(object),
-        "DELETED" => Event::Gone(name(&object).ok_or(SaidError::Lacks("name"))?.to_owned()),
+        "DELETED" => Event::Gone(object),
         "ERROR" if object.get("code").and_then(Value::as_u64) == Some(410) => Event::TooOld,
         "ERROR" => {
             let message = object.get("message").and_then(Value::as_str);
@@ -228,7 +231,7 @@ mod tests {
         }
         assert_eq!(names(&known), ["b", "c"]);
         assert_eq!(known.own.as_ref().unwrap().version, "5");
-        known.take("b", &Event::Gone("b".to_owned()));
+        known.take("b", &Event::Gone(node("b", "7")));
         assert_eq!((names(&known), known.own.is_none()), (vec!["c"], true));
     }
 
