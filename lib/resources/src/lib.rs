@@ -56,6 +56,7 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<images::ImageBundle>()?
         .register::<kubernetes::ApiServerEndpoint>()?
         .register::<kubernetes::CertificateStatus>()?
+        .register::<kubernetes::ControlPlane>()?
         .register::<kubernetes::KubeletSpec>()?
         .register::<kubernetes::KubernetesSpec>()?
         .register::<kubernetes::Manifest>()?

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use pki::renewal::Reason;
 use pki::{RequestError, Trust, TrustError};
 use resources::config::MachineConfig;
-use resources::kubernetes::{CertificateStatus, KUBERNETES, KubernetesSpec};
+use resources::kubernetes::{CertificateStatus, ControlPlane, KUBERNETES, KubernetesSpec};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use resources::runtime::Condition;
 use thiserror::Error as ThisError;
@@ -62,8 +62,8 @@ struct Failed {
     with: Question,
 }
 
-/// The name, the token and the addresses that somebody asked with.
-type Question = (String, String, BTreeSet<IpAddr>);
+/// The name, the token and the addresses that somebody asked with, and the control planes that he knew.
+type Question = (String, String, BTreeSet<IpAddr>, Vec<IpAddr>);
 
 /// Why a worker cannot even ask.
 #[derive(Debug, ThisError)]
@@ -82,10 +82,12 @@ struct Orders<'a> {
     kubernetes: &'a KubernetesConfig,
     trust: &'a KubernetesTrustConfig,
     api: &'a str,
+    /// Where control planes are, as far as the node knows.
+    known: Vec<IpAddr>,
 }
 
 impl<'a> Orders<'a> {
-    fn of(documents: &'a Documents) -> Option<Self> {
+    fn of(documents: &'a Documents, known: Vec<IpAddr>) -> Option<Self> {
         let api = documents.api_trust()?;
         let trust = documents.kubernetes_trust()?;
         let worker = api.issuer.is_none() && trust.control_plane.is_none();
@@ -95,15 +97,23 @@ impl<'a> Orders<'a> {
             kubernetes: documents.kubernetes()?,
             trust,
             api: api.ca.as_pem(),
+            known,
         })
     }
 
-    /// Whom to ask.
+    /// Whom to ask: as the config says, and then those that the node knows or knew. Whoever is there proves himself before he sees the
+    /// token.
     fn hosts(&self) -> Vec<Host> {
-        match self.join.control_planes.as_slice() {
+        let mut hosts = match self.join.control_planes.as_slice() {
             [] => vec![self.kubernetes.endpoint.host().clone()],
             named => named.to_vec(),
+        };
+        for address in self.known.iter().copied().map(Host::Address) {
+            if !hosts.contains(&address) {
+                hosts.push(address);
+            }
         }
+        hosts
     }
 }
 
@@ -113,6 +123,7 @@ cosi::declare! {
         reads HostnameSpec;
         reads NodeAddress;
         reads KubernetesSpec;
+        reads ControlPlane;
         reads Condition;
         shares Condition;
         shares CertificateStatus;
@@ -201,7 +212,8 @@ impl Apply {
         let machine = held.machine.filter(|it| holds(it, &api, &wanted));
         let held = Held { machine, ..held };
         let token = orders.join.token.as_base64();
-        let with = (name.to_owned(), token.to_owned(), addresses.clone());
+        let known = orders.known.clone();
+        let with = (name.to_owned(), token.to_owned(), addresses.clone(), known);
         let early = |it: &Failed| it.with == with && Instant::now() < it.again;
         if self.failed.as_ref().is_some_and(early) {
             return Ok(held);
@@ -317,7 +329,10 @@ impl Controller for Apply {
     async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
         let documents = crate::config::documents(cx.parts().0)?;
         cx.replace::<CertificateStatus>();
-        let Some(orders) = Orders::of(&documents) else {
+        let planes = cx.list::<ControlPlane>();
+        let known = planes.iter().flat_map(|it| &it.spec.addresses);
+        let known = known.filter_map(|it| it.parse().ok()).collect();
+        let Some(orders) = Orders::of(&documents, known) else {
             self.joined.set(Held::default());
             (self.asked_with, self.failed) = (None, None);
             cx.remove::<Condition>(JOIN);

@@ -6,6 +6,7 @@ pub mod balancer;
 pub mod client;
 pub mod component;
 pub mod config;
+pub mod control_plane;
 pub mod etcd;
 pub mod files;
 pub mod flags;
@@ -26,6 +27,7 @@ pub mod tunnel;
 use self::admin::Admins;
 use self::component::Component;
 use self::etcd::bootstrap::Bootstrap;
+use crate::block::STATE;
 use crate::join::Joined;
 use crate::network::lookup::Lookup;
 
@@ -55,6 +57,7 @@ pub fn register(
     controllers.register(fetch)?;
     controllers.register(manifest::apply::Apply::new(admins.clone()))?;
     controllers.register(manifest::status::Status)?;
+    controllers.register(control_plane::status::Status::new(STATE.as_ref()))?;
     controllers.register(node::status::Status::new(
         Component::Kubelet.folder(),
         node::status::FILE.into(),

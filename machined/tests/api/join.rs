@@ -15,12 +15,13 @@ use jiff::Timestamp;
 use machined::api::Endpoint;
 use machined::join::apply::Apply;
 use machined::join::{Held, JOIN, Joined, Names, Refusal};
+use machined::kubernetes::control_plane::status as control_plane;
 use machined::network::lookup::Lookup;
 use pki::{
     Authority, Challenge, Fingerprint, Identity, Key, SERVING_LIFETIME, Subject, Trust, tls,
 };
 use resources::config::{ACTIVE, MachineConfig};
-use resources::kubernetes::{KUBERNETES, KubernetesSpec};
+use resources::kubernetes::{ControlPlane, KUBERNETES, KubernetesSpec, NodeStatus};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use resources::runtime::Condition;
 use store::{Resource, Spec as _, Store, Transaction};
@@ -197,6 +198,15 @@ async fn join(
     wanted: impl Fn(&Condition) -> bool,
 ) -> (Held, Condition) {
     let store = node(name, addresses, documents);
+    live(folder, &store, wanted).await
+}
+
+/// The same in a state that is there.
+async fn live(
+    folder: &Path,
+    store: &Store,
+    wanted: impl Fn(&Condition) -> bool,
+) -> (Held, Condition) {
     let joined = Joined::default();
     let nobody = Lookup::new(|name| Box::pin(async move { Err(format!("no host is {name}")) }));
     let (state, memory) = (folder.join("state"), folder.join("memory"));
@@ -204,6 +214,9 @@ async fn join(
     let mut runtime = Runtime::new("machined", store.clone());
     let apply = Apply::new(&state, &memory, nobody, joined.clone());
     runtime.register(apply).unwrap();
+    runtime
+        .register(control_plane::Status::new(&state))
+        .unwrap();
     let reached = testkit::until("the worker's condition", || {
         let namespace = Condition::DEFINITION.namespace;
         let condition = store.snapshot().get_as::<Condition>(namespace, JOIN)?;
@@ -284,6 +297,39 @@ fn a_worker_joins_with_what_it_proves() {
         let (held, condition) = join(folder, "worker-1", &OWN, &documents, refused).await;
         assert_eq!(serial(&held), serial(&again));
         assert!(held.kubelet.is_none(), "{condition:?}");
+    });
+}
+
+#[test]
+fn a_worker_that_starts_again_asks_control_planes_that_it_knew() {
+    let test = "join::a_worker_that_starts_again_asks_control_planes_that_it_knew";
+    testkit::isolated(test, || async {
+        be_at(&["10.5.0.2/24", "10.5.0.3/24"]);
+        let (cluster, folder) = (Cluster::new(), tempfile::tempdir().unwrap());
+        let (_served, folder) = (cluster.serve("10.5.0.2"), folder.path());
+        // Its endpoint is one node, which is gone.
+        let documents = cluster.documents("worker", TOKEN, "", "");
+        let refused = says("Connection refused");
+        let (nothing, _) = join(folder, "worker-1", &OWN, &documents, refused).await;
+        assert!(nothing.machine.is_none());
+        // It hears of the others, once.
+        let store = node("worker-1", &OWN, &documents);
+        let plane = NodeStatus {
+            control_plane: true,
+            addresses: vec!["10.5.0.2".to_owned()],
+            ..NodeStatus::default()
+        };
+        let heard = Transaction::owned("test").put(Resource::in_default("cp-1", plane));
+        store.commit(heard, Timestamp::now()).unwrap();
+        live(folder, &store, met).await;
+        // And knows them after it has started again, with nothing in memory.
+        std::fs::remove_dir_all(folder.join("memory")).unwrap();
+        let store = node("worker-1", &OWN, &documents);
+        let (held, _) = live(folder, &store, met).await;
+        assert!(held.kubelet.is_some());
+        let namespace = ControlPlane::DEFINITION.namespace;
+        let known = store.snapshot().get_as::<ControlPlane>(namespace, "cp-1");
+        assert!(known.unwrap().spec.remembered);
     });
 }
 

@@ -2,6 +2,7 @@
 
 mod api_server_endpoint;
 mod certificate_status;
+mod control_plane;
 mod kubelet_spec;
 mod kubernetes_spec;
 mod manifest;
@@ -12,6 +13,7 @@ mod workload_status;
 
 pub use api_server_endpoint::ApiServerEndpoint;
 pub use certificate_status::CertificateStatus;
+pub use control_plane::ControlPlane;
 pub use kubelet_spec::{KUBELET, KubeletSpec};
 pub use kubernetes_spec::{ImageSource, KUBERNETES, KubernetesSpec, PodNetwork};
 pub use manifest::{Manifest, ManifestStatus};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
 use futures_util::stream;
-use resources::kubernetes::{ApiServerEndpoint, KUBERNETES, KubernetesSpec, NodeStatus};
+use resources::kubernetes::{ApiServerEndpoint, ControlPlane, KUBERNETES, KubernetesSpec};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use tokio::sync::watch;
 
@@ -21,7 +21,7 @@ pub struct Apply {
 cosi::declare! {
     Apply as "kubernetes.balancer.apply" {
         reads KubernetesSpec;
-        reads NodeStatus;
+        reads ControlPlane;
         reads NodeAddress;
         reads HostnameSpec;
         writes ApiServerEndpoint;
@@ -84,13 +84,13 @@ impl Controller for Apply {
             .iter()
             .flat_map(|it| it.spec.addresses.iter().map(|it| it.address()))
             .collect();
-        let nodes = cx.list::<NodeStatus>();
-        let nodes: Vec<_> = nodes.iter().map(|it| (it.id(), &*it.spec)).collect();
+        let planes = cx.list::<ControlPlane>();
+        let planes: Vec<_> = planes.iter().map(|it| (it.id(), &*it.spec)).collect();
         let own = Own {
             name,
             addresses: &addresses,
         };
-        let found = backends(&cluster.spec, own, &nodes);
+        let found = backends(&cluster.spec, own, &planes);
         self.tell(&found);
         let health = self.health.borrow().clone();
         for (place, backend) in (0..).zip(health.order(&found)) {

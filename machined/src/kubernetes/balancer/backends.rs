@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ::config::{Host, KubernetesEndpoint};
-use resources::kubernetes::{KubernetesSpec, NodeStatus};
+use resources::kubernetes::{ControlPlane, KubernetesSpec};
 
 use super::PORT;
 use crate::kubernetes::static_pod::API_PORT;
@@ -61,14 +61,14 @@ pub fn beside() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT))
 }
 
-/// All of them, the best first and none twice: the node's own, those of other nodes of the control plane, the cluster's endpoint.
+/// All of them, the best first and none twice: the node's own, those of the other nodes of the control plane, the cluster's endpoint.
 ///
 /// Nodes begin with different ones of the others, so that the first by name does not get all of them.
 #[must_use]
 pub fn backends(
     spec: &KubernetesSpec,
     own: Own<'_>,
-    nodes: &[(&str, &NodeStatus)],
+    planes: &[(&str, &ControlPlane)],
 ) -> Vec<Backend> {
     let mut found = Vec::new();
     let mut add = |target: Target, node: &str| {
@@ -80,9 +80,9 @@ pub fn backends(
     if spec.control_plane {
         add(beside().into(), own.name);
     }
-    let mut others: Vec<_> = nodes
+    let mut others: Vec<_> = planes
         .iter()
-        .filter(|(name, status)| status.control_plane && *name != own.name)
+        .filter(|(name, _)| *name != own.name)
         .collect();
     others.sort_by_key(|(name, _)| *name);
     if !others.is_empty() {
@@ -90,8 +90,8 @@ pub fn backends(
         let turn = turn % others.len();
         others.rotate_left(turn);
     }
-    for (name, status) in others {
-        for address in status.addresses.iter().filter_map(|it| it.parse().ok()) {
+    for (name, plane) in others {
+        for address in plane.addresses.iter().filter_map(|it| it.parse().ok()) {
             add(SocketAddr::new(address, API_PORT).into(), name);
         }
     }
@@ -126,11 +126,10 @@ pub fn is_ourselves(address: SocketAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn node(control_plane: bool, addresses: &[&str]) -> NodeStatus {
-        NodeStatus {
-            control_plane,
+    fn plane(addresses: &[&str]) -> ControlPlane {
+        ControlPlane {
             addresses: addresses.iter().map(|&it| it.to_owned()).collect(),
-            ..NodeStatus::default()
+            remembered: false,
         }
     }
 
@@ -138,7 +137,7 @@ mod tests {
         control_plane: bool,
         endpoint: &str,
         own: &str,
-        nodes: &[(&str, &NodeStatus)],
+        planes: &[(&str, &ControlPlane)],
     ) -> Vec<String> {
         let spec = KubernetesSpec {
             control_plane,
@@ -149,7 +148,7 @@ mod tests {
             name: own,
             addresses: &["10.5.0.2".parse().unwrap()],
         };
-        let found = backends(&spec, own, nodes);
+        let found = backends(&spec, own, planes);
         let text = |it: &Backend| format!("{} {}", it.target, it.node);
         found
             .iter()
@@ -159,12 +158,8 @@ mod tests {
 
     #[test]
     fn the_own_one_is_first_and_the_endpoint_last() {
-        let (one, two) = (
-            node(true, &["10.5.0.2"]),
-            node(true, &["10.5.0.3", "fd00::3"]),
-        );
-        let worker = node(false, &["10.5.0.4"]);
-        let nodes = [("cp-1", &one), ("cp-2", &two), ("worker-1", &worker)];
+        let (one, two) = (plane(&["10.5.0.2"]), plane(&["10.5.0.3", "fd00::3"]));
+        let nodes = [("cp-1", &one), ("cp-2", &two)];
         let all = [
             "127.0.0.1:6443 cp-1",
             "10.5.0.3:6443 cp-2",
@@ -187,7 +182,7 @@ mod tests {
 
     #[test]
     fn workers_begin_with_different_ones() {
-        let nodes = ["1", "2", "3"].map(|it| node(true, &[&format!("10.5.0.{it}")]));
+        let nodes = ["1", "2", "3"].map(|it| plane(&[&format!("10.5.0.{it}")]));
         let nodes = [
             ("cp-1", &nodes[0]),
             ("cp-2", &nodes[1]),

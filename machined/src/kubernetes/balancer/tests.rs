@@ -3,8 +3,13 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use cosi::Runtime;
 use jiff::Timestamp;
 use pki::{Authority, Names, SERVING_LIFETIME, Trust};
+use resources::kubernetes::{KUBERNETES, KubernetesSpec, NodeStatus};
+use resources::net::{HOSTNAME, HostnameSpec};
+use resources::runtime::Condition;
+use store::{Resource, Store, Transaction};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -12,6 +17,9 @@ use tokio_rustls::TlsAcceptor;
 use super::backends::Target;
 use super::health::State;
 use super::*;
+use crate::block::volume::apply::EPHEMERAL;
+use crate::kubernetes::control_plane;
+use crate::kubernetes::static_pod::API_PORT;
 
 /// An address at which nobody listens, as long as the socket is kept.
 fn nobody() -> (TcpSocket, SocketAddr) {
@@ -243,4 +251,83 @@ async fn a_server_that_is_not_ready_or_not_of_the_cluster_is_not_well() {
         assert!(matches!(of(&health, other.1), Some(State::Unwell { .. })));
     })
     .await;
+}
+
+/// A worker whose endpoint is one node, which is gone.
+fn worker(nodes: &[(&str, NodeStatus)]) -> Store {
+    let cluster = KubernetesSpec {
+        endpoint: format!("https://127.0.0.9:{API_PORT}"),
+        ..KubernetesSpec::default()
+    };
+    let hostname = HostnameSpec {
+        hostname: "worker-1".to_owned(),
+        ..HostnameSpec::default()
+    };
+    let mounted = Condition {
+        met: true,
+        ..Condition::default()
+    };
+    let mut transaction = Transaction::owned("test")
+        .put(Resource::in_default(KUBERNETES, cluster))
+        .put(Resource::in_default(HOSTNAME, hostname))
+        .put(Resource::in_default(EPHEMERAL, mounted));
+    for (name, status) in nodes {
+        transaction = transaction.put(Resource::in_default(*name, status.clone()));
+    }
+    let store = Store::new(1);
+    store.commit(transaction, Timestamp::UNIX_EPOCH).unwrap();
+    store
+}
+
+/// What the first client of a node reads that has just started.
+async fn starts(store: Store, state: &Path) -> String {
+    let nobody = Lookup::new(|name| Box::pin(async move { Err(format!("no host is {name}")) }));
+    let (apply, balancer) = parts(nobody, no_authority().to_owned());
+    let mut runtime = Runtime::new("machined", store);
+    runtime.register(apply).unwrap();
+    let status = control_plane::status::Status::new(state);
+    runtime.register(status).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let rest = runtime.rest();
+    let running = async {
+        let _stopped = runtime.run(std::future::pending()).await;
+    };
+    beside(balancer, listener, running, async {
+        rest.reached().await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut said = vec![0; 3];
+        let read = client.read(&mut said).await.unwrap_or(0);
+        said.truncate(read);
+        String::from_utf8(said).unwrap()
+    })
+    .await
+}
+
+#[test]
+fn a_node_that_starts_again_goes_where_it_went_before() {
+    let test = "kubernetes::balancer::tests::a_node_that_starts_again_goes_where_it_went_before";
+    // The port of API servers is one for all, so that nobody else may be there.
+    testkit::isolated(test, || async {
+        let up = ["link", "set", "lo", "up"];
+        let done = std::process::Command::new("ip").args(up).status();
+        assert!(done.unwrap().success());
+        let folder = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind(("127.0.0.2", API_PORT)).await.unwrap();
+        let lives = async {
+            assert_eq!(starts(worker(&[]), folder.path()).await, "");
+            let plane = NodeStatus {
+                control_plane: true,
+                addresses: vec!["127.0.0.2".to_owned()],
+                ..NodeStatus::default()
+            };
+            let told = worker(&[("cp-2", plane)]);
+            assert_eq!(starts(told, folder.path()).await, "two");
+            assert_eq!(starts(worker(&[]), folder.path()).await, "two");
+        };
+        tokio::select! {
+            () = parrot(listener, "two") => unreachable!("it has no end"),
+            () = lives => {}
+        }
+    });
 }

@@ -121,7 +121,7 @@ impl Known {
 
 impl Nodes {
     /// Takes in one more as an API server tells of it; `own` is the name of the own one.
-    fn put(&mut self, own: &str, item: &Value) {
+    pub(super) fn put(&mut self, own: &str, item: &Value) {
         let Some(name) = name(item) else { return };
         self.all.insert(name.to_owned(), object::read(item));
         if name == own {
@@ -140,20 +140,26 @@ impl Nodes {
     }
 }
 
-/// A part of a list, whose nodes come to those of the parts before it; `own` is the name of the own one.
+/// A list.
 ///
 /// # Errors
 /// It is none.
-pub(super) fn page(list: &Value, own: &str, nodes: &mut Nodes) -> Result<Page, SaidError> {
-    let version = version(list).ok_or(SaidError::Lacks("version"))?.to_owned();
+pub(super) fn page(mut list: Value) -> Result<Page, SaidError> {
+    let version = version(&list)
+        .ok_or(SaidError::Lacks("version"))?
+        .to_owned();
     let more = list.pointer("/metadata/continue").and_then(Value::as_str);
     let more = more.filter(|it| !it.is_empty()).map(str::to_owned);
     // No item is the same as none.
-    let items = list.get("items").and_then(Value::as_array);
-    for item in items.into_iter().flatten() {
-        nodes.put(own, item);
-    }
-    Ok(Page { version, more })
+    let items = match list.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    };
+    Ok(Page {
+        items,
+        version,
+        more,
+    })
 }
 
 /// An event, and the version that it is of.
@@ -262,16 +268,12 @@ mod tests {
 
     #[test]
     fn a_list_may_have_more() {
-        let mut nodes = Nodes::default();
-        let items = [node("a", "1"), node("b", "2")];
-        let list = json!({"metadata": {"resourceVersion": "9", "continue": "x"}, "items": items});
-        let first = page(&list, "b", &mut nodes).unwrap();
-        assert_eq!(first.more.as_deref(), Some("x"));
+        let list = json!({"metadata": {"resourceVersion": "9", "continue": "x"}, "items": [{}]});
+        let first = page(list).unwrap();
+        assert_eq!((first.items.len(), first.more.as_deref()), (1, Some("x")));
         let list = json!({"metadata": {"resourceVersion": "9", "continue": ""}, "items": null});
-        let last = page(&list, "b", &mut nodes).unwrap();
-        assert!(last.more.is_none());
-        assert_eq!(Vec::from_iter(nodes.all.keys()), ["a", "b"]);
-        assert_eq!(nodes.own.as_ref().unwrap().version, "2");
-        assert!(page(&json!({"items": []}), "b", &mut nodes).is_err());
+        let last = page(list).unwrap();
+        assert!(last.items.is_empty() && last.more.is_none());
+        assert!(page(json!({"items": []})).is_err());
     }
 }
