@@ -84,6 +84,7 @@ impl KubernetesFile {
         };
         Ok(Some(JoinConfig {
             token: token.context("the token that workers join with")?,
+            former_tokens: Vec::new(),
             control_planes: Vec::new(),
         }))
     }

@@ -46,6 +46,7 @@ struct Office {
     hash: String,
     documents: Arc<Documents>,
     token: String,
+    former_tokens: Vec<String>,
     api: Authority,
     trust: Trust,
     kubernetes: Authority,
@@ -71,9 +72,11 @@ impl Office {
         };
         let trust = Trust::from_pem(api.certificate.as_pem());
         let ranges = kubernetes.pod_ranges.iter();
+        let former = join.former_tokens.iter();
         Ok(Some(Self {
             hash: config.hash.clone(),
             token: join.token.as_base64().to_owned(),
+            former_tokens: former.map(|it| it.as_base64().to_owned()).collect(),
             api: authority(api)?,
             trust: trust.map_err(unusable)?,
             kubernetes: authority(&plane.issuer)?,
@@ -183,6 +186,7 @@ impl<N: Names> Desk<N> {
             ask,
             &Facts {
                 token: &office.token,
+                former_tokens: &office.former_tokens,
                 challenge,
                 source,
                 ours: &ours,
@@ -225,7 +229,11 @@ fn said(claim: &Claim) -> String {
         .collect();
     let addresses = addresses.into_iter().collect::<Vec<_>>().join(", ");
     let key = claim.machine.fingerprint();
-    format!("{} at {addresses}, key {key}", claim.name)
+    let how = match claim.by_former {
+        true => ", with a former token",
+        false => "",
+    };
+    format!("{} at {addresses}, key {key}{how}", claim.name)
 }
 
 #[tonic::async_trait]

@@ -27,6 +27,8 @@ pub(super) struct Node {
 pub(super) struct Facts<'a> {
     /// The token of the cluster.
     pub(super) token: &'a str,
+    /// What it was before, and some workers still show.
+    pub(super) former_tokens: &'a [String],
     /// What this connection was asked to sign.
     pub(super) challenge: Option<Challenge>,
     /// Where it comes from.
@@ -46,6 +48,8 @@ pub(super) struct Facts<'a> {
 #[derive(Debug)]
 pub(super) struct Claim {
     pub(super) name: String,
+    /// Whether the token that he showed is a former one.
+    pub(super) by_former: bool,
     /// The name and every address that he proved.
     pub(super) names: Names,
     pub(super) machine: Request,
@@ -55,9 +59,7 @@ pub(super) struct Claim {
 
 /// Judges a request by all but whose the name is.
 pub(super) fn judge(ask: &IssueRequest, facts: &Facts<'_>) -> Result<Claim, Refusal> {
-    if verify_slices_are_equal(ask.token.as_bytes(), facts.token.as_bytes()).is_err() {
-        return Err(Refusal::Token);
-    }
+    let by_former = by_former(&ask.token, facts).ok_or(Refusal::Token)?;
     let challenge = facts.challenge.ok_or(Refusal::Challenge)?;
     let name = name(&ask.name, facts)?;
     let read = |der: &[u8], purpose| {
@@ -79,11 +81,20 @@ pub(super) fn judge(ask: &IssueRequest, facts: &Facts<'_>) -> Result<Claim, Refu
     let names = BTreeSet::from([name.clone()]);
     Ok(Claim {
         names: Names { names, addresses },
+        by_former,
         name,
         machine,
         kubelet,
         kubelet_serving,
     })
+}
+
+/// Whether a token is a former one; `None` for one that is none. How long that takes says nothing of which it is.
+fn by_former(shown: &str, facts: &Facts<'_>) -> Option<bool> {
+    let is = |token: &str| verify_slices_are_equal(shown.as_bytes(), token.as_bytes()).is_ok();
+    let present = is(facts.token);
+    let former = facts.former_tokens.iter().filter(|it| is(it)).count() > 0;
+    (present || former).then_some(!present)
 }
 
 /// The name as one that a worker can have: a label, so that it is no host name with a domain that somebody else may go by.

@@ -107,7 +107,8 @@ impl Cluster {
         text
     }
 
-    fn plane(&self) -> String {
+    /// With lines at the end of its `Join`.
+    fn plane(&self, join: &str) -> String {
         let own = pair(self.kubernetes.identity());
         let other = pair(
             Authority::generate("other", Timestamp::now())
@@ -120,7 +121,7 @@ impl Cluster {
             pem(key.pem().expose())
         );
         let issuer = format!("issuer:\n{}", pair(self.api.identity()));
-        self.documents("control-plane", TOKEN, &issuer, &plane)
+        self.documents("control-plane", TOKEN, &issuer, &plane) + join
     }
 
     fn trust(&self) -> Trust {
@@ -129,8 +130,13 @@ impl Cluster {
 
     /// A control plane, which knows itself by 10.5.0.9 and answers at another address.
     fn serve(&self, at: &str) -> Served {
+        self.serve_with(at, "")
+    }
+
+    /// The same with lines at the end of its `Join`.
+    fn serve_with(&self, at: &str, join: &str) -> Served {
         let at: IpAddr = at.parse().unwrap();
-        let store = node("cp-1", &["10.5.0.9/24"], &self.plane());
+        let store = node("cp-1", &["10.5.0.9/24"], &self.plane(join));
         let names = pki::Names {
             names: ["cp-1".to_owned()].into(),
             addresses: [at, "127.0.0.1".parse().unwrap()].into(),
@@ -297,6 +303,33 @@ fn a_worker_joins_with_what_it_proves() {
         let (held, condition) = join(folder, "worker-1", &OWN, &documents, refused).await;
         assert_eq!(serial(&held), serial(&again));
         assert!(held.kubelet.is_none(), "{condition:?}");
+    });
+}
+
+#[test]
+fn a_token_is_changed_while_workers_still_have_the_former_one() {
+    let test = "join::a_token_is_changed_while_workers_still_have_the_former_one";
+    testkit::isolated(test, || async {
+        be_at(&["10.5.0.2/24", "10.5.0.3/24"]);
+        let (cluster, folder) = (Cluster::new(), tempfile::tempdir().unwrap());
+        let former = format!("formerTokens: [{OTHER_TOKEN}]\n");
+        let served = cluster.serve_with("10.5.0.2", &former);
+        for (name, token, said) in [
+            ("worker-1", OTHER_TOKEN, ", with a former token"),
+            ("worker-2", TOKEN, ""),
+        ] {
+            let documents = cluster.worker(token);
+            let folder = folder.path().join(name);
+            join(&folder, name, &OWN, &documents, met).await;
+            let record = served.records.wait(|record| {
+                let target = &record.target;
+                record.method.ends_with("JoinService/Issue") && target.starts_with(name)
+            });
+            // Whoever changes the token sees who still has the former one.
+            let target = record.await.target;
+            assert_eq!(target.contains("with a former token"), !said.is_empty());
+            assert!(target.ends_with(said), "{target}");
+        }
     });
 }
 

@@ -78,6 +78,18 @@ impl Documents {
                 "Join of a control-plane node has no `controlPlanes`: it asks nobody",
                 "remove `controlPlanes`, or make the node a worker",
             )
+        } else if role == Some(Role::Worker) && !join.former_tokens.is_empty() {
+            Fault::new(
+                &["formerTokens"],
+                "Join of a worker has no `formerTokens`: it shows `token` alone",
+                "remove `formerTokens`; control planes have them while workers still show one",
+            )
+        } else if join.former_tokens.contains(&join.token) {
+            Fault::new(
+                &["formerTokens"],
+                "the token is among the `formerTokens` of its Join, so nothing was changed",
+                "put a new one at `token`, as `openssl rand -base64 32` makes it, or remove this one",
+            )
         } else {
             return Vec::new();
         };

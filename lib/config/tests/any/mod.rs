@@ -274,12 +274,17 @@ fn join() -> impl Strategy<Value = JoinConfig> {
     // Some names are written like an address, and some addresses are no host's.
     let host = prop_oneof![address, hostname().prop_map(|it| it.to_string())]
         .prop_filter_map("a host", |it| it.parse().ok());
-    ("[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=", vec(host, 0..3)).prop_map(|(token, control_planes)| {
-        JoinConfig {
-            token: token.parse().unwrap(),
+    let token = || {
+        let token = "[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=";
+        token.prop_map(|it| it.parse().unwrap())
+    };
+    (token(), vec(token(), 0..3), vec(host, 0..3)).prop_map(
+        |(token, former_tokens, control_planes)| JoinConfig {
+            token,
+            former_tokens,
             control_planes,
-        }
-    })
+        },
+    )
 }
 
 /// With a secret that the line tells by its length.

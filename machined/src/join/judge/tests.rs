@@ -5,6 +5,8 @@ use pki::{Authority, Key, SERVING_LIFETIME};
 use super::*;
 
 const TOKEN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const FORMER: &str = "/////////////////////////////////////////+8=";
+const OTHER: &str = "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const WORKER: &str = "10.5.0.3";
 
 fn now() -> Timestamp {
@@ -59,6 +61,7 @@ impl Scene {
     fn facts(&self) -> Facts<'_> {
         Facts {
             token: TOKEN,
+            former_tokens: &[],
             challenge: Some(self.challenge),
             source: address(WORKER),
             ours: &self.ours,
@@ -128,6 +131,28 @@ fn a_worker_gets_its_name_and_the_address_it_calls_from() {
     assert_eq!(claim.names.addresses, [address(WORKER)].into());
     assert_eq!(claim.machine.fingerprint(), scene.machine.fingerprint());
     assert_ne!(claim.kubelet, claim.kubelet_serving);
+}
+
+#[test]
+fn a_former_token_counts_as_long_as_it_is_one() {
+    let scene = Scene::new();
+    let ask = IssueRequest {
+        token: FORMER.to_owned(),
+        ..scene.ask()
+    };
+    assert!(refused(&ask, &scene.facts()).contains("wrong token"));
+    let former = [OTHER.to_owned(), FORMER.to_owned()];
+    let facts = Facts {
+        former_tokens: &former,
+        ..scene.facts()
+    };
+    assert!(judge(&ask, &facts).unwrap().by_former);
+    assert!(!judge(&scene.ask(), &facts).unwrap().by_former);
+    let neither = IssueRequest {
+        token: FORMER.replace('+', "A"),
+        ..scene.ask()
+    };
+    assert!(refused(&neither, &facts).contains("wrong token"));
 }
 
 #[test]
