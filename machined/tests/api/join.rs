@@ -11,7 +11,7 @@ use ::api::v1alpha1::join_service_client::JoinServiceClient;
 use ::api::v1alpha1::machine_service_client::MachineServiceClient;
 use config::Documents;
 use cosi::Runtime;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use machined::api::Endpoint;
 use machined::join::apply::Apply;
 use machined::join::{Held, JOIN, Joined, Names, Refusal};
@@ -76,7 +76,11 @@ struct Cluster {
 
 impl Cluster {
     fn new() -> Self {
-        let made = |name| Authority::generate(name, Timestamp::now()).unwrap();
+        Self::since(Timestamp::now())
+    }
+
+    fn since(then: Timestamp) -> Self {
+        let made = |name| Authority::generate(name, then).unwrap();
         Self {
             api: made("garboard"),
             kubernetes: made("kubernetes"),
@@ -303,6 +307,58 @@ fn a_worker_joins_with_what_it_proves() {
         let (held, condition) = join(folder, "worker-1", &OWN, &documents, refused).await;
         assert_eq!(serial(&held), serial(&again));
         assert!(held.kubelet.is_none(), "{condition:?}");
+    });
+}
+
+#[test]
+fn a_worker_that_was_off_for_long_joins_again_by_its_token() {
+    let test = "join::a_worker_that_was_off_for_long_joins_again_by_its_token";
+    testkit::isolated(test, || async {
+        be_at(&["10.5.0.2/24", "10.5.0.3/24"]);
+        let year_ago = Timestamp::now() - SignedDuration::from_hours(365 * 24);
+        let (cluster, folder) = (Cluster::since(year_ago), tempfile::tempdir().unwrap());
+        let (served, folder) = (cluster.serve("10.5.0.2"), folder.path());
+        let documents = cluster.worker(TOKEN);
+        let (before, _) = join(folder, "worker-1", &OWN, &documents, met).await;
+        // A year later its key is there, and what it got for it is over.
+        let machine = before.machine.unwrap();
+        let key = Key::from_pem(machine.key_pem().expose()).unwrap();
+        let challenge = Challenge::random().unwrap();
+        let subject = Subject {
+            name: "worker-1",
+            purpose: "machine",
+            challenge: &challenge,
+        };
+        let request = key.request(&subject).unwrap();
+        let request = pki::Request::read(&request, &subject).unwrap();
+        let names = &machine.certificate().names;
+        let old =
+            cluster
+                .api
+                .certify_serving("worker-1", names, &request, SERVING_LIFETIME, year_ago);
+        let file = folder.join("state/join/machine.pem");
+        assert!(file.exists());
+        std::fs::write(&file, old.unwrap()).unwrap();
+        std::fs::remove_dir_all(folder.join("memory")).unwrap();
+        // While nobody answers it shows nobody what is over.
+        drop(served);
+        let refused = says("Connection refused");
+        let (held, _) = join(folder, "worker-1", &OWN, &documents, refused).await;
+        assert!(held.machine.is_none() && held.kubelet.is_none());
+        let _served = cluster.serve("10.5.0.2");
+        let (after, _) = join(folder, "worker-1", &OWN, &documents, met).await;
+        let new = after.machine.unwrap();
+        let now = Timestamp::now();
+        assert!(new.certificate().is_valid_at(now));
+        // The name is the key's, and it is the same key.
+        assert_eq!(
+            new.certificate().fingerprint,
+            machine.certificate().fingerprint
+        );
+        let kubelet = after.kubelet.unwrap();
+        for identity in [kubelet.client, kubelet.serving] {
+            assert!(identity.certificate().is_valid_at(now));
+        }
     });
 }
 

@@ -202,3 +202,29 @@ fn the_endpoint_is_a_name_or_an_address_in_certificates() {
     assert_eq!(name.names, BTreeSet::from(["api.example.org".to_owned()]));
     assert!(name.addresses.is_empty());
 }
+
+#[test]
+fn what_ran_out_while_the_node_was_off_is_issued_anew() {
+    let then = Timestamp::now();
+    let authorities = authorities(&documents(then));
+    let addresses = BTreeSet::from(["10.5.0.2".parse().unwrap()]);
+    let plane = ControlPlane {
+        node: "cp-1",
+        addresses: &addresses,
+        endpoint: &Names::default(),
+        services: &[],
+        dns_domain: "cluster.local",
+    };
+    let later = then + SignedDuration::from_hours(400 * 24);
+    // The other way round is a clock that has lost its battery.
+    for (before, now) in [(then, later), (later, then)] {
+        for spec in wanted(&plane) {
+            let old = held(&spec, None, &authorities, before).unwrap();
+            assert!(!old.certificate.is_valid_at(now), "{:?}", spec.purpose);
+            let new = held(&spec, Some(&old.text), &authorities, now).unwrap();
+            assert_ne!(new.text, old.text, "{:?}", spec.purpose);
+            assert!(new.certificate.is_valid_at(now), "{:?}", spec.purpose);
+            assert!(new.until > now && new.until < new.certificate.not_after);
+        }
+    }
+}
