@@ -171,6 +171,7 @@ struct Machine {
     power: String,
     address: String,
     api: String,
+    kubernetes: String,
     memory: u32,
     console: String,
 }
@@ -216,7 +217,7 @@ fn machines_of(clusters: &Clusters, name: &Name) -> Result<Vec<Machine>> {
     let cluster = clusters.open(name)?;
     let machine = |vm: &Vm| {
         let vm_name = &vm.spec.name;
-        let api = vm.endpoint(provision::spec::API_PORT);
+        let at = |port| vm.endpoint(port).as_ref().map(ToString::to_string);
         Ok(Machine {
             cluster: name.to_string(),
             name: vm_name.to_string(),
@@ -226,7 +227,8 @@ fn machines_of(clusters: &Clusters, name: &Name) -> Result<Vec<Machine>> {
                 .as_ref()
                 .map(ToString::to_string)
                 .unwrap_or_default(),
-            api: api.as_ref().map(ToString::to_string).unwrap_or_default(),
+            api: at(provision::spec::API_PORT).unwrap_or_default(),
+            kubernetes: at(kubernetes::PORT).unwrap_or_default(),
             memory: vm.spec.memory,
             console: cluster.console_log(vm_name).display().to_string(),
         })
@@ -306,6 +308,7 @@ mod tests {
             power: "off".into(),
             address: "10.0.2.15".into(),
             api: "127.0.0.1:46375".into(),
+            kubernetes: "127.0.0.1:46376".into(),
             memory: 16_384,
             console: "/home/me/.local/share/garboard/clusters/garboard/console.log".into(),
         };

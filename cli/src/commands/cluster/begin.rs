@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 
 use super::fit::Patience;
 use crate::commands::kubernetes::bootstrap;
@@ -18,62 +18,61 @@ const READY: Duration = Duration::from_secs(180);
 /// How long the kubeconfig of a local cluster holds: as long as one may.
 const LIFETIME: Duration = Duration::from_secs(168 * 3600);
 
-/// Gives the order to a control plane, and waits until the API server knows it: from then on others can join.
-pub(super) async fn begin(
-    session: &Session,
-    first: &str,
-    patience: Patience,
-    progress: &Progress,
-) -> Result<()> {
-    progress.step(format!("{first}: has Kubernetes begin"));
-    bootstrap::order(session, first).await?;
-    let missing = || async move {
-        let seen = session.again(first, Seen::of).await?;
-        Ok(seen.beginning().map(|what| format!("{first}: {what}")))
-    };
-    wait(first, patience, progress, missing).await
+/// Waiting for a cluster whose first node is a control plane.
+pub(super) struct Wait<'a> {
+    /// Who asks.
+    pub(super) session: &'a Session,
+    /// Who is asked of the cluster.
+    pub(super) first: &'a str,
+    /// How long things take.
+    pub(super) patience: Patience,
+    /// Where it says what it waits for.
+    pub(super) progress: &'a Progress,
 }
 
-/// Waits until all of these nodes, of which the first is a control plane, are Ready.
-pub(super) async fn ready(
-    session: &Session,
-    names: &[String],
-    patience: Patience,
-    progress: &Progress,
-) -> Result<()> {
-    let first = names.first().context("a cluster has a node")?;
-    wait(first, patience, progress, || missing(session, first, names)).await
-}
+impl Wait<'_> {
+    /// Gives the order to the first node, and waits until the API server knows it: from then on others can join.
+    pub(super) async fn begin(&self) -> Result<()> {
+        let (session, first) = (self.session, self.first);
+        self.progress.step(format!("{first}: has Kubernetes begin"));
+        bootstrap::order(session, first).await?;
+        self.until(|| async move {
+            let seen = session.again(first, Seen::of).await?;
+            Ok(seen.beginning().map(|what| format!("{first}: {what}")))
+        })
+        .await
+    }
 
-async fn wait<F>(
-    first: &str,
-    patience: Patience,
-    progress: &Progress,
-    missing: impl Fn() -> F,
-) -> Result<()>
-where
-    F: Future<Output = Result<Option<String>>>,
-{
-    let limit = patience.scale(READY);
-    let ready = seen::wait(limit, progress, missing).await;
-    ready.map_err(|last| {
-        let minutes = limit.as_secs() / 60;
-        anyhow!("Kubernetes is not ready after {minutes} minutes: {last} (`osctl services`, `osctl logs kubelet` and `osctl logs etcd -n {first}` tell more)")
-    })
-}
+    /// Waits until all of these nodes are Ready, and these control planes have an API server that takes requests.
+    pub(super) async fn ready(&self, names: &[String], planes: &[String]) -> Result<()> {
+        self.until(|| self.missing(names, planes)).await
+    }
 
-/// What the cluster lacks, in one line.
-async fn missing(session: &Session, first: &str, names: &[String]) -> Result<Option<String>> {
-    let seen = session.again(first, Seen::of).await?;
-    Ok(match seen.unready(names) {
-        None => None,
-        Some(Unready::Known(what)) => Some(what),
-        // Nobody but the node knows what keeps it.
-        Some(Unready::Unknown(name)) => {
-            let own = session.again(&name, Seen::of).await?;
-            Some(format!("{name}: {}", own.joining()))
-        }
-    })
+    async fn until<F>(&self, missing: impl Fn() -> F) -> Result<()>
+    where
+        F: Future<Output = Result<Option<String>>>,
+    {
+        let (limit, first) = (self.patience.scale(READY), self.first);
+        let ready = seen::wait(limit, self.progress, missing).await;
+        ready.map_err(|last| {
+            let minutes = limit.as_secs() / 60;
+            anyhow!("Kubernetes is not ready after {minutes} minutes: {last} (`osctl services`, `osctl logs kubelet` and `osctl logs etcd -n {first}` tell more)")
+        })
+    }
+
+    /// What the cluster lacks, in one line.
+    async fn missing(&self, names: &[String], planes: &[String]) -> Result<Option<String>> {
+        let seen = self.session.again(self.first, Seen::of).await?;
+        Ok(match seen.unready(names) {
+            None => seen.silent(planes),
+            Some(Unready::Known(what)) => Some(what),
+            // Nobody but the node knows what keeps it.
+            Some(Unready::Unknown(name)) => {
+                let own = self.session.again(&name, Seen::of).await?;
+                Some(format!("{name}: {}", own.joining()))
+            }
+        })
+    }
 }
 
 /// A kubeconfig that leads to a port of this computer.

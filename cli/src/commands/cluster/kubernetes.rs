@@ -11,11 +11,8 @@ use super::fit::{Fit, LEAST_PLANE, LEAST_WORKER};
 use super::kubectl::Kubectl;
 use crate::exit::usage;
 
-/// Whether control planes can join a cluster.
-const PLANES_JOIN: bool = false;
-
 /// Where the API server listens, for kubectl on this computer.
-const PORT: u16 = 6443;
+pub(super) const PORT: u16 = 6443;
 
 /// Whether they run it.
 #[derive(Debug, Args)]
@@ -58,10 +55,6 @@ pub(super) fn check_images(images: bool) -> Result<()> {
 
 /// Refuses what would not work: so many machines of such memory, with or without a disk.
 pub(super) fn check(fit: &Fit, disk: bool) -> Result<()> {
-    if fit.planes > 1 && !PLANES_JOIN {
-        let text = "a second control plane cannot join a Kubernetes cluster yet; leave --control-planes out";
-        return Err(usage(text));
-    }
     if !disk {
         let text = "Kubernetes keeps its images and its state on a disk; leave --no-disk out";
         return Err(usage(text));
@@ -84,7 +77,8 @@ pub(super) fn port(role: Role) -> Option<u16> {
     (role == Role::ControlPlane).then_some(PORT)
 }
 
-/// Where the API is: the first machine is a control plane, and all reach it by the address that it is leased.
+/// Where the API is: the first machine is a control plane, and all reach it by the address that it is leased. Nodes that have
+/// seen the cluster know its other control planes too, and go on when the first is off.
 pub(super) fn endpoint(lease: Option<Ipv4Addr>) -> Result<KubernetesEndpoint> {
     let lease = lease.context("the first control plane has no address yet")?;
     KubernetesEndpoint::from_host(&lease.to_string()).context("the endpoint of Kubernetes")
@@ -167,7 +161,6 @@ mod tests {
         assert_eq!(check("", true), Ok(()));
         assert_eq!(check("--memory 2048 --cpus 1", true), Ok(()));
         for (line, disk, why) in [
-            ("--control-planes 2", true, "cannot join"),
             ("", false, "--no-disk"),
             ("--memory 1024", true, "--memory 2048"),
         ] {
@@ -175,6 +168,7 @@ mod tests {
             assert!(refused.contains(why), "{refused}");
         }
         assert_eq!(check("--workers 3", true), Ok(()));
+        assert_eq!(check("--control-planes 3", true), Ok(()));
         assert!(check_images(true).is_ok());
         let refused = check_images(false).expect_err("no image").to_string();
         assert!(refused.contains("--no-kubernetes"), "{refused}");

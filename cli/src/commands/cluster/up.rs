@@ -1,15 +1,17 @@
 //! Bringing a cluster up, step by step as a person would.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use config::Role;
 use jiff::{SignedDuration, Timestamp};
 use pki::pairing::PairingString;
 use provision::spec::API_PORT;
 use provision::{Cluster, Deadline, Name};
 
+use super::begin::Wait;
 use super::fit::Patience;
-use super::kubernetes::Kubernetes;
 use super::plan::Plan;
 use super::{begin, kubernetes, ready};
 use crate::commands::config::{give, request};
@@ -31,6 +33,14 @@ const ANSWER: Duration = Duration::from_secs(30);
 
 /// For an answer of a node that is busy; scaled likewise.
 const CALL: Duration = Duration::from_secs(10);
+
+/// One of the machines, before it has a config.
+struct Machine<'a> {
+    node: &'a Node,
+    pairing: &'a PairingString,
+    name: &'a Name,
+    role: Role,
+}
 
 /// A cluster whose machines have been started.
 pub(super) struct Up<'a> {
@@ -62,75 +72,124 @@ impl Up<'_> {
             }
             return Ok(());
         }
-        let now = Timestamp::now();
-        let secrets = self.secrets(now)?;
-        let context = secrets.client("local", pki::Role::Admin, LIFETIME, nodes.clone(), now)?;
-        self.configure(&secrets, &nodes, &paired, now)?;
-        // Workers get what they answer with from a cluster that has begun.
-        let joining = usize::from(self.plan.kubernetes) * usize::from(self.plan.fit.workers);
-        let (first, joining) = nodes.split_at(nodes.len().saturating_sub(joining));
-        self.ready(&context, first, Duration::ZERO)?;
+        let secrets = self.secrets(Timestamp::now())?;
+        let client = |now| secrets.client("local", pki::Role::Admin, LIFETIME, nodes.clone(), now);
+        let context = client(Timestamp::now())?;
+        let machines = nodes.iter().zip(&paired).zip(&self.plan.roles);
+        let machines = machines.map(|((node, pairing), (name, role))| Machine {
+            node,
+            pairing,
+            name,
+            role: *role,
+        });
+        let machines: Vec<_> = machines.collect();
+        let later = |number: usize| self.later().contains(&number);
+        for (number, machine) in machines.iter().enumerate() {
+            if !later(number) {
+                self.configure(&secrets, machine)?;
+            }
+        }
+        for (number, node) in nodes.iter().enumerate() {
+            // Workers get what they answer with from a cluster that has begun.
+            let joins = self.plan.kubernetes && number >= self.planes();
+            if !joins && !later(number) {
+                self.ready(&context, node, Duration::ZERO)?;
+            }
+        }
         let name = &self.plan.create.name;
         remember(name.as_str(), context.clone(), self.file)?;
         self.progress.done(&format!(
             "cluster {name} is the current context; try: osctl version"
         ));
         if self.plan.kubernetes {
-            self.kubernetes(context, &nodes, joining)?;
+            self.kubernetes(&secrets, context, &machines)?;
         }
         Ok(())
     }
 
-    /// Waits until machines are nodes.
-    fn ready(&self, context: &Context, nodes: &[Node], longer: Duration) -> Result<()> {
-        for node in nodes {
-            let disk = self.plan.create.disk().bytes().is_some();
-            ready::wait(context, node, disk, longer, self.patience, self.progress)?;
-            let Node { name, address } = node;
-            self.progress.done(&format!("{name} is ready at {address}"));
-        }
+    /// How many machines are control planes: the first ones.
+    fn planes(&self) -> usize {
+        self.plan.fit.planes.into()
+    }
+
+    /// Which machines get their configs when the first one runs Kubernetes: further control planes, one after the other. Each has
+    /// most to do when it begins, and etcd takes in one at a time.
+    fn later(&self) -> Range<usize> {
+        let alone = self.plan.kubernetes && !self.plan.create.kubernetes.no_bootstrap;
+        if alone { 1..self.planes() } else { 0..0 }
+    }
+
+    /// Waits until a machine is a node.
+    fn ready(&self, context: &Context, node: &Node, longer: Duration) -> Result<()> {
+        let disk = self.plan.create.disk().bytes().is_some();
+        ready::wait(context, node, disk, longer, self.patience, self.progress)?;
+        let Node { name, address } = node;
+        self.progress.done(&format!("{name} is ready at {address}"));
         Ok(())
     }
 
     /// Has Kubernetes begin, waits for those that join it, and shows kubectl the way there.
-    fn kubernetes(&self, context: Context, nodes: &[Node], joining: &[Node]) -> Result<()> {
+    fn kubernetes(
+        &self,
+        secrets: &Secrets,
+        context: Context,
+        machines: &[Machine<'_>],
+    ) -> Result<()> {
         let server = kubernetes::server(self.cluster)?;
-        let Kubernetes {
-            no_bootstrap,
-            kubectl,
-            ..
-        } = &self.plan.create.kubernetes;
-        if *no_bootstrap {
-            let join = if joining.is_empty() {
-                ""
+        if self.plan.create.kubernetes.no_bootstrap {
+            let join = if machines.len() > 1 {
+                ", upon which the others join"
             } else {
-                ", upon which workers join"
+                ""
             };
             self.progress.done(&format!(
-                "Kubernetes waits to begin: osctl bootstrap{join}, then osctl kubeconfig --server {server}"
+                "Kubernetes waits to begin: osctl bootstrap -n {}{join}, then osctl kubeconfig --server {server}",
+                machines.first().map_or("", |it| &it.node.name)
             ));
             return Ok(());
         }
-        let names: Vec<_> = nodes.iter().map(|node| node.name.clone()).collect();
+        let names: Vec<_> = machines.iter().map(|it| it.node.name.clone()).collect();
         let first = names.first().context("a cluster has a node")?;
         let session = Session {
             context,
             asked: vec![first.clone()],
             patience: self.patience.scale(CALL),
         };
-        let (patience, progress) = (self.patience, self.progress);
-        on_runtime(begin::begin(&session, first, patience, progress))?;
-        self.ready(&session.context, joining, ready::JOIN)?;
-        on_runtime(begin::ready(&session, &names, patience, progress))?;
+        let wait = Wait {
+            session: &session,
+            first,
+            patience: self.patience,
+            progress: self.progress,
+        };
+        on_runtime(wait.begin())?;
+        let planes = names.get(..self.planes()).unwrap_or_default();
+        for machine in machines.get(self.later()).unwrap_or_default() {
+            self.configure(secrets, machine)?;
+            self.ready(&session.context, machine.node, Duration::ZERO)?;
+            let joined = [machine.node.name.clone()];
+            on_runtime(wait.ready(&joined, &joined))?;
+        }
+        for machine in machines.get(self.planes()..).unwrap_or_default() {
+            self.ready(&session.context, machine.node, ready::JOIN)?;
+        }
+        on_runtime(wait.ready(&names, planes))?;
         let count = output::counted(names.len(), "node");
-        progress.done(&format!("Kubernetes runs: {count} Ready"));
+        self.progress
+            .done(&format!("Kubernetes runs: {count} Ready"));
+        self.kubectl(&session, first, &server)
+    }
+
+    /// Shows kubectl the way there.
+    fn kubectl(&self, session: &Session, first: &str, server: &str) -> Result<()> {
+        let kubectl = &self.plan.create.kubernetes.kubectl;
         let Some(file) = kubectl.file()? else {
             return Ok(());
         };
-        progress.step(format!("{first}: asking for a kubeconfig"));
-        let given = on_runtime(begin::kubeconfig(&session, first, &server))?;
+        self.progress
+            .step(format!("{first}: asking for a kubeconfig"));
+        let given = on_runtime(begin::kubeconfig(session, first, server))?;
         let context = kubectl.put(&file, &given.text, self.cluster.folder())?;
-        progress.done(&format!(
+        self.progress.done(&format!(
             "{}: context {context}, until {}; try: {}",
             file.display(),
             output::second(given.expires),
@@ -174,31 +233,27 @@ impl Up<'_> {
         Ok(secrets)
     }
 
-    /// Gives every machine its config.
-    fn configure(
-        &self,
-        secrets: &Secrets,
-        nodes: &[Node],
-        paired: &[PairingString],
-        now: Timestamp,
-    ) -> Result<()> {
-        let machines = nodes.iter().zip(paired).zip(&self.plan.roles);
-        for ((node, pairing), (name, role)) in machines {
-            self.progress
-                .step(format!("{}: applying its config", node.name));
-            let plan = NodePlan {
-                role: *role,
-                hostname: name.as_str().parse().context("naming a node")?,
-                disk: self.plan.system_disk()?,
-                kubernetes: secrets.endpoint().cloned(),
-            };
-            let documents = secrets.node(&plan, now)?;
-            let documents = kubernetes::open(&documents, self.plan.fit.workers)?;
-            let config = request(documents.to_yaml()?.into_bytes());
-            let patience = self.patience.scale(ANSWER);
-            on_runtime(give(pairing, &node.address, config, patience))?;
-        }
-        Ok(())
+    /// Gives a machine its config.
+    fn configure(&self, secrets: &Secrets, machine: &Machine<'_>) -> Result<()> {
+        let Machine {
+            node,
+            pairing,
+            name,
+            role,
+        } = machine;
+        self.progress
+            .step(format!("{}: applying its config", node.name));
+        let plan = NodePlan {
+            role: *role,
+            hostname: name.as_str().parse().context("naming a node")?,
+            disk: self.plan.system_disk()?,
+            kubernetes: secrets.endpoint().cloned(),
+        };
+        let documents = secrets.node(&plan, Timestamp::now())?;
+        let documents = kubernetes::open(&documents, self.plan.fit.workers)?;
+        let config = request(documents.to_yaml()?.into_bytes());
+        let patience = self.patience.scale(ANSWER);
+        on_runtime(give(pairing, &node.address, config, patience)).map(drop)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use cosi::wire::Client;
-use resources::kubernetes::NodeStatus;
+use resources::kubernetes::{ApiServerEndpoint, NodeStatus};
 use resources::net::HostnameSpec;
 use resources::runtime::{Health, ServiceState, ServiceStatus};
 use store::{Registry, Spec};
@@ -36,6 +36,7 @@ pub(crate) struct Seen {
     own: String,
     services: BTreeMap<String, ServiceStatus>,
     nodes: BTreeMap<String, NodeStatus>,
+    servers: BTreeMap<String, ApiServerEndpoint>,
 }
 
 /// A node that pods cannot come to.
@@ -54,13 +55,15 @@ impl Seen {
         registry
             .register::<ServiceStatus>()?
             .register::<HostnameSpec>()?
-            .register::<NodeStatus>()?;
+            .register::<NodeStatus>()?
+            .register::<ApiServerEndpoint>()?;
         let client = Client::new(channel, Arc::new(registry));
         let name = all::<HostnameSpec>(&client).await?.into_values().next();
         Ok(Self {
             own: name.map(|it| it.hostname).unwrap_or_default(),
             services: all(&client).await?,
             nodes: all(&client).await?,
+            servers: all(&client).await?,
         })
     }
 
@@ -106,6 +109,21 @@ impl Seen {
                     "{name} is not Ready{separator}{reason}"
                 )))
             }
+        })
+    }
+
+    /// The first of these control planes whose API server does not take requests. One that does has an etcd beside it that votes.
+    pub(crate) fn silent(&self, planes: &[String]) -> Option<String> {
+        planes.iter().find_map(|plane| {
+            let mut ways = self.servers.values().filter(|it| it.node == *plane);
+            let ApiServerEndpoint { well, reason, .. } = ways.next().cloned().unwrap_or_default();
+            if well || ways.any(|it| it.well) {
+                return None;
+            }
+            let separator = if reason.is_empty() { "" } else { ": " };
+            Some(format!(
+                "{plane}: waits for its API server{separator}{reason}"
+            ))
         })
     }
 }
@@ -241,6 +259,29 @@ mod tests {
         assert_eq!(heard.last, "no answer");
         assert_eq!(heard.take(Ok(etcd())), None);
         assert_eq!(heard.last, etcd());
+    }
+
+    #[test]
+    fn every_control_plane_needs_an_api_server_that_is_well() {
+        let server = |node: &str, well: bool, reason: &str| ApiServerEndpoint {
+            node: node.to_owned(),
+            well,
+            reason: reason.to_owned(),
+            ..ApiServerEndpoint::default()
+        };
+        let mut seen = Seen::default();
+        let planes = ["a".to_owned(), "b".to_owned()];
+        let told = |seen: &Seen| seen.silent(&planes).unwrap_or_default();
+        assert_eq!(told(&seen), "a: waits for its API server");
+        seen.servers
+            .insert("127.0.0.1:6443".to_owned(), server("a", true, ""));
+        seen.servers
+            .insert("10.0.2.16:6443".to_owned(), server("b", false, "refused"));
+        assert_eq!(told(&seen), "b: waits for its API server: refused");
+        // By one of its addresses is enough.
+        seen.servers
+            .insert("[fd00::2]:6443".to_owned(), server("b", true, ""));
+        assert_eq!(seen.silent(&planes), None);
     }
 
     #[test]
