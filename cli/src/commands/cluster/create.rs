@@ -16,6 +16,7 @@ use crate::context::{ContextFile, Node};
 use crate::explain::sentence;
 use crate::output;
 use crate::progress::Progress;
+use crate::secrets::Secrets;
 
 /// A local cluster to be.
 #[derive(Debug, Args)]
@@ -52,6 +53,9 @@ pub(crate) struct Create {
     /// Leave the machines in maintenance mode, to try pairing by hand
     #[arg(long)]
     pub(super) no_config: bool,
+    /// Secrets of an earlier cluster of this name instead of new ones, such as to recover it from a snapshot of etcd
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    pub(super) secrets: Option<PathBuf>,
 }
 
 /// What machines start from.
@@ -73,6 +77,7 @@ impl Create {
 
     pub(super) fn run(&self, clusters: &Clusters, file: &ContextFile) -> Result<()> {
         self.check_context(file)?;
+        let secrets = self.former()?;
         let room = Room::detect();
         let plan = Plan::new(self, room, accel::detect().accel)?;
         let spec = plan.spec()?;
@@ -89,6 +94,7 @@ impl Create {
         let up = Up {
             plan: &plan,
             cluster: &cluster,
+            secrets,
             patience: plan.fit.patience(host.accel.accel, room),
             progress: &progress,
             file,
@@ -96,6 +102,21 @@ impl Create {
         // The consoles may say why, so nothing is removed.
         up.run()
             .map_err(|error| anyhow!("{}\n{}", sentence(&error), left(&self.name)))
+    }
+
+    /// The secrets that it is to have, which are of a cluster of its name: snapshots and kubeconfigs know it by that.
+    fn former(&self) -> Result<Option<Secrets>> {
+        let Some(file) = &self.secrets else {
+            return Ok(None);
+        };
+        let secrets = Secrets::load(file)?;
+        match secrets.cluster() {
+            Some(name) if name.as_str() != self.name.as_str() => bail!(
+                "{} has the secrets of cluster {name}: create that one with --name {name}, or leave --secrets out",
+                file.display()
+            ),
+            _ => Ok(Some(secrets)),
+        }
     }
 
     /// Refuses a name that belongs to a context of another cluster, which would be replaced, and perhaps the only key
@@ -122,4 +143,38 @@ pub(super) fn left(name: &Name) -> String {
         "cluster {name} is left as it is: `osctl cluster logs --name {name}` shows its consoles, \
          `osctl cluster destroy --name {name}` removes it"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        create: Create,
+    }
+
+    #[test]
+    fn secrets_are_those_of_the_cluster_of_that_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secrets.yaml");
+        let name = "first".parse().expect("a name");
+        let made = Secrets::generate(name, jiff::Timestamp::UNIX_EPOCH).expect("secrets");
+        std::fs::write(&file, made.to_yaml().expect("YAML")).expect("a file");
+        let former = |name: &str| {
+            let file = file.display().to_string();
+            let line = ["create", "--name", name, "--secrets", &file];
+            let line = Line::try_parse_from(line).expect("a command line");
+            line.create.former().map_err(|error| error.to_string())
+        };
+        let same = former("first").expect("they fit").expect("secrets");
+        assert_eq!(same.to_yaml().ok(), made.to_yaml().ok());
+        let other = former("second").err().expect("of another cluster");
+        assert!(other.contains("--name first"), "{other}");
+        let none = Line::try_parse_from(["create"]).expect("a command line");
+        assert!(none.create.former().expect("nothing to read").is_none());
+    }
 }

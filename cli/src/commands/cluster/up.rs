@@ -48,6 +48,8 @@ pub(super) struct Up<'a> {
     pub(super) plan: &'a Plan<'a>,
     /// Its machines.
     pub(super) cluster: &'a Cluster,
+    /// Its secrets, if it is to have those of an earlier one.
+    pub(super) secrets: Option<Secrets>,
     /// How long things take.
     pub(super) patience: Patience,
     /// Where it says what is done.
@@ -220,7 +222,14 @@ impl Up<'_> {
 
     /// The secrets of the cluster, in its folder.
     fn secrets(&self, now: Timestamp) -> Result<Secrets> {
-        let mut secrets = Secrets::generate(self.plan.create.name.as_str().parse()?, now)?;
+        let name = self.plan.create.name.as_str().parse()?;
+        let mut secrets = match self.secrets.clone() {
+            None => Secrets::generate(name, now)?,
+            Some(mut former) => {
+                former.complete(name, now)?;
+                former
+            }
+        };
         if self.plan.kubernetes {
             let lease = self.cluster.vms().first().and_then(|vm| vm.lease);
             secrets.set_endpoint(kubernetes::endpoint(lease)?);
