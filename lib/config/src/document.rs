@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::kinds::{
     ApiServerConfig, ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config,
-    EnvironmentConfig, HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig,
+    EnvironmentConfig, EtcdConfig, HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig,
     KubernetesConfig, KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig,
     LogDestinationConfig, MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig,
     SystemDiskConfig, TimeConfig, TrustedRootsConfig,
@@ -185,6 +185,7 @@ documents! {
     KubernetesTrust(KubernetesTrustConfig),
     Join(JoinConfig),
     Kubelet(KubeletConfig),
+    Etcd(EtcdConfig),
     KubernetesManifest(KubernetesManifestConfig),
     ApiServer(ApiServerConfig),
 }

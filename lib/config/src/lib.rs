@@ -38,14 +38,15 @@ pub use document::{Document, Documents, Identity, Kind};
 pub use kinds::{
     AdmissionConfig, AdmissionPlugin, ApiServerConfig, ApiTrustConfig, ClusterId, ClusterIdError,
     ClusterIdentityConfig, ConsoleConfig, ConsoleName, ConsoleNameError, ControlPlaneTrust,
-    DEFAULT_DHCP4_METRIC, DEFAULT_ROUTE_METRIC, Dhcp4Config, EnvironmentConfig, HostnameConfig,
-    ImageSource, JoinConfig, KernelLevel, KernelModuleConfig, KernelValue, KernelValueError,
-    KeyPair, KubeletConfig, KubernetesConfig, KubernetesManifestConfig, KubernetesTrustConfig,
-    LinkConfig, LogDestinationConfig, LogFormat, LogSource, MachineConfig, ModuleName,
-    ModuleNameError, ParameterName, PodCount, PodCountError, PodNetwork, ReservedConfig,
-    ResolverConfig, Role, RouteConfig, RouteError, StaticHostConfig, SysctlConfig, SysctlError,
-    SysctlKey, SysctlKeyError, SystemDiskConfig, TagError, TagName, TagValue, TimeConfig,
-    TrustedRootsConfig, VariableName, VariableNameError, VariableValue, VariableValueError,
+    DEFAULT_DHCP4_METRIC, DEFAULT_ROUTE_METRIC, Dhcp4Config, EnvironmentConfig, EtcdConfig,
+    HostnameConfig, ImageSource, JoinConfig, KernelLevel, KernelModuleConfig, KernelValue,
+    KernelValueError, KeyPair, KubeletConfig, KubernetesConfig, KubernetesManifestConfig,
+    KubernetesTrustConfig, LinkConfig, LogDestinationConfig, LogFormat, LogSource, MachineConfig,
+    ModuleName, ModuleNameError, ParameterName, PodCount, PodCountError, PodNetwork,
+    ReservedConfig, ResolverConfig, Role, RouteConfig, RouteError, StaticHostConfig, SysctlConfig,
+    SysctlError, SysctlKey, SysctlKeyError, SystemDiskConfig, TagError, TagName, TagValue,
+    TimeConfig, TrustedRootsConfig, VariableName, VariableNameError, VariableValue,
+    VariableValueError,
 };
 pub use nearest::nearest;
 pub use problem::{Position, Problem, Problems, looks_secret};
@@ -57,8 +58,9 @@ pub use types::{
     KubernetesSettings, KubernetesSettingsError, KubernetesVersion, KubernetesVersionError,
     LabelError, LabelKey, LabelValue, LinkName, LinkNameError, LogProtocol, LogUrl, LogUrlError,
     Mtu, MtuError, Network, NetworkError, NoProxy, NoProxyError, NodeLabelKey, ObjectPlace,
-    PemError, PrivateKey, ProxyUrl, ProxyUrlError, QuantityError, Sha256, Sha256Error, SharedKey,
-    SharedKeyError, Taint, TaintEffect, TaintError, TimeServer, WebUrl, WebUrlError,
+    PemError, Period, PeriodError, PrivateKey, ProxyUrl, ProxyUrlError, QuantityError, Sha256,
+    Sha256Error, SharedKey, SharedKeyError, Taint, TaintEffect, TaintError, TimeServer, WebUrl,
+    WebUrlError,
 };
 pub use write::WriteError;
 

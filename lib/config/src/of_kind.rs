@@ -3,7 +3,7 @@
 use crate::document::{Document, Documents};
 use crate::kinds::{
     ApiServerConfig, ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config,
-    EnvironmentConfig, HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig,
+    EnvironmentConfig, EtcdConfig, HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig,
     KubernetesConfig, KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig,
     LogDestinationConfig, MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig,
     SystemDiskConfig, TimeConfig, TrustedRootsConfig,
@@ -63,6 +63,7 @@ one! {
     join: Join(JoinConfig),
     kubelet: Kubelet(KubeletConfig),
     api_server: ApiServer(ApiServerConfig),
+    etcd: Etcd(EtcdConfig),
 }
 
 many! {

@@ -55,6 +55,7 @@ impl Documents {
                 Document::KubernetesTrust(it) => self.check_kubernetes_trust(it),
                 Document::Join(it) => self.check_join(it),
                 Document::Kubelet(it) => self.check_kubelet(it),
+                Document::Etcd(it) => self.check_etcd(it),
                 Document::KubernetesManifest(it) => self.check_kubernetes_manifest(it),
                 Document::ApiServer(it) => self.check_api_server(it),
                 Document::ClusterIdentity(_)

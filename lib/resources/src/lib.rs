@@ -57,6 +57,7 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<kubernetes::ApiServerEndpoint>()?
         .register::<kubernetes::CertificateStatus>()?
         .register::<kubernetes::ControlPlane>()?
+        .register::<kubernetes::EtcdSpec>()?
         .register::<kubernetes::KubeletSpec>()?
         .register::<kubernetes::KubernetesSpec>()?
         .register::<kubernetes::Manifest>()?

@@ -1,13 +1,13 @@
 //! What the config says of Kubernetes, without its secrets.
 
 use ::config::{
-    Documents, ImageSource as ConfigImages, KubeletConfig, KubernetesConfig,
+    Documents, EtcdConfig, ImageSource as ConfigImages, KubeletConfig, KubernetesConfig,
     PodNetwork as ConfigNetwork, Role,
 };
 use cosi::{Error, Outcome, Outputs, Transform, View};
 use resources::config::MachineConfig;
 use resources::kubernetes::{
-    ImageSource, KUBELET, KUBERNETES, KubeletSpec, KubernetesSpec, PodNetwork,
+    ETCD, EtcdSpec, ImageSource, KUBELET, KUBERNETES, KubeletSpec, KubernetesSpec, PodNetwork,
 };
 
 use crate::network::convert::network;
@@ -21,6 +21,7 @@ cosi::declare! {
         reads MachineConfig;
         writes KubernetesSpec;
         writes KubeletSpec;
+        writes EtcdSpec;
     }
 }
 
@@ -30,6 +31,10 @@ impl Transform for Config {
         let Some((cluster, kubelet)) = wanted(&documents) else {
             return Ok(Outcome::Done);
         };
+        if cluster.control_plane {
+            let etcd = documents.etcd().cloned().unwrap_or_default();
+            out.put(ETCD, member(&etcd));
+        }
         out.put(KUBERNETES, cluster);
         out.put(KUBELET, kubelet);
         Ok(Outcome::Done)
@@ -64,6 +69,14 @@ fn cluster(config: &KubernetesConfig, role: Role) -> KubernetesSpec {
         },
         control_plane: role == Role::ControlPlane,
         dns_addresses: dns.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn member(config: &EtcdConfig) -> EtcdSpec {
+    EtcdSpec {
+        heartbeat_ms: config.heartbeat.as_milliseconds(),
+        election_ms: config.election.as_milliseconds(),
+        quota_bytes: config.quota.get(),
     }
 }
 

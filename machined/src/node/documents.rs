@@ -27,6 +27,12 @@ pub(super) fn warnings(documents: &Documents, snapshot: &Snapshot) -> Vec<String
     let waits = "there is no ApiTrust document: the node stays in maintenance mode, reached by its pairing string alone";
     let none = documents.api_trust().is_none();
     let mut warnings: Vec<_> = none.then(|| waits.to_owned()).into_iter().collect();
+    warnings.extend(
+        documents
+            .etcd()
+            .into_iter()
+            .flat_map(::config::EtcdConfig::advice),
+    );
     let links: BTreeSet<_> = snapshot
         .list_as::<LinkStatus>(LinkStatus::DEFINITION.namespace)
         .map(|link| link.metadata.id.to_string())
@@ -139,6 +145,19 @@ mod tests {
         let expected =
             "there is no link `eth7` now, so what is said of it waits; there are: eth0, lo";
         assert_eq!(told(), [expected]);
+    }
+
+    #[test]
+    fn what_etcd_advises_against_is_told() {
+        let etcd = |rest: &str| {
+            let text = format!("apiVersion: garboard/v1alpha1\nkind: Etcd\n{rest}");
+            let mut told = warnings(&documents(&text), &Store::new(1).snapshot());
+            told.retain(|it| it.contains("Etcd"));
+            told
+        };
+        assert_eq!(etcd(""), Vec::<String>::new());
+        let told = etcd("quota: 16Gi\nelection: 2s\n");
+        assert_eq!(told.len(), 2, "{told:?}");
     }
 
     #[test]

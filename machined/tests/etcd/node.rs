@@ -15,7 +15,7 @@ use machined::kubernetes::etcd::member::{self, Member};
 use machined::kubernetes::etcd::service::CONDITION;
 use machined::network::lookup::Lookup;
 use resources::config::{ACTIVE, MachineConfig};
-use resources::kubernetes::{KUBERNETES, KubernetesSpec, NodeStatus};
+use resources::kubernetes::{ETCD, EtcdSpec, KUBERNETES, KubernetesSpec, NodeStatus};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use resources::runtime::{Condition, ServiceSpec, ServiceState, ServiceStatus};
 use store::{Resource, Spec, Store, Transaction};
@@ -133,6 +133,15 @@ impl Node {
                 service_ranges: vec![range("10.96.0.0/12")],
                 control_plane: true,
                 ..KubernetesSpec::default()
+            },
+        );
+        put(
+            store,
+            ETCD,
+            EtcdSpec {
+                heartbeat_ms: 300,
+                election_ms: 3000,
+                quota_bytes: 2 << 30,
             },
         );
         let addresses = vec![range(&format!("{}/8", self.address))];

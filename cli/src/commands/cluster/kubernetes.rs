@@ -1,18 +1,22 @@
 //! Kubernetes on the machines of a local cluster.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use config::{Document, Documents, KubernetesEndpoint, Role};
+use config::{Document, Documents, EtcdConfig, KubernetesEndpoint, Period, Role};
 use provision::Cluster;
 
-use super::fit::{Fit, LEAST_PLANE, LEAST_WORKER};
+use super::fit::{Fit, LEAST_PLANE, LEAST_WORKER, Patience};
 use super::kubectl::Kubectl;
 use crate::exit::usage;
 
 /// Where the API server listens, for kubectl on this computer.
 pub(super) const PORT: u16 = 6443;
+
+/// etcd's own heartbeat, for machines that are never late; scaled where they are.
+const HEARTBEAT: Duration = Duration::from_millis(100);
 
 /// Whether they run it.
 #[derive(Debug, Args)]
@@ -84,9 +88,9 @@ pub(super) fn endpoint(lease: Option<Ipv4Addr>) -> Result<KubernetesEndpoint> {
     KubernetesEndpoint::from_host(&lease.to_string()).context("the endpoint of Kubernetes")
 }
 
-/// A node's documents, of a cluster with so many workers. Pods come to its control planes too while there are not two
-/// workers: a cluster that somebody tries shows two replicas on two nodes.
-pub(super) fn open(documents: &Documents, workers: u8) -> Result<Documents> {
+/// A node's documents, of a cluster with so many workers, where things take so long. Pods come to its control planes too while
+/// there are not two workers: a cluster that somebody tries shows two replicas on two nodes.
+pub(super) fn open(documents: &Documents, workers: u8, patience: Patience) -> Result<Documents> {
     let opened = documents.iter().cloned().map(|mut document| {
         if let Document::Kubelet(kubelet) = &mut document
             && workers < 2
@@ -95,7 +99,20 @@ pub(super) fn open(documents: &Documents, workers: u8) -> Result<Documents> {
         }
         document
     });
-    Documents::new(opened).context("building the documents")
+    let etcd = etcd(documents, patience).map(Document::from);
+    Documents::new(opened.chain(etcd)).context("building the documents")
+}
+
+/// How patient the etcd of a control plane is; none where it need not be more so than any node's is.
+fn etcd(documents: &Documents, patience: Patience) -> Option<EtcdConfig> {
+    let role = documents.machine().map(|it| it.role);
+    documents
+        .kubernetes()
+        .filter(|_| role == Some(Role::ControlPlane))?;
+    let heartbeat = patience.scale(HEARTBEAT).as_millis();
+    let heartbeat = Period::milliseconds(heartbeat.try_into().unwrap_or(u64::MAX));
+    let etcd = EtcdConfig::with_heartbeat(heartbeat);
+    (etcd != EtcdConfig::default()).then_some(etcd)
 }
 
 /// The URL by which kubectl on this computer reaches the API.
@@ -108,7 +125,7 @@ pub(super) fn server(cluster: &Cluster) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use config::KubeletConfig;
+    use config::{KubeletConfig, MachineConfig};
     use provision::{Accel, Room};
 
     use super::super::fit::Asked;
@@ -174,12 +191,46 @@ mod tests {
         assert!(refused.contains("--no-kubernetes"), "{refused}");
     }
 
+    /// That of a computer whose processors are shared by so many of machines.
+    fn patience(accel: Accel, crowd: u32) -> Patience {
+        let line = of(&format!("--workers 0 --cpus {crowd} --memory 2048"));
+        let room = Room {
+            processors: 1,
+            memory: 8192,
+        };
+        Fit::kubernetes(line.asked, room, accel).patience(accel, room)
+    }
+
+    #[test]
+    fn etcd_is_as_patient_as_its_machine_is_slow() {
+        let documents = |role| {
+            let cluster = config::KubernetesConfig::new(
+                config::KubernetesVersion::NEWEST,
+                endpoint(Some(Ipv4Addr::new(10, 0, 2, 15))).expect("an endpoint"),
+            );
+            Documents::new([MachineConfig { role }.into(), cluster.into()]).expect("documents")
+        };
+        let of = |role, accel, crowd| {
+            let opened = open(&documents(role), 1, patience(accel, crowd)).expect("documents");
+            let etcd = opened.etcd().cloned();
+            etcd.map(|it| (it.heartbeat.to_string(), it.election.to_string()))
+        };
+        let times =
+            |heartbeat: &str, election: &str| Some((heartbeat.to_owned(), election.to_owned()));
+        let plane = Role::ControlPlane;
+        assert_eq!(of(plane, Accel::Kvm, 1), None);
+        assert_eq!(of(plane, Accel::Tcg, 1), times("800ms", "8s"));
+        assert_eq!(of(plane, Accel::Tcg, 3), times("2400ms", "24s"));
+        assert_eq!(of(plane, Accel::Tcg, 200), times("5s", "50s"));
+        assert_eq!(of(Role::Worker, Accel::Tcg, 1), None);
+    }
+
     #[test]
     fn pods_come_to_control_planes_of_small_clusters() {
         let taints = |workers: u8| {
             let documents = [KubeletConfig::default().into()];
             let documents = Documents::new(documents).expect("documents");
-            let opened = open(&documents, workers).expect("documents");
+            let opened = open(&documents, workers, patience(Accel::Kvm, 1)).expect("documents");
             let kubelet = opened.iter().find_map(|it| match it {
                 Document::Kubelet(kubelet) => Some(kubelet.taints(Role::ControlPlane).len()),
                 _ => None,
@@ -188,6 +239,12 @@ mod tests {
         };
         assert_eq!((taints(0), taints(1), taints(2)), (0, 0, 1));
         let bare = Documents::new([]).expect("no documents");
-        assert_eq!(open(&bare, 0).expect("none").iter().count(), 0);
+        assert_eq!(
+            open(&bare, 0, patience(Accel::Tcg, 1))
+                .expect("none")
+                .iter()
+                .count(),
+            0
+        );
     }
 }

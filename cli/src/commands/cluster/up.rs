@@ -259,7 +259,7 @@ impl Up<'_> {
             kubernetes: secrets.endpoint().cloned(),
         };
         let documents = secrets.node(&plan, Timestamp::now())?;
-        let documents = kubernetes::open(&documents, self.plan.fit.workers)?;
+        let documents = kubernetes::open(&documents, self.plan.fit.workers, self.patience)?;
         let config = request(documents.to_yaml()?.into_bytes());
         let patience = self.patience.scale(ANSWER);
         on_runtime(give(pairing, &node.address, config, patience)).map(drop)

@@ -6,6 +6,7 @@ mod cluster_identity;
 mod console;
 mod dhcp4;
 mod environment;
+mod etcd;
 mod hostname;
 mod join;
 mod kernel_module;
@@ -32,6 +33,8 @@ pub use dhcp4::{DEFAULT_DHCP4_METRIC, Dhcp4Config};
 pub use environment::{
     EnvironmentConfig, VariableName, VariableNameError, VariableValue, VariableValueError,
 };
+pub use etcd::EtcdConfig;
+pub(crate) use etcd::LEAST_HEARTBEATS;
 pub use hostname::HostnameConfig;
 pub use join::JoinConfig;
 pub use kernel_module::{KernelModuleConfig, ModuleName, ModuleNameError, ParameterName};

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::Fault;
 use crate::document::Documents;
 use crate::kinds::{
-    JoinConfig, KubeletConfig, KubernetesConfig, KubernetesManifestConfig, KubernetesTrustConfig,
-    LinkConfig, PodNetwork, Role,
+    EtcdConfig, JoinConfig, KubeletConfig, KubernetesConfig, KubernetesManifestConfig,
+    KubernetesTrustConfig, LEAST_HEARTBEATS, LinkConfig, PodNetwork, Role,
 };
 use crate::types::{Host, Network};
 
@@ -111,6 +111,29 @@ impl Documents {
         let message = format!("a node has IPv4 addresses for {MOST_PODS} pods, not for {count}");
         let help = "lower it, or leave IPv4 or the network of pods to somebody else";
         vec![Fault::new(&["maxPods"], message, help)]
+    }
+
+    pub(super) fn check_etcd(&self, etcd: &EtcdConfig) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if self.machine().map(|it| it.role) == Some(Role::Worker) {
+            let message = "Etcd does nothing on a worker: etcd runs on the control plane alone";
+            let help = "remove it here, and give it to the nodes of the control plane";
+            faults.push(Fault::new(&[], message, help));
+        } else if self.kubernetes().is_none() {
+            let message = "Etcd needs a Kubernetes document with the cluster whose state it keeps";
+            let help = "add one, or remove this one";
+            faults.push(Fault::new(&[], message, help));
+        }
+        let (heartbeat, election) = (etcd.heartbeat, etcd.election);
+        let least = heartbeat.as_milliseconds().saturating_mul(LEAST_HEARTBEATS);
+        if election.as_milliseconds() < least {
+            let message = format!(
+                "an election of {election} is less than {LEAST_HEARTBEATS} heartbeats of {heartbeat}, which etcd refuses"
+            );
+            let help = "raise it to ten heartbeats, or lower the heartbeat";
+            faults.push(Fault::new(&["election"], message, help));
+        }
+        faults
     }
 
     pub(super) fn check_kubernetes_manifest(&self, it: &KubernetesManifestConfig) -> Vec<Fault> {

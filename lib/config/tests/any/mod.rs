@@ -6,11 +6,12 @@ use std::net::IpAddr;
 use config::{
     AdmissionConfig, AdmissionPlugin, ApiServerConfig, ApiTrustConfig, Bytes, Cidr,
     ClusterIdentityConfig, ConsoleConfig, ControlPlaneTrust, Cpu, Dhcp4Config, Document, Documents,
-    EnvironmentConfig, Hostname, HostnameConfig, ImageSource, JoinConfig, KernelLevel,
+    EnvironmentConfig, EtcdConfig, Hostname, HostnameConfig, ImageSource, JoinConfig, KernelLevel,
     KernelModuleConfig, KernelValue, KeyPair, KubeletConfig, KubernetesConfig, KubernetesEndpoint,
     KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig, LogDestinationConfig, LogFormat,
-    LogSource, MachineConfig, Mtu, PodNetwork, ReservedConfig, ResolverConfig, Role, RouteConfig,
-    StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TimeServer, TrustedRootsConfig,
+    LogSource, MachineConfig, Mtu, Period, PodNetwork, ReservedConfig, ResolverConfig, Role,
+    RouteConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TimeServer,
+    TrustedRootsConfig,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -287,6 +288,16 @@ fn join() -> impl Strategy<Value = JoinConfig> {
     )
 }
 
+fn etcd() -> impl Strategy<Value = EtcdConfig> {
+    (10u64..=5000, 50u64..=50_000, 32u32..=32_768).prop_map(|(heartbeat, election, quota)| {
+        EtcdConfig {
+            heartbeat: Period::milliseconds(heartbeat),
+            election: Period::milliseconds(election),
+            quota: Bytes::mebi(quota),
+        }
+    })
+}
+
 /// With a secret that the line tells by its length.
 fn kubernetes_manifest() -> impl Strategy<Value = KubernetesManifestConfig> {
     let name = "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?".prop_map(|it| it.parse().unwrap());
@@ -402,6 +413,7 @@ pub(crate) fn document() -> impl Strategy<Value = Document> {
         kubernetes_trust().prop_map(Document::from),
         join().prop_map(Document::from),
         kubelet().prop_map(Document::from),
+        etcd().prop_map(Document::from),
         kubernetes_manifest().prop_map(Document::from),
         api_server().prop_map(Document::from),
         (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {

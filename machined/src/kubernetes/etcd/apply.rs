@@ -4,7 +4,7 @@ use std::io;
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
 use resources::config::MachineConfig;
-use resources::kubernetes::{KUBERNETES, KubernetesSpec};
+use resources::kubernetes::{ETCD, EtcdSpec, KUBERNETES, KubernetesSpec};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use resources::runtime::{Condition, ServiceSpec, ServiceState, ServiceStatus};
 
@@ -28,6 +28,7 @@ cosi::declare! {
     Apply as "kubernetes.etcd.apply" {
         reads MachineConfig;
         reads KubernetesSpec;
+        reads EtcdSpec;
         reads NodeAddress;
         reads HostnameSpec;
         reads Condition;
@@ -152,6 +153,10 @@ impl Controller for Apply {
                 "the node's disk, its name and its addresses".to_owned(),
             ));
         };
+        // Written together with what the cluster is.
+        let Some(wanted) = cx.get::<EtcdSpec>(ETCD) else {
+            return Ok(Outcome::WaitingOn("how etcd is to run".to_owned()));
+        };
         let Some(&address) = address::of(&cluster.spec, &addresses.spec).first() else {
             return Ok(Outcome::WaitingOn("an address of the node".to_owned()));
         };
@@ -166,6 +171,7 @@ impl Controller for Apply {
             node: &hostname.spec.hostname,
             address,
             images: cluster.spec.images,
+            wanted: &wanted.spec,
             inputs: &inputs,
             joined: None,
         };

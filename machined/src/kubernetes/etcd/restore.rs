@@ -82,6 +82,8 @@ pub fn spec(facts: &Facts<'_>, mark: u64, attempt: u32) -> ServiceSpec {
 
 #[cfg(test)]
 mod tests {
+    use resources::kubernetes::EtcdSpec;
+
     use super::*;
 
     #[test]
@@ -90,6 +92,7 @@ mod tests {
             node: "cp-1",
             address: "10.0.0.1".parse().unwrap(),
             images: ImageSource::Bundle,
+            wanted: &EtcdSpec::default(),
             inputs: "",
             joined: None,
         };

@@ -1,10 +1,9 @@
 //! The service that etcd is. Pure.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use ::etcd::{CLIENT_PORT, PEER_PORT};
-use resources::kubernetes::ImageSource;
+use resources::kubernetes::{EtcdSpec, ImageSource};
 use resources::runtime::{ServiceCheck, ServiceCheckKind, ServiceMount, ServiceSpec};
 
 use super::data;
@@ -16,14 +15,6 @@ use crate::kubernetes::image;
 
 /// Where it answers whether it is well, without a certificate and on this node alone.
 const HEALTH: &str = "127.0.0.1:2381";
-
-/// How often a leader shows that it is there. etcd's own 100 ms are for machines that are never late; a machine that is emulated, or
-/// waits for a slow disk, is late by more than that.
-const HEARTBEAT: Duration = Duration::from_millis(300);
-
-/// After how much silence another one is looked for: ten times as long, as etcd's documentation has it. So long may a cluster
-/// stand still when a leader is lost.
-const ELECTION: Duration = Duration::from_secs(3);
 
 /// The condition that there is data to serve, or an order to begin anew.
 pub const CONDITION: &str = "etcd";
@@ -37,6 +28,8 @@ pub struct Facts<'a> {
     pub address: IpAddr,
     /// Whose image is run.
     pub images: ImageSource,
+    /// How it is to run.
+    pub wanted: &'a EtcdSpec,
     /// What stands for the content of the files that it reads once.
     pub inputs: &'a str,
     /// The members it was told of when it joined; `None` of one that a cluster began with.
@@ -68,7 +61,12 @@ fn program(images: ImageSource) -> &'static str {
 /// What it is told. What that is of other members counts only while it has no data of its own.
 fn flags(facts: &Facts<'_>) -> Vec<Flag> {
     let file = |name| Component::Etcd.file(name);
-    let Facts { node, address, .. } = *facts;
+    let Facts {
+        node,
+        address,
+        wanted,
+        ..
+    } = *facts;
     let client = SocketAddr::new(address, CLIENT_PORT);
     let peer = facts.peer_url();
     vec![
@@ -106,8 +104,9 @@ fn flags(facts: &Facts<'_>) -> Vec<Flag> {
         ("peer-key-file", file("peer.pem")),
         ("tls-min-version", "TLS1.3".to_owned()),
         ("listen-metrics-urls", format!("http://{HEALTH}")),
-        ("heartbeat-interval", HEARTBEAT.as_millis().to_string()),
-        ("election-timeout", ELECTION.as_millis().to_string()),
+        ("heartbeat-interval", wanted.heartbeat_ms.to_string()),
+        ("election-timeout", wanted.election_ms.to_string()),
+        ("quota-backend-bytes", wanted.quota_bytes.to_string()),
         // The API server compacts the history itself, every five minutes.
         ("auto-compaction-retention", "0".to_owned()),
     ]
@@ -154,12 +153,21 @@ pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
 mod tests {
     use super::*;
 
+    fn wanted() -> EtcdSpec {
+        EtcdSpec {
+            heartbeat_ms: 300,
+            election_ms: 3000,
+            quota_bytes: 2 << 30,
+        }
+    }
+
     #[test]
     fn nobody_is_answered_without_a_certificate_but_for_its_health() {
         let spec = spec(&Facts {
             node: "cp-1",
             address: "fd00::2".parse().unwrap(),
             images: ImageSource::Bundle,
+            wanted: &wanted(),
             inputs: "",
             joined: None,
         });
@@ -172,6 +180,7 @@ mod tests {
         };
         has("--heartbeat-interval=300");
         has("--election-timeout=3000");
+        has("--quota-backend-bytes=2147483648");
         has("--client-cert-auth=true");
         has("--peer-client-cert-auth=true");
         has("--listen-metrics-urls=http://127.0.0.1:2381");
@@ -186,6 +195,7 @@ mod tests {
             node: "cp-2",
             address: "10.0.0.2".parse().unwrap(),
             images: ImageSource::Bundle,
+            wanted: &wanted(),
             inputs: "",
             joined: Some(joined),
         });

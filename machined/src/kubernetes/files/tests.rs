@@ -63,6 +63,7 @@ fn told(cluster: &KubernetesSpec, node: &KubeletSpec) -> BTreeSet<String> {
         node: "cp-1",
         address,
         images: ImageSource::Bundle,
+        wanted: &resources::kubernetes::EtcdSpec::default(),
         inputs: "",
         joined: None,
     });
