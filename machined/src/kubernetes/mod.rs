@@ -56,7 +56,7 @@ pub fn register(
     controllers.register(manifest::config::Config)?;
     controllers.register(fetch)?;
     controllers.register(manifest::apply::Apply::new(admins.clone()))?;
-    controllers.register(manifest::status::Status)?;
+    controllers.register(manifest::status::Status::new(admins.clone()))?;
     controllers.register(control_plane::status::Status::new(STATE.as_ref()))?;
     controllers.register(node::status::Status::new(
         Component::Kubelet.folder(),

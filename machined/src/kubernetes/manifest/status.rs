@@ -12,7 +12,7 @@ use resources::runtime::Condition;
 use serde_json::Value;
 
 use super::NAMESPACE;
-use crate::kubernetes::admin;
+use crate::kubernetes::admin::Admins;
 use crate::kubernetes::client::{Client, ClientError};
 use crate::kubernetes::static_pod::ready::API_SERVER;
 
@@ -49,8 +49,10 @@ const DEPLOYMENT: Kind = Kind {
 const WORKLOADS: [(&str, Kind); 2] = [("kube-proxy", DAEMON_SET), ("coredns", DEPLOYMENT)];
 
 /// The controller.
-#[derive(Debug, Default)]
-pub struct Status;
+#[derive(Debug)]
+pub struct Status {
+    admins: Admins,
+}
 
 cosi::declare! {
     Status as "kubernetes.manifest.status" {
@@ -90,6 +92,14 @@ fn read(kind: Kind, object: &Value) -> WorkloadStatus {
     WorkloadStatus { reason, ..status }
 }
 
+impl Status {
+    /// Asks by these.
+    #[must_use]
+    pub fn new(admins: Admins) -> Self {
+        Self { admins }
+    }
+}
+
 async fn look(client: &Client, name: &str, kind: Kind) -> Result<WorkloadStatus, ClientError> {
     let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/{}/{name}", kind.path);
     match client.get(&path).await {
@@ -118,7 +128,8 @@ impl Controller for Status {
             return Ok(Outcome::Done);
         }
         let documents = crate::config::documents(cx.parts().0)?;
-        let client = admin::client(&documents, &name.spec.hostname, cx.now())?;
+        let trust = documents.kubernetes_trust();
+        let client = self.admins.client(trust, &name.spec.hostname, cx.now())?;
         let mut again = LATER;
         for (name, kind) in WORKLOADS {
             let status = look(&client, name, kind).await?;
