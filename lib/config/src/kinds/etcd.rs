@@ -39,6 +39,9 @@ const GOOD_QUOTA: Bytes = Bytes::mebi(8 * 1024);
 /// is started again when a field changes, so give a new value to one node after the other, and to the next when
 /// `osctl etcd status` shows the member again.
 ///
+/// On a machine where all is late, Kubernetes is as well: its controller manager and its scheduler get as much more time to show that they
+/// lead as `election` is longer than 3s.
+///
 /// etcd's own times, `heartbeat: 100ms` and `election: 1s`, suit machines with fast disks of their own in one building: after a
 /// leader is lost, a cluster stands still for an election. Between sites a heartbeat is at least the time to the other one and back,
 /// and an election at least ten of those.
