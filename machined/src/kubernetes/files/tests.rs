@@ -56,6 +56,7 @@ fn told(cluster: &KubernetesSpec, node: &KubeletSpec) -> BTreeSet<String> {
     let pods = static_pod::pods(&static_pod::Facts {
         cluster,
         address,
+        election: std::time::Duration::ZERO,
         server: &ApiServerConfig::default(),
         inputs: "",
     });

@@ -1,9 +1,11 @@
 //! The pods that a node of a control plane runs.
 
+use std::time::Duration;
+
 use ::config::{ApiServerConfig, KubernetesTrustConfig};
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use resources::config::MachineConfig;
-use resources::kubernetes::{KUBERNETES, KubernetesSpec, StaticPod};
+use resources::kubernetes::{ETCD, EtcdSpec, KUBERNETES, KubernetesSpec, StaticPod};
 use resources::net::{CURRENT, NodeAddress};
 
 use super::{Facts, pods};
@@ -17,6 +19,7 @@ cosi::declare! {
     Config as "kubernetes.static-pod.config" {
         reads MachineConfig;
         reads KubernetesSpec;
+        reads EtcdSpec;
         reads NodeAddress;
         writes StaticPod;
     }
@@ -28,6 +31,9 @@ impl Controller for Config {
         let Some(cluster) = cluster.filter(|it| it.spec.control_plane) else {
             cx.replace::<StaticPod>();
             return Ok(Outcome::Done);
+        };
+        let Some(etcd) = cx.get::<EtcdSpec>(ETCD) else {
+            return Ok(Outcome::WaitingOn("how etcd is to run".to_owned()));
         };
         let documents = crate::config::documents(cx.parts().0)?;
         let Some(trust) = documents.kubernetes_trust() else {
@@ -47,6 +53,7 @@ impl Controller for Config {
         let facts = Facts {
             cluster: &cluster.spec,
             address,
+            election: Duration::from_millis(etcd.spec.election_ms),
             server: &server,
             inputs: &inputs,
         };

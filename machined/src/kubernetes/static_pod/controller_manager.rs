@@ -13,7 +13,7 @@ const PORT: u16 = 10257;
 pub(super) fn pod(facts: &Facts<'_>) -> Pod {
     let file = |name| Component::ControllerManager.file(name);
     let cluster = facts.cluster;
-    let mut told = flags::of_a_client(&file("kubeconfig"), PORT);
+    let mut told = flags::of_a_client(&file("kubeconfig"), PORT, facts.election);
     told.extend([
         ("use-service-account-credentials", "true".to_owned()),
         // It alone gives out ranges of pods, whoever makes networks of them.

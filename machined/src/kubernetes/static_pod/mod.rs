@@ -14,6 +14,7 @@ pub use api_server::AUDIT;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ::config::ApiServerConfig;
 use resources::kubernetes::{KubernetesSpec, StaticPod};
@@ -32,6 +33,8 @@ pub struct Facts<'a> {
     pub cluster: &'a KubernetesSpec,
     /// The address at which others reach the node.
     pub address: IpAddr,
+    /// After how much silence members of etcd look for another leader.
+    pub election: Duration,
     /// What the config sets of API servers.
     pub server: &'a ApiServerConfig,
     /// What stands for the content of the files that programs read once: a pod is another one when it has changed.
@@ -83,6 +86,7 @@ mod tests {
         let facts = Facts {
             cluster,
             address: "10.5.0.2".parse().unwrap(),
+            election: Duration::ZERO,
             server: &ApiServerConfig::default(),
             inputs,
         };

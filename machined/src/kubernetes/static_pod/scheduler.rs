@@ -9,11 +9,11 @@ use crate::kubernetes::flags;
 const PORT: u16 = 10259;
 
 /// The pod.
-pub(super) fn pod(_: &Facts<'_>) -> Pod {
+pub(super) fn pod(facts: &Facts<'_>) -> Pod {
     let component = Component::Scheduler;
     Pod {
         component,
-        flags: flags::of_a_client(&component.file("kubeconfig"), PORT),
+        flags: flags::of_a_client(&component.file("kubeconfig"), PORT, facts.election),
         writes: Vec::new(),
         health: Health {
             host: flags::LOCAL,
