@@ -59,29 +59,55 @@ impl Controller for MasqueradeApply {
     async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
         let Some(spec) = cx.get::<MasqueradeSpec>(PODS) else {
             // After a restart all specs are missing for a moment.
-            if cx.deletions_allowed() {
-                if !self.is_clear {
-                    self.table.clear().await?;
-                    self.is_clear = true;
-                }
-                cx.remove::<MasqueradeStatus>(PODS);
+            if !cx.deletions_allowed() {
+                return Ok(Outcome::Done);
             }
+            if let Err(error) = self.clear().await {
+                return Ok(self.failed(cx, &error));
+            }
+            cx.remove::<MasqueradeStatus>(PODS);
             return Ok(Outcome::Done);
         };
         self.is_clear = false;
-        let text = table::text(&spec.spec)?;
-        let kept = self.table.keep(&text).await;
-        let error = kept.err().map(|it| cosi::report(&it)).unwrap_or_default();
-        if !error.is_empty() {
-            tracing::warn!(error, "rules for pods");
+        if let Err(error) = self.keep(&spec.spec).await {
+            return Ok(self.failed(cx, &error));
         }
-        let applied = error.is_empty();
         let status = MasqueradeStatus {
-            applied,
+            applied: true,
             drifts: self.table.drifts,
-            error,
+            error: String::new(),
         };
         cx.put(PODS, status);
-        Ok(Outcome::Requeue(if applied { LOOK } else { AGAIN }))
+        Ok(Outcome::Requeue(LOOK))
+    }
+}
+
+impl MasqueradeApply {
+    async fn keep(&mut self, spec: &MasqueradeSpec) -> Result<(), String> {
+        let text = table::text(spec).map_err(|error| cosi::report(&error))?;
+        let kept = self.table.keep(&text).await;
+        kept.map_err(|error| cosi::report(&error))
+    }
+
+    /// Takes the rules away, as far as there may be some.
+    async fn clear(&mut self) -> Result<(), String> {
+        if !self.is_clear {
+            let cleared = self.table.clear().await;
+            cleared.map_err(|error| format!("taking them away: {}", cosi::report(&error)))?;
+            self.is_clear = true;
+        }
+        Ok(())
+    }
+
+    /// Tells what went wrong, and tries again.
+    fn failed(&self, cx: &mut Cx<'_, Self>, error: &str) -> Outcome {
+        tracing::warn!(error, "rules for pods");
+        let status = MasqueradeStatus {
+            applied: false,
+            drifts: self.table.drifts,
+            error: error.to_owned(),
+        };
+        cx.put(PODS, status);
+        Outcome::Requeue(AGAIN)
     }
 }
