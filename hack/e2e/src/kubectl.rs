@@ -1,18 +1,22 @@
 //! `kubectl` against a cluster of a lab, with what `osctl kubeconfig` wrote.
 
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use provision::Deadline;
 use serde_json::Value;
 
+use crate::limited::{Ended, run_limited};
 use crate::{Lab, places};
 
 /// Where the API server listens.
 const PORT: u16 = 6443;
+
+/// One run of it: a command in a pod has no end of its own, and an API server under load takes its time.
+const RUN: Duration = Duration::from_secs(120);
 
 /// `kubectl`, for one cluster.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub struct Kubectl {
     home: PathBuf,
     config: PathBuf,
     patience: Duration,
+    /// How long one run may take before it is ended.
+    limit: Duration,
 }
 
 impl Kubectl {
@@ -53,6 +59,7 @@ impl Kubectl {
             home: lab.home().to_owned(),
             config,
             patience: lab.patience(patience),
+            limit: lab.patience(RUN),
         })
     }
 
@@ -75,12 +82,7 @@ impl Kubectl {
     /// # Errors
     /// It does not.
     pub fn run(&self, line: &str) -> Result<String> {
-        let output = self.command(line.split(' ')).output();
-        let output = output.context("starting kubectl")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let error = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "kubectl {line}: {error}{text}");
-        Ok(text)
+        self.ended(self.command(line.split(' ')), line)
     }
 
     /// Has the objects of a manifest made.
@@ -88,20 +90,19 @@ impl Kubectl {
     /// # Errors
     /// The cluster refuses.
     pub fn apply(&self, manifest: &str) -> Result<()> {
-        let mut child = self
-            .command(["apply", "-f", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("starting kubectl")?;
-        let mut input = child.stdin.take().context("its input")?;
+        let mut input = tempfile::tempfile().context("making a file")?;
         input.write_all(manifest.as_bytes())?;
-        drop(input);
-        let output = child.wait_with_output()?;
-        let error = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "kubectl apply: {error}");
-        Ok(())
+        input.rewind()?;
+        let mut command = self.command(["apply", "-f", "-"]);
+        command.stdin(input);
+        self.ended(command, "apply").map(drop)
+    }
+
+    /// What it prints, when it succeeds in time.
+    fn ended(&self, command: Command, line: &str) -> Result<String> {
+        let Ended { code, out, err, .. } = run_limited(command, self.limit)?;
+        ensure!(code == Some(0), "kubectl {line}: {err}{out}");
+        Ok(out)
     }
 
     /// What it says as JSON.

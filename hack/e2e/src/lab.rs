@@ -19,8 +19,11 @@ const BOOT: Duration = Duration::from_secs(20);
 /// From one state of a running node to the next.
 const CHANGE: Duration = Duration::from_secs(8);
 
-/// One run of `osctl`, that of `cluster create` included: it gives up by itself long before.
+/// One run of `osctl`: it gives up by itself long before.
 const RUN: Duration = Duration::from_secs(180);
+
+/// One run of `osctl cluster create`, which waits for one machine after the other, and for Kubernetes twice.
+pub const CREATE: Duration = Duration::from_secs(1200);
 
 /// Folders of one test, and everything it starts in them. Dropping it ends all of that and prints the end of every
 /// console, which the test harness shows when the test fails.
@@ -81,7 +84,15 @@ impl Lab {
         self.osctl_with(line.split_whitespace())
     }
 
-    /// The same with words that may hold spaces.
+    /// The same for what may take longer than most: so long on a processor that helps.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not end.
+    pub fn osctl_for(&self, limit: Duration, line: &str) -> Result<Said> {
+        osctl::run(self.home(), line.split_whitespace(), self.patience(limit))
+    }
+
+    /// The same as [`osctl`](Self::osctl) with words that may hold spaces.
     ///
     /// # Errors
     /// When it cannot be started, or does not end.

@@ -10,6 +10,7 @@ pub mod collector;
 mod cpio;
 pub mod kubectl;
 pub mod lab;
+mod limited;
 pub mod loss;
 pub mod node;
 pub mod osctl;

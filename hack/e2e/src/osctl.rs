@@ -1,7 +1,6 @@
 //! Running `osctl` as a person would, in folders that belong to one test.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use provision::Deadline;
 
+use crate::limited::{Ended, line, run_limited};
 use crate::places;
 
 /// What a run of `osctl` gave.
@@ -70,24 +70,12 @@ pub fn run<S: AsRef<OsStr>>(
     args: impl IntoIterator<Item = S>,
     limit: Duration,
 ) -> Result<Said> {
-    let mut command = command(home, args)?;
-    // Files, not pipes: nobody has to read them while it runs.
-    let folder = tempfile::tempdir().context("making a folder")?;
-    let (out, err) = (folder.path().join("out"), folder.path().join("err"));
-    command
-        .stdout(fs::File::create(&out).context("making a file")?)
-        .stderr(fs::File::create(&err).context("making a file")?);
-    let mut child = command.spawn().context("running osctl")?;
-    let ended = Deadline::after(limit).until(|| child.try_wait().transpose());
-    if ended.is_none() {
-        child.kill().and_then(|()| child.wait()).ok();
-    }
-    let text = |file| fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let (line, out, err) = (line(&command), text(&out)?, text(&err)?);
-    let Some(status) = ended else {
-        bail!("{line} did not end within {limit:?}\n{out}{err}");
-    };
-    let code = status.context("waiting for osctl")?.code();
+    let Ended {
+        line,
+        code,
+        out,
+        err,
+    } = run_limited(command(home, args)?, limit)?;
     Ok(Said {
         line,
         code,
@@ -116,11 +104,6 @@ pub(crate) fn surroundings(home: &Path) -> [(&'static str, PathBuf); 4] {
         ("XDG_DATA_HOME", home.join("data")),
         ("XDG_CONFIG_HOME", home.join("config")),
     ]
-}
-
-fn line(command: &Command) -> String {
-    let words: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
-    format!("osctl {}", words.join(" "))
 }
 
 /// An `osctl` that goes on until it is dropped.

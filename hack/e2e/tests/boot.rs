@@ -1,6 +1,7 @@
 //! Every way to boot reaches the same state, and a person's first steps work on it.
 
 use anyhow::{Context, Result, ensure};
+use e2e::lab::CREATE;
 use e2e::{Lab, places};
 use provision::{Bus, Destroyed, Image, Medium, Name, Nic};
 
@@ -53,10 +54,8 @@ fn cluster_create_leads_to_a_node_that_answers_and_destroy_leaves_nothing() -> R
     let lab = Lab::new(1)?;
     let image = places::cloud_folder()?;
     let image = image.to_str().context("a path of UTF-8")?;
-    lab.osctl(&format!(
-        "cluster create --name first --no-kubernetes --image {image}"
-    ))?
-    .fine()?;
+    let line = format!("cluster create --name first --no-kubernetes --image {image}");
+    lab.osctl_for(CREATE, &line)?.fine()?;
     let version = lab.osctl("version -o json")?.fine()?;
     ensure!(version.contains("running"), "{version}");
     let shown = lab.osctl("cluster show --name first -o json")?.fine()?;

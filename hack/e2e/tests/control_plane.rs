@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use e2e::kubectl::{Kubectl, is_ready, is_rolled_out, text};
+use e2e::lab::CREATE;
 use e2e::web::Web;
 use e2e::{Lab, places};
 use provision::Deadline;
@@ -34,12 +35,12 @@ fn one_node_becomes_ready_and_is_again_after_a_reboot() -> Result<()> {
     // It has two processors, as two other machines.
     let lab = Lab::new(2)?;
     let (image, bundle) = (places::cloud_folder()?, places::kubernetes_bundle()?);
-    lab.osctl(&format!(
+    let line = format!(
         "cluster create --name {CLUSTER} --kubernetes --no-bootstrap --workers 0 --cpus 2 --memory 2048 --image {} --bundle {}",
         image.display(),
         bundle.display()
-    ))?
-    .fine()?;
+    );
+    lab.osctl_for(CREATE, &line)?.fine()?;
 
     waits_until_told(&lab)?;
     let ordered = lab.osctl("bootstrap --no-wait")?.fine()?;

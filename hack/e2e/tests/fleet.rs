@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use e2e::lab::CREATE;
 use e2e::{Lab, Terminal, places};
 
 #[test]
@@ -10,10 +11,10 @@ fn a_worker_joins_in_and_a_dead_node_does_not_hide_the_other() -> Result<()> {
     let lab = Lab::new(2)?;
     let image = places::cloud_folder()?;
     let image = image.to_str().context("a path of UTF-8")?;
-    let created = lab.osctl(&format!(
+    let line = format!(
         "cluster create --name duo --no-kubernetes --workers 1 --memory 512 --image {image}"
-    ))?;
-    created.fine()?;
+    );
+    lab.osctl_for(CREATE, &line)?.fine()?;
     let (plane, worker) = ("duo-cp-1", "duo-worker-1");
     let both = lab.osctl("version")?.fine()?;
     let row = |node: &str| {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use e2e::lab::CREATE;
 use e2e::{Lab, Node, Said, places, volumes};
 
 /// The part of the README that is done.
@@ -110,7 +111,9 @@ impl Reader<'_> {
     fn create(&mut self, command: &str, says: &str) -> Result<()> {
         let image = places::cloud_folder()?;
         let image = image.to_str().context("a path of UTF-8")?;
-        let said = self.lab.osctl(&format!("{command} --image {image}"))?;
+        let said = self
+            .lab
+            .osctl_for(CREATE, &format!("{command} --image {image}"))?;
         let whole = format!("{}{}", said.out, said.err);
         said.fine()?;
         self.waits = Some([waits(says)?, waits(&whole)?]);
