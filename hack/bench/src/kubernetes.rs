@@ -9,7 +9,7 @@ mod told;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use e2e::kubectl::{Kubectl, is_ready, is_rolled_out, text};
+use e2e::kubectl::{Kubectl, PROBE, is_ready, is_rolled_out, text};
 use e2e::{Agent, Lab, Node, agent, places};
 use provision::{Cluster, ClusterSpec, Deadline, Disk, Medium, VmSpec};
 
@@ -48,9 +48,7 @@ const POD: &str = concat!(
     "apiVersion: v1\nkind: Pod\nmetadata: {name: bench, namespace: default}\n",
     "spec:\n  nodeSelector: {kubernetes.io/hostname: bench-cp-1}\n",
     "  tolerations: [{operator: Exists}]\n",
-    "  containers: [{name: probe, image: 'garboard.internal/probe:",
-    env!("CARGO_PKG_VERSION"),
-    "', args: [http]}]\n"
+    "  containers: [{name: probe, image: PROBE, args: [http]}]\n"
 );
 
 /// What the pod is asked.
@@ -71,7 +69,7 @@ pub(crate) fn measure() -> Result<Vec<Row>> {
     // A pod that the worker has an image for, and a service.
     kubectl.until(&format!("get node {WORKER}"), is_ready)?;
     kubectl.until("get -n kube-system daemonset/kube-proxy", is_rolled_out)?;
-    kubectl.apply(POD)?;
+    kubectl.apply(&POD.replace("PROBE", PROBE))?;
     poll(&lab, || kubectl.run(ASK).is_ok())?;
 
     let mut of_plane = restart(&lab, &mut plane, &kubectl, &mut rows)?;

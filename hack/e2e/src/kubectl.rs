@@ -12,6 +12,9 @@ use serde_json::Value;
 use crate::limited::{Ended, run_limited};
 use crate::{Lab, places};
 
+/// The workload of tests, in the bundle that is built with them.
+pub const PROBE: &str = concat!("garboard.internal/probe:", env!("CARGO_PKG_VERSION"));
+
 /// Where the API server listens.
 const PORT: u16 = 6443;
 

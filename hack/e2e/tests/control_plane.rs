@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use e2e::kubectl::{Kubectl, is_ready, is_rolled_out, text};
+use e2e::kubectl::{Kubectl, PROBE, is_ready, is_rolled_out, text};
 use e2e::lab::CREATE;
 use e2e::web::Web;
 use e2e::{Lab, places};
@@ -21,7 +21,6 @@ const READY: Duration = Duration::from_secs(300);
 const ECHO: &str = include_str!("../manifests/echo.yaml");
 /// One with a port of its node, in a namespace that allows it.
 const PORT: &str = include_str!("../manifests/port.yaml");
-const PROBE: &str = concat!("garboard.internal/probe:", env!("CARGO_PKG_VERSION"));
 
 /// The pods of a control plane.
 const PODS: [&str; 3] = [

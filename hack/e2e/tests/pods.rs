@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use e2e::kubectl::PROBE;
 use e2e::services::{is, until};
 use e2e::{Agent, Lab, Node, agent, loss, places, volumes};
 use provision::{Boot, Bus, Disk, Medium, VmSpec};
@@ -26,9 +27,8 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Where the probe answers.
 const PORT: u16 = 8080;
 
-/// What holds the namespaces of a pod, and what runs in it; made with the product, so of its version.
+/// What holds the namespaces of a pod; made with the product, so of its version.
 const PAUSE: &str = concat!("garboard.internal/pause:", env!("CARGO_PKG_VERSION"));
-const PROBE: &str = concat!("garboard.internal/probe:", env!("CARGO_PKG_VERSION"));
 
 /// Where the runtime's shims are, so that they outlive it.
 const SHIMS: &str = "/sys/fs/cgroup/system/shims/cgroup.procs";
