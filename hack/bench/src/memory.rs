@@ -137,14 +137,17 @@ fn rows(prefix: &str, told: &[String]) -> Result<Vec<Row>> {
 }
 
 /// A line of the agent's: `NAME PID rss=KIB pss=KIB`.
-struct Weight<'a> {
-    name: &'a str,
-    resident: u64,
-    proportional: u64,
+pub(crate) struct Weight<'a> {
+    /// The name that the kernel knows.
+    pub(crate) name: &'a str,
+    /// What of it is in memory, in bytes.
+    pub(crate) resident: u64,
+    /// Its share of that, in bytes.
+    pub(crate) proportional: u64,
 }
 
 impl<'a> Weight<'a> {
-    fn parse(line: &'a str) -> Option<Self> {
+    pub(crate) fn parse(line: &'a str) -> Option<Self> {
         let mut words = line.split(' ');
         let name = words.next()?;
         let (_, resident, proportional) = (words.next()?, words.next()?, words.next()?);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
+use crate::memory::Weight;
 use crate::row::{Row, Unit};
 
 /// How many ticks of the kernel's accounts are a second: USER_HZ, which is the same on every machine (proc(5)).
@@ -111,16 +112,11 @@ pub(super) fn busy(stat: &str) -> Option<f64> {
     Some((user + nice + system + hard + soft) / TICKS)
 }
 
-/// What the processes of a node weigh, by what its agent says of all: `NAME PID rss=KIB pss=KIB` each.
+/// What the processes of a node weigh, by what its agent says of all.
 pub(super) fn weights(kind: &str, plane: bool, told: &[String]) -> Result<Vec<Row>> {
     let mut bytes: BTreeMap<&str, u64> = BTreeMap::new();
-    for line in told {
-        let mut words = line.split(' ');
-        let name = words.next();
-        let weight = words.find_map(|word| word.strip_prefix("pss=")?.parse::<u64>().ok());
-        if let (Some(name), Some(weight)) = (name, weight) {
-            *bytes.entry(name).or_default() += weight << 10;
-        }
+    for weight in told.iter().filter_map(|line| Weight::parse(line)) {
+        *bytes.entry(weight.name).or_default() += weight.proportional;
     }
     let of_plane = PLANE.iter().filter(|_| plane);
     let mut rows = Vec::new();
