@@ -82,34 +82,62 @@ impl Profile {
 
 /// Builds osctl and the image of a profile; gives the image's folder.
 pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
-    build_with(profile, None)
+    Parts::build()?.image(profile, None)
 }
 
-/// The same with all container images in the ISO.
+/// Builds osctl and the images of several profiles; gives their folders.
+pub(crate) fn build_each<const COUNT: usize>(
+    profiles: [Profile; COUNT],
+) -> Result<[PathBuf; COUNT]> {
+    let parts = Parts::build()?;
+    for profile in profiles {
+        parts.image(profile, None)?;
+    }
+    Ok(profiles.map(Profile::folder))
+}
+
+/// Builds osctl and the image of a profile with all container images in the ISO.
 pub(crate) fn build_with_bundle(profile: Profile) -> Result<PathBuf> {
     let bundle = bundle(&[])?;
-    build_with(profile, Some(&bundle))
+    Parts::build()?.image(profile, Some(&bundle))
 }
 
-/// The same with a bundle in the ISO, whose folder is given.
-fn build_with(profile: Profile, bundle: Option<&Path>) -> Result<PathBuf> {
-    let source = Source::read()?;
-    osctl(&source)?;
-    let programs = programs(&source, "programs", IMAGE)?;
-    let folder = profile.folder();
-    let crates = linked_crates("programs", IMAGE)?;
-    run(image()
-        // Standard output is for what a command is asked for, such as the rows of `bench --json`.
-        .stdout(std::io::stderr())
-        .args(["build", "--profile", profile.name(), "--bin-dir"])
-        .arg(programs)
-        .arg("--crates")
-        .arg(crates)
-        .arg("--out")
-        .arg(out())
-        .args(bundle.map(|it| format!("--bundle={}", it.join(BUNDLE_FILE).display())))
-        .args(["--source-date-epoch", &source.epoch]))?;
-    Ok(folder)
+/// What the images of all profiles have in common.
+struct Parts {
+    source: Source,
+    /// The folder of the programs.
+    programs: PathBuf,
+    /// The list of the crates in them.
+    crates: PathBuf,
+}
+
+impl Parts {
+    /// Builds it, and osctl.
+    fn build() -> Result<Self> {
+        let source = Source::read()?;
+        osctl(&source)?;
+        Ok(Self {
+            programs: programs(&source, "programs", IMAGE)?,
+            crates: linked_crates("programs", IMAGE)?,
+            source,
+        })
+    }
+
+    /// Builds the image of a profile, with a bundle in the ISO if its folder is given.
+    fn image(&self, profile: Profile, bundle: Option<&Path>) -> Result<PathBuf> {
+        run(image()
+            // Standard output is for what a command is asked for, such as the rows of `bench --json`.
+            .stdout(std::io::stderr())
+            .args(["build", "--profile", profile.name(), "--bin-dir"])
+            .arg(&self.programs)
+            .arg("--crates")
+            .arg(&self.crates)
+            .arg("--out")
+            .arg(out())
+            .args(bundle.map(|it| format!("--bundle={}", it.join(BUNDLE_FILE).display())))
+            .args(["--source-date-epoch", &self.source.epoch]))?;
+        Ok(profile.folder())
+    }
 }
 
 /// Builds the bundle of container images, all or some; gives its folder.

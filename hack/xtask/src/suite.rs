@@ -105,8 +105,7 @@ pub(crate) fn e2e(filter: Option<&str>) -> Result<()> {
 }
 
 fn places() -> Result<Vec<(&'static str, std::path::PathBuf)>> {
-    let cloud = artifacts::build(Profile::Cloud)?;
-    let generic = artifacts::build(Profile::Generic)?;
+    let [cloud, generic] = artifacts::build_each([Profile::Cloud, Profile::Generic])?;
     let agent = artifacts::agent()?;
     Ok(vec![
         ("GARBOARD_IMAGE_DIR", cloud),
