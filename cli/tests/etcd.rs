@@ -121,6 +121,9 @@ fn a_cluster_begins_from_a_whole_snapshot_alone() {
     fs::write(home.path().join("c.snapshot"), &snapshot()[..4096]).expect("written");
     let said = home.fails("bootstrap --recover-from c.snapshot --no-wait", 1);
     assert!(said.contains("no whole snapshot"), "{said}");
+    fs::write(home.path().join("c.snapshot"), vec![7; 4096]).expect("written");
+    let said = home.fails("bootstrap --recover-from c.snapshot --no-wait", 1);
+    assert!(said.contains("`osctl etcd snapshot` makes one"), "{said}");
     let said = home.fails("bootstrap --recover-from nothing --no-wait", 1);
     assert!(said.contains("reading nothing"), "{said}");
     assert!(node.kept().snapshot.is_empty(), "nothing was sent");

@@ -213,7 +213,12 @@ impl Client {
     /// # Errors
     /// There is no majority to ask.
     pub async fn alarms(&self) -> Result<Vec<Alarm>, Error> {
-        self.alarm(AlarmAction::Get, Id(0)).await
+        let mut request = AlarmRequest::default();
+        request.set_action(AlarmAction::Get);
+        let answer = self.maintenance().alarm(soon(request)).await;
+        let answer = answer.map_err(self.failed("asking for alarms"))?;
+        let alarms = answer.into_inner().alarms;
+        Ok(alarms.into_iter().map(Alarm::from).collect())
     }
 
     /// Tells an alarm that it is over.
@@ -233,18 +238,6 @@ impl Client {
         });
         let answer = self.maintenance().alarm(soon(request)).await;
         answer.map(drop).map_err(self.failed("disarming an alarm"))
-    }
-
-    async fn alarm(&self, action: AlarmAction, member: Id) -> Result<Vec<Alarm>, Error> {
-        let mut request = AlarmRequest {
-            member_id: member.0,
-            ..AlarmRequest::default()
-        };
-        request.set_action(action);
-        let answer = self.maintenance().alarm(soon(request)).await;
-        let answer = answer.map_err(self.failed("asking for alarms"))?;
-        let alarms = answer.into_inner().alarms;
-        Ok(alarms.into_iter().map(Alarm::from).collect())
     }
 
     /// Has this member give back what its file of data does not use. It answers nobody else meanwhile.

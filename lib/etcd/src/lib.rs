@@ -9,7 +9,7 @@ mod types;
 mod wire;
 
 pub use client::{Client, Error, Part, Snapshot};
-pub use snapshot::{Check, NoSnapshot};
+pub use snapshot::{CHECKSUM, Check, NoSnapshot};
 pub use types::{Alarm, AlarmKind, Id, Member, Members, Status};
 
 /// Where a member answers its clients.

@@ -10,6 +10,9 @@ use thiserror::Error;
 /// The length of the checksum.
 const HASH: usize = SHA256_OUTPUT_LEN;
 
+/// How many bytes of a snapshot are the checksum behind the data.
+pub const CHECKSUM: u64 = HASH as u64;
+
 /// What the length of a file of data is a multiple of (`hasChecksum` of etcd's etcdutl).
 const PAGE: u64 = 512;
 
@@ -23,9 +26,7 @@ const MAGIC: [u8; 4] = 0xED0C_DAED_u32.to_le_bytes();
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoSnapshot {
     /// It begins with something else.
-    #[error(
-        "it is no snapshot of etcd: it does not begin as etcd's data does; `osctl etcd snapshot` makes one"
-    )]
+    #[error("it is no snapshot of etcd: it does not begin as etcd's data does")]
     Strange,
     /// Its length is not that of a snapshot.
     #[error(
@@ -98,8 +99,7 @@ impl Check {
     /// # Errors
     /// Why they were none.
     pub fn end(self) -> Result<u64, NoSnapshot> {
-        let checksum = u64::try_from(HASH).unwrap_or(u64::MAX);
-        if self.length <= checksum || self.length % PAGE != checksum {
+        if self.length <= CHECKSUM || self.length % PAGE != CHECKSUM {
             return Err(NoSnapshot::Length(self.length));
         }
         match self.hash.finish().as_ref() == self.tail {

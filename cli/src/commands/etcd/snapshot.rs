@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use api::v1alpha1 as v1;
-use etcd::Check;
+use etcd::{CHECKSUM, Check, NoSnapshot};
 use serde::Serialize;
 use tonic::Streaming;
 
@@ -16,9 +16,6 @@ use crate::files::{Existing, Half};
 use crate::fleet::Session;
 use crate::output::{self, Format, size};
 use crate::progress::Progress;
-
-/// The sum behind the data.
-const SUM: u64 = 32;
 
 /// Where it goes.
 #[derive(Debug, clap::Args)]
@@ -92,7 +89,7 @@ async fn take(
         progress.tell(format!(
             "{node}: {} of {}",
             size(so_far),
-            size(so_far + remaining + if remaining > 0 { SUM } else { 0 })
+            size(so_far + remaining + if remaining > 0 { CHECKSUM } else { 0 })
         ));
         part = session.within(parts.message()).await?;
     }
@@ -121,7 +118,16 @@ pub(crate) fn checked(path: &Path) -> Result<u64> {
         let bytes = buffer.get(..count).unwrap_or_default();
         check
             .take(bytes)
-            .with_context(|| path.display().to_string())?;
+            .map_err(|error| no_snapshot(path, error))?;
     }
-    check.end().with_context(|| path.display().to_string())
+    check.end().map_err(|error| no_snapshot(path, error))
+}
+
+/// What is wrong with a file that somebody named.
+fn no_snapshot(path: &Path, error: NoSnapshot) -> anyhow::Error {
+    let way_out = match error {
+        NoSnapshot::Strange => "; `osctl etcd snapshot` makes one",
+        _ => "",
+    };
+    anyhow!("{}: {error}{way_out}", path.display())
 }
