@@ -87,8 +87,7 @@ impl Kubectl {
     /// Puts a kubeconfig into the file, of the cluster with this folder; gives the name of its context.
     pub(super) fn put(&self, path: &Path, kubeconfig: &str, folder: &Path) -> Result<String> {
         file::change(path, |old| {
-            let name = merge::merged("", kubeconfig, true, false)?.entry.cluster;
-            let taken = merge::server(old, &name)?;
+            let taken = merge::server(old, &merge::entry(kubeconfig)?.cluster)?;
             let local = taken.is_some_and(|server| server.starts_with(LOCAL));
             let merged = merge::merged(old, kubeconfig, !self.keep_context, local)?;
             let note = Note {

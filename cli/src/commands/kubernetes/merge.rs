@@ -138,14 +138,22 @@ pub(crate) fn without(text: &str, entry: &Entry, before: Option<&str>) -> Result
     Ok(Some(serde_yaml::to_string(&config)?))
 }
 
+/// What the kubeconfig that a node sent puts into another one.
+///
+/// # Errors
+/// It is no kubeconfig.
+pub(crate) fn entry(sent: &str) -> Result<Entry> {
+    let entry = Entry::of(&parse(sent).context("what the node sent")?);
+    entry.context("the node sent a kubeconfig without a context, or without its cluster; it may be newer than this osctl")
+}
+
 /// Takes the entries of `new` into `old`, in the place of those of the same names. Everything else stays.
 ///
 /// # Errors
 /// One of them is no kubeconfig; or `old` has another cluster of the same name, and it is not to be replaced.
 pub(crate) fn merged(old: &str, new: &str, make_current: bool, force: bool) -> Result<Merged> {
+    let entry = entry(new)?;
     let new = parse(new).context("what the node sent")?;
-    let entry = Entry::of(&new);
-    let entry = entry.context("the node sent a kubeconfig without a context, or without its cluster; it may be newer than this osctl")?;
     let mut merged = if old.trim().is_empty() {
         let mut empty = new.clone();
         for list in LISTS {
