@@ -11,11 +11,12 @@ use api::v1alpha1::machine_service_client::MachineServiceClient;
 use cosi::wire::Client;
 use resources::block::{VolumePhase, VolumeStatus};
 use resources::runtime::Condition;
-use store::{Registry, Spec};
+use store::Registry;
 use tokio::time::timeout;
 
 use super::fit::Patience;
 use super::up::on_runtime;
+use crate::commands::kubernetes::seen::all;
 use crate::connect::{self, Target};
 use crate::context::{Context, Node};
 use crate::fleet::within;
@@ -200,15 +201,6 @@ async fn ask(context: &Context, node: &Node, disk: bool, patience: Duration) -> 
         Ok(said)
     };
     within(patience, asked).await
-}
-
-/// All resources of a type, by their ids.
-async fn all<S: Spec + Clone>(state: &Client) -> Result<BTreeMap<String, S>> {
-    let found = state.list_as::<S>(S::DEFINITION.namespace).await?;
-    let found = found.into_iter();
-    Ok(found
-        .map(|it| (it.id().to_owned(), (*it.spec).clone()))
-        .collect())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tonic::transport::Channel;
 
 use super::recover::recover;
-use super::seen::{self, Seen};
+use super::seen;
 use crate::exit::interruptible;
 use crate::fleet::Session;
 use crate::output::{self, Format};
@@ -83,10 +83,7 @@ pub(crate) async fn order(session: &Session, node: &str) -> Result<bool> {
 
 /// Waits until the API server answers and knows the node.
 async fn wait(session: &Session, node: &str) -> Result<()> {
-    let missing = || async move {
-        let seen = session.again(node, Seen::of).await?;
-        Ok(seen.beginning().map(|what| format!("{node}: {what}")))
-    };
+    let missing = || seen::beginning(session, node);
     let known = seen::wait(BEGIN, &Progress::new(), missing).await;
     known.map_err(|last| too_late(node, &last))
 }

@@ -13,6 +13,7 @@ use store::{Registry, Spec};
 use tonic::transport::Channel;
 
 use crate::explain::sentence;
+use crate::fleet::Session;
 use crate::output;
 use crate::progress::Progress;
 use crate::tries::{self, Pace};
@@ -129,7 +130,7 @@ impl Seen {
 }
 
 /// All resources of a type, by their ids.
-pub(super) async fn all<S: Spec + Clone>(client: &Client) -> Result<BTreeMap<String, S>> {
+pub(crate) async fn all<S: Spec + Clone>(client: &Client) -> Result<BTreeMap<String, S>> {
     let found = client.list_as::<S>(S::DEFINITION.namespace).await?;
     let found = found.into_iter();
     Ok(found
@@ -155,6 +156,12 @@ impl Heard {
         self.said.clone_from(&new);
         Some(new)
     }
+}
+
+/// What a control plane waits for until the API server knows it, in one line.
+pub(crate) async fn beginning(session: &Session, node: &str) -> Result<Option<String>> {
+    let seen = session.again(node, Seen::of).await?;
+    Ok(seen.beginning().map(|what| format!("{node}: {what}")))
 }
 
 /// Asks until nothing is missing any more, and says what is, each time that is something else. When time is up, what was missing or
