@@ -30,6 +30,7 @@ use crate::kubernetes::balancer::{self, Balancer};
 use crate::kubernetes::component::Component;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::kubernetes::etcd::data;
+use crate::kubernetes::kubelet::inhibit::Inhibitors;
 use crate::kubernetes::manifest::fetch::{Fetch, Way};
 use crate::metrics::{Calls, Metrics};
 use crate::mounted;
@@ -113,6 +114,7 @@ pub struct Machined {
     pub(crate) journal: Journal,
     pub(crate) images: Images,
     pub(crate) balancer: Balancer,
+    pub(crate) inhibitors: Inhibitors,
 }
 
 impl Machined {
@@ -182,6 +184,7 @@ impl Machined {
             journal,
             images,
             balancer: api.balancer,
+            inhibitors: Inhibitors::default(),
         })
     }
 }

@@ -18,6 +18,7 @@ use crate::block::volume::apply::DEVICES;
 use crate::config::source;
 use crate::images::registry::Registry as Images;
 use crate::kubernetes::balancer::Balancer;
+use crate::kubernetes::kubelet::inhibit::{self, Ended, Inhibitors};
 use crate::network::time::keep;
 use crate::network::time::kernel::ThisMachine;
 use crate::node::{End, LocalAccess, set_condition};
@@ -35,8 +36,8 @@ use crate::start::Machined;
 /// taken for a stranger by a node that has not read its own config yet. Longer than its disk is looked for.
 const ENDPOINT: Duration = Duration::from_secs(90);
 
-/// How long services have to end, one after the other, before the machine does. init gives this process fifteen seconds
-/// when a signal asked it for the end; the API takes three of them.
+/// How long services have to end, one after the other, before the machine does. When a signal asked init for the end, it gives this
+/// process a minute: 35 seconds for pods to end, three for the API, and these.
 const SERVICES: Duration = Duration::from_secs(10);
 
 /// How long devices are left alone after following them broke.
@@ -87,6 +88,7 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
         journal,
         images,
         balancer,
+        inhibitors,
         ..
     } = machined;
     let state =
@@ -114,6 +116,7 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
             source::follow(&store, sources.as_ref()),
             Box::pin(serve_images(images, sockets.images)),
             Box::pin(balance(balancer, sockets.kubernetes)),
+            Box::pin(inhibit(&inhibitors)),
         )
     };
     // The API ends when the machine or this process is to end and its calls have had time to; nothing else ends by
@@ -122,7 +125,7 @@ pub async fn serve(machined: Machined) -> Result<(), Fault> {
         served = api => served.map_err(Fault::Api)?,
         served = local_state(sockets.state, state) => return Err(Fault::State(served)),
         _ = rest => return Err(Fault::Ended),
-        error = lifeline(&mut init, &store, &end) => return Err(Fault::Init(error)),
+        error = lifeline(&mut init, &store, &end, &inhibitors) => return Err(Fault::Init(error)),
     }
     let ended = *end.borrow();
     part(ended, init).await
@@ -184,25 +187,60 @@ async fn lifeline(
     init: &mut InitLink,
     store: &Store,
     end: &watch::Sender<Option<End>>,
+    inhibitors: &Inhibitors,
 ) -> InitLinkError {
+    let mut pods = None;
     loop {
-        match init.next().await {
+        let told = tokio::select! {
+            biased;
+            () = ended_pods(&mut pods) => {
+                pods = None;
+                go_by_init(store, end);
+                continue;
+            }
+            told = init.next() => told,
+        };
+        match told {
             Ok(Told::Child(child)) => {
                 if let Err(error) = daemons::record(store, child, Timestamp::now()) {
                     tracing::error!("recording a service: {}", cosi::report(&error));
                 }
             }
-            // Whether the machine then starts again is for init to know; it waits for us to end.
             Ok(Told::Shutdown) => {
-                let told = set_condition(store, SHUTDOWN, true, "asked by init", Timestamp::now());
-                if let Err(error) = told {
-                    tracing::error!("telling the stage: {}", cosi::report(&error));
-                }
-                end.send_if_modified(|end| end.is_none() && end.replace(End::Daemon).is_none());
+                tracing::info!("init asks for the end");
+                // There is no time for pods to go elsewhere.
+                pods = Some(Box::pin(inhibitors.end_pods(false)));
             }
             Err(error) => return error,
         }
     }
+}
+
+/// Waits until pods have ended; for ever when nobody asked for it.
+async fn ended_pods<F: Future<Output = Ended> + Unpin>(pods: &mut Option<F>) {
+    match pods {
+        Some(pods) => tracing::info!(ended = ?pods.await, "pods asked to end"),
+        None => std::future::pending().await,
+    }
+}
+
+/// Ends this process, as init asks. Whether the machine then starts again is for init to know; it waits for us to end.
+fn go_by_init(store: &Store, end: &watch::Sender<Option<End>>) {
+    let told = set_condition(store, SHUTDOWN, true, "asked by init", Timestamp::now());
+    if let Err(error) = told {
+        tracing::error!("telling the stage: {}", cosi::report(&error));
+    }
+    end.send_if_modified(|end| end.is_none() && end.replace(End::Daemon).is_none());
+}
+
+/// Tells the kubelet of the end; never ends itself.
+async fn inhibit(inhibitors: &Inhibitors) {
+    let error = match inhibit::listen(inhibit::SOCKET.as_ref()).and_then(UnixListener::from_std) {
+        Ok(listener) => inhibitors.serve(listener).await,
+        Err(error) => error,
+    };
+    tracing::error!(%error, "pods are not ended in order before the machine is");
+    std::future::pending().await
 }
 
 /// Serves the state to daemons on this node; why it does no longer.
@@ -293,7 +331,11 @@ mod tests {
         let mut init = InitLink::new(ours).expect("a runtime");
         theirs.send(said, None).expect("sent");
         drop(theirs);
-        let lost = timeout(Duration::from_secs(10), lifeline(&mut init, &store, &end)).await;
+        let lost = timeout(
+            Duration::from_secs(10),
+            lifeline(&mut init, &store, &end, &Inhibitors::default()),
+        )
+        .await;
         lost.expect("a lost init ends it");
         let namespace = Condition::DEFINITION.namespace;
         let told = store.snapshot().get_as::<Condition>(namespace, SHUTDOWN);

@@ -127,8 +127,8 @@ pub const PEACE: Duration = Duration::from_secs(30);
 pub const SAFE_STARTS: usize = 5;
 /// See [`SAFE_STARTS`].
 pub const SAFE_WINDOW: Duration = Duration::from_secs(120);
-/// How long machined may take for its part after a signal asked for the end.
-pub const ASK_LIMIT: Duration = Duration::from_secs(15);
+/// How long machined may take for its part after a signal asked for the end: most of it is for pods, which have 30 seconds.
+pub const ASK_LIMIT: Duration = Duration::from_secs(60);
 /// How long machined may take to end after SIGTERM.
 pub const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How long everything else may take to end after SIGTERM.

@@ -7,6 +7,7 @@ use resources::runtime::{
     MountPropagation, ServiceCheck, ServiceCheckKind, ServiceMount, ServiceSpec,
 };
 
+use super::inhibit;
 use super::settings::HEALTH;
 use crate::block::volume::apply::EPHEMERAL;
 use crate::kubernetes::component::Component;
@@ -90,7 +91,10 @@ pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
         args: arguments(&flags).collect(),
         mounts: mounts.chain([memory]).collect(),
         // It is another one when what it reads has changed, so that it is started again.
-        environment: vec![format!("GARBOARD_INPUTS={}", facts.inputs)],
+        environment: vec![
+            format!("GARBOARD_INPUTS={}", facts.inputs),
+            format!("DBUS_SYSTEM_BUS_ADDRESS=unix:path={}", inhibit::SOCKET),
+        ],
         capabilities: vec!["all".to_owned()],
         conditions: [EPHEMERAL, FILES].map(str::to_owned).into(),
         check: Some(ServiceCheck {
@@ -139,8 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn the_pods_that_it_reads_lie_in_what_it_sees() {
-        for folder in [static_pod::FOLDER, FOLDER] {
+    fn what_it_reads_lies_in_what_it_sees() {
+        for folder in [static_pod::FOLDER, FOLDER, inhibit::SOCKET] {
             assert!(
                 MOUNTS.iter().any(|(path, ..)| folder.starts_with(path)),
                 "{folder}"

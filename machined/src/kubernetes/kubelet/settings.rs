@@ -1,5 +1,7 @@
 //! The kubelet's settings. Pure; JSON is YAML to it.
 
+use std::time::Duration;
+
 use resources::kubernetes::{KubeletSpec, KubernetesSpec};
 use serde_json::{Value, json};
 
@@ -19,6 +21,11 @@ const PULLS: u32 = 3;
 /// below what pods are evicted at, which is what the kubelet would begin at itself.
 const FULL: u32 = 80;
 const EMPTIED: u32 = 70;
+
+/// How long pods have to end before the machine does, however long they ask for, and how much of it is for those that others need,
+/// which end last: as others in the field have it.
+pub const GRACE: Duration = Duration::from_secs(30);
+const CRITICAL: Duration = Duration::from_secs(10);
 
 /// What the kubelet reads at its start.
 ///
@@ -59,6 +66,9 @@ pub fn config(cluster: &KubernetesSpec, node: &KubeletSpec) -> Value {
             "pid": node.reserved_processes.to_string(),
             "ephemeral-storage": node.reserved_disk.to_string(),
         },
+        // It is told of the end by `inhibit`.
+        "shutdownGracePeriod": format!("{}s", GRACE.as_secs()),
+        "shutdownGracePeriodCriticalPods": format!("{}s", CRITICAL.as_secs()),
         "logging": {"format": "json"},
         // One large image holds up no other pod's; more than these share one line and one disk.
         "serializeImagePulls": false,
@@ -100,6 +110,14 @@ mod tests {
         // The kubelet refuses the number of pulls without this.
         assert_eq!(config["serializeImagePulls"], false);
         assert!(config["maxParallelImagePulls"].as_u64().unwrap() > 1);
+    }
+
+    #[test]
+    fn pods_that_others_need_end_last_within_the_same_time() {
+        let config = config(&KubernetesSpec::default(), &KubeletSpec::default());
+        assert_eq!(config["shutdownGracePeriod"], "30s");
+        assert_eq!(config["shutdownGracePeriodCriticalPods"], "10s");
+        assert!(CRITICAL < GRACE);
     }
 
     #[test]
