@@ -148,13 +148,15 @@ enum Command {
     /// Collect what tells the state of nodes into one file, without secrets
     Support(support::Support),
     /// Restart nodes cleanly
-    Reboot {
-        /// Wait until each has started again and answers, or waits in maintenance mode for a config
-        #[arg(long)]
-        wait: bool,
-    },
+    ///
+    /// Pods that can be on other nodes of the Kubernetes cluster go there first, as far as their budgets let them, and come back only
+    /// when something else makes them. Several nodes are restarted one after the other, each when the one before is back.
+    Reboot(power::Reboot),
     /// Power nodes off cleanly
-    Shutdown,
+    ///
+    /// Pods that can be on other nodes of the Kubernetes cluster go there first, as far as their budgets let them. Several nodes are
+    /// powered off one after the other.
+    Shutdown(power::Shutdown),
     #[command(flatten)]
     Storage(storage::Command),
     /// Show the disks of nodes, and which of them a selector fits
@@ -295,8 +297,8 @@ async fn dispatch(global: Global, command: Command) -> Result<()> {
         Command::Inspect(command) => inspect::run(&session()?, command, format).await,
         Command::Copy(command) => copy::run(&session()?, command).await,
         Command::Support(bundle) => support::run(&session()?, &bundle, Timestamp::now()).await,
-        Command::Reboot { wait } => power::reboot(&session()?, wait, format).await,
-        Command::Shutdown => power::shutdown(&session()?, format).await,
+        Command::Reboot(reboot) => power::reboot(&session()?, &reboot, format).await,
+        Command::Shutdown(shutdown) => power::shutdown(&session()?, &shutdown, format).await,
         Command::Storage(command) => {
             let (asked, patience) = (global.nodes.clone(), patience);
             storage::run(command, session, &asked, patience, format).await

@@ -36,6 +36,7 @@ use crate::metrics::{Calls, Metrics};
 use crate::mounted;
 use crate::network;
 use crate::network::lookup::Lookup;
+use crate::node::departure::{self, Departures};
 use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Order, Takers};
 use crate::runtime::clock::{self, Clock};
 use crate::runtime::console::Consoles;
@@ -137,19 +138,24 @@ impl Machined {
         let end = watch::Sender::new(None);
         let beginning = beginning(greeting.start, &machine);
         let clock = Clock::of(&machine.boot_id);
-        let (head, keeps) = head(run, &store, &end, clock, &beginning, now)?;
+        let ordered = Orders::default();
+        let takers = takers(ordered.clone());
+        let inhibitors = Inhibitors::default();
+        let departures = departures(run, &takers, &inhibitors);
+        let way = (end.clone(), departures, clock);
+        let (head, keeps) = head(run, &store, way, &beginning, now)?;
 
         let (logs, journal) = (Logs::new(run.join("logs")), journal(&machine, now));
         let events = Arc::new(Events::of(&logs));
         let mut controllers = cosi::Runtime::new("machined", store.clone());
-        let (calls, ordered) = (Calls::default(), Orders::default());
+        let calls = Calls::default();
         let (node, orders) = LocalNode::new(
             store.clone(),
             machine.clone(),
             Arc::clone(&events),
             logs.clone(),
             Metrics::new(store.clone(), controllers.counters(), calls.clone()),
-            takers(ordered.clone()),
+            takers,
             journal.clone(),
         );
         let sources = sources(&beginning, &machine, run, &node);
@@ -184,7 +190,7 @@ impl Machined {
             journal,
             images,
             balancer: api.balancer,
-            inhibitors: Inhibitors::default(),
+            inhibitors,
         })
     }
 }
@@ -235,8 +241,7 @@ fn images(
 fn head(
     run: &Path,
     store: &Store,
-    end: &watch::Sender<Option<End>>,
-    clock: Clock,
+    (end, departures, clock): (watch::Sender<Option<End>>, Departures, Clock),
     beginning: &Beginning,
     now: Timestamp,
 ) -> Result<(Head, Option<volume::apply::Apply>), StartError> {
@@ -246,7 +251,7 @@ fn head(
     let memory = Disk::open(&run.join(FOLDER)).map_err(StartError::Folder)?;
     let kept = Configs::new(Generations::new(memory));
     let told = storage.subscribe();
-    let mut head = Head::new(store.clone(), kept, told, volumes, end.clone(), clock);
+    let mut head = Head::new(store.clone(), kept, told, volumes, end, departures, clock);
     head.load(beginning, now).map_err(StartError::Config)?;
     Ok((head, keeps))
 }
@@ -276,6 +281,13 @@ fn takers(services: Orders) -> Takers {
         services,
         bootstrap: Bootstrap::new(data::FOLDER.into(), Component::Etcd.uid()),
     }
+}
+
+/// What comes before the end of the machine.
+fn departures(run: &Path, takers: &Takers, inhibitors: &Inhibitors) -> Departures {
+    let kubelet = Component::Kubelet.folder();
+    let way = departure::Way::new(kubelet, takers.bootstrap.clone(), inhibitors.clone());
+    Departures::new(way, run.join("departure.json"))
 }
 
 /// The logs of this machine on disk, once there is one.

@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod copy;
 pub(crate) mod dashboard;
+mod departure;
 pub(crate) mod etcd;
 pub(crate) mod generate;
 pub(crate) mod get;

@@ -6,14 +6,17 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use api::v1alpha1::machine_service_client::MachineServiceClient;
 use api::v1alpha1::{RebootRequest, ShutdownRequest};
+use clap::Args;
 use cosi::wire::Client;
 use resources::runtime::{MachineStatus, THIS};
 use store::{Reference, Registry, Spec};
 use tonic::transport::Channel;
 
+use super::departure::{self, Drain};
 use crate::explain;
-use crate::fleet::Session;
-use crate::output::{self, Format};
+use crate::fleet::{Answers, Session};
+use crate::output::Format;
+use crate::progress::Progress;
 use crate::tries::{self, Pace};
 
 /// How long a node may take to start again: firmware of a large server alone needs minutes.
@@ -26,42 +29,102 @@ const PACE: Pace = Pace {
     longest: Duration::from_secs(10),
 };
 
-/// Restarts nodes in order; on demand waits until they are back.
-pub(crate) async fn reboot(session: &Session, wait: bool, format: Format) -> Result<()> {
-    let answers = session
-        .each_changed(|channel| async move {
-            // Asked before, because afterwards it cannot be told any more whether this is a new start.
-            let before = match wait {
-                true => Some(boot(channel.clone()).await?),
-                false => None,
-            };
-            MachineServiceClient::new(channel)
-                .reboot(RebootRequest {})
-                .await?;
-            Ok(before)
-        })
-        .await?;
-    if !wait {
-        return answers.map(|_| "reboots").tell(format);
-    }
-    let back = answers.then(|node, before| async move {
-        output::note(&format!("{node}: reboots"));
-        comes_back(session, &node, before.as_deref()).await
-    });
-    back.await.tell(format)
+/// How to restart nodes.
+#[derive(Debug, Args)]
+pub(crate) struct Reboot {
+    /// Wait until each has started again and answers, or waits in maintenance mode for a config
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    drain: Drain,
 }
 
-/// Powers nodes off in order.
-pub(crate) async fn shutdown(session: &Session, format: Format) -> Result<()> {
-    let answers = session
-        .each_changed(|channel| async move {
-            MachineServiceClient::new(channel)
-                .shutdown(ShutdownRequest {})
-                .await?;
-            Ok("shuts down")
-        })
-        .await?;
-    answers.tell(format)
+/// How to power nodes off.
+#[derive(Debug, Args)]
+pub(crate) struct Shutdown {
+    #[command(flatten)]
+    drain: Drain,
+}
+
+/// Restarts nodes, one after the other; waits until they are back: for the last one on demand, for those before it always, as the
+/// others do their work meanwhile.
+pub(crate) async fn reboot(session: &Session, reboot: &Reboot, format: Format) -> Result<()> {
+    let count = session.all_changed()?.len();
+    let one = |number: usize, node: String, progress: Progress| async move {
+        let wait = reboot.wait || number + 1 < count;
+        restart(session, &node, &reboot.drain, wait, &progress).await
+    };
+    one_by_one(session, one).await?.tell(format)
+}
+
+/// Powers nodes off, one after the other.
+pub(crate) async fn shutdown(session: &Session, command: &Shutdown, format: Format) -> Result<()> {
+    let drain = Some(command.drain.request());
+    let one = |_, node: String, progress: Progress| async move {
+        let order = |channel| async move {
+            let request = ShutdownRequest { drain };
+            MachineServiceClient::new(channel).shutdown(request).await?;
+            Ok(())
+        };
+        departure::order(session, &node, &progress, order).await?;
+        Ok("shuts down")
+    };
+    one_by_one(session, one).await?.tell(format)
+}
+
+/// Does something about each node, unless it went wrong with one before.
+async fn one_by_one<F>(
+    session: &Session,
+    end: impl Fn(usize, String, Progress) -> F,
+) -> Result<Answers<&'static str>>
+where
+    F: Future<Output = Result<&'static str>>,
+{
+    let targets = session.all_changed()?;
+    let count = targets.len();
+    let (mut good, mut failed) = (Vec::new(), Vec::new());
+    for (number, target) in targets.into_iter().enumerate() {
+        match end(number, target.name.clone(), Progress::new()).await {
+            Ok(result) => good.push((target.name, result)),
+            Err(error) if number + 1 == count => failed.push((target.name, error)),
+            Err(error) => {
+                let left = error.context("the nodes after it are left as they are");
+                failed.push((target.name, left));
+                break;
+            }
+        }
+    }
+    Ok(Answers::new(good, failed))
+}
+
+async fn restart(
+    session: &Session,
+    node: &str,
+    drain: &Drain,
+    wait: bool,
+    progress: &Progress,
+) -> Result<&'static str> {
+    // Asked before, because afterwards it cannot be told any more whether this is a new start.
+    let before = match wait {
+        true => Some(session.again(node, boot).await?),
+        false => None,
+    };
+    let drain = Some(drain.request());
+    let order = |channel| async move {
+        let request = RebootRequest { drain };
+        MachineServiceClient::new(channel).reboot(request).await?;
+        Ok(())
+    };
+    let ((), departed) = departure::order(session, node, progress, order).await?;
+    if !wait {
+        return Ok("reboots");
+    }
+    progress.step(format!("{node}: reboots"));
+    let back = comes_back(session, node, before.as_deref()).await?;
+    if departed.cordoned {
+        departure::takes_pods(session, node, progress).await?;
+    }
+    Ok(back)
 }
 
 /// What the kernel calls the boot that a node is on.

@@ -16,19 +16,22 @@ use tonic::transport::Channel;
 use tonic::{Response, Status};
 
 use super::config::paired;
+use super::departure::{self, Drain};
 use super::power;
 use crate::connect;
 use crate::exit::usage;
 use crate::fleet::{Session, within};
 use crate::output::{self, Format};
+use crate::progress::Progress;
 
 /// What empties disks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Empty a node's own disk and restart it, which leaves it in maintenance mode
     ///
-    /// Config, identity, logs and all that pods kept on the node are gone; the partitions and an installed system stay. On a
-    /// terminal you are asked for the name of the disk.
+    /// Pods that can be on other nodes of the Kubernetes cluster go there first, as before a reboot. Config, identity, logs and all that
+    /// pods kept on the node are gone; the partitions and an installed system stay. On a terminal you are asked for the name of the
+    /// disk.
     Reset(Reset),
     /// Make a disk blank that a node does not use
     ///
@@ -61,6 +64,8 @@ pub(crate) struct Reset {
     /// Wait until the node has started again
     #[arg(long, conflicts_with_all = ["pairing", "dry_run"])]
     wait: bool,
+    #[command(flatten)]
+    drain: Drain,
     #[command(flatten)]
     how: How,
 }
@@ -133,12 +138,8 @@ impl Node<'_> {
         }
     }
 
-    async fn reset(&self, disk: &str, dry_run: bool, abandon_etcd: bool) -> Result<Emptied> {
-        let request = ResetRequest {
-            disk: disk.to_owned(),
-            dry_run,
-            abandon_etcd,
-        };
+    async fn reset(&self, request: ResetRequest) -> Result<Emptied> {
+        let dry_run = request.dry_run;
         let answer = self.ask(|service| {
             let request = request.clone();
             async move {
@@ -210,8 +211,13 @@ enum Service {
 /// Empties a node's own disk and restarts it.
 async fn reset(node: &Node<'_>, reset: &Reset, format: Format) -> Result<()> {
     let named = reset.disk.as_deref().unwrap_or_default();
+    let would = |disk: &str| ResetRequest {
+        disk: disk.to_owned(),
+        dry_run: true,
+        ..ResetRequest::default()
+    };
     if reset.how.dry_run {
-        let would = node.reset(named, true, false).await?;
+        let would = node.reset(would(named)).await?;
         let text = match would.disk.as_str() {
             "" => {
                 "keeps nothing on a disk; a reset restarts it, and it forgets its config".to_owned()
@@ -225,7 +231,7 @@ async fn reset(node: &Node<'_>, reset: &Reset, format: Format) -> Result<()> {
     }
     let named = match named {
         "" => {
-            let would = node.reset("", true, false).await?;
+            let would = node.reset(would("")).await?;
             ask(
                 node,
                 &would,
@@ -236,19 +242,54 @@ async fn reset(node: &Node<'_>, reset: &Reset, format: Format) -> Result<()> {
         }
         named => named.to_owned(),
     };
-    let before = match node {
-        Node::Running(session, name) if reset.wait => Some(session.again(name, power::boot).await?),
-        _ => None,
+    let request = ResetRequest {
+        disk: named,
+        dry_run: false,
+        abandon_etcd: reset.abandon_etcd,
+        drain: Some(reset.drain.request()),
     };
-    let done = node.reset(&named, false, reset.abandon_etcd).await?;
-    let mut text = "is reset: it restarts, and waits in maintenance mode for a config".to_owned();
-    if let (Node::Running(session, name), true) = (node, reset.wait) {
-        output::note(&format!("{name}: restarts"));
-        power::comes_back(session, name, before.as_deref())
-            .await?
-            .clone_into(&mut text);
+    let (done, text) = match node {
+        Node::Waiting(..) => (node.reset(request).await?, RESET),
+        Node::Running(session, name) => {
+            let done = reset_running(session, name, request, reset.wait).await;
+            done.with_context(|| name.clone())?
+        }
+    };
+    show(node, &done, text, format)
+}
+
+/// What is said of a node that is reset and not waited for.
+const RESET: &str = "is reset: it restarts, and waits in maintenance mode for a config";
+
+/// Resets a running node; what was emptied, and what became of the node.
+async fn reset_running(
+    session: &Session,
+    name: &str,
+    request: ResetRequest,
+    wait: bool,
+) -> Result<(Emptied, &'static str)> {
+    let before = match wait {
+        true => Some(session.again(name, power::boot).await?),
+        false => None,
+    };
+    let progress = Progress::new();
+    let order = |channel| async move {
+        let answer = StorageServiceClient::new(channel).reset(request).await?;
+        Ok(answer.into_inner())
+    };
+    let (emptied, _) = departure::order(session, name, &progress, order).await?;
+    let ResetResponse { disk, description } = emptied;
+    let done = Emptied {
+        disk,
+        description,
+        done: true,
+    };
+    if !wait {
+        return Ok((done, RESET));
     }
-    show(node, &done, &text, format)
+    progress.step(format!("{name}: restarts"));
+    let back = power::comes_back(session, name, before.as_deref()).await?;
+    Ok((done, back))
 }
 
 /// Makes a disk blank that a node does not use.

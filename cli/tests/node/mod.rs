@@ -16,8 +16,8 @@ use cosi::wire::Open;
 use futures_util::stream::{BoxStream, unfold};
 use jiff::Timestamp;
 use pki::{Authority, Names, SERVING_LIFETIME, Trust};
-use resources::runtime::ServiceStatus;
-use store::{Registry, Resource, Store, Transaction};
+use resources::runtime::{Departure, LAST, ServiceStatus};
+use store::{Registry, Resource, Spec, Store, Transaction};
 use tokio::io::{DuplexStream, copy_bidirectional, duplex};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -37,6 +37,10 @@ pub(crate) struct Kept {
     pub(crate) restless: bool,
     /// What becomes of a service when something is ordered, one after the other.
     pub(crate) becomes: Vec<ServiceStatus>,
+    /// How far it is with its end when that is ordered, one after the other.
+    pub(crate) departs: Vec<Departure>,
+    /// What an end that was ordered says of pods.
+    pub(crate) drain: Option<v1::Drain>,
     /// Whom it leads to.
     pub(crate) members: BTreeMap<String, SocketAddr>,
     /// What its etcd sends for a snapshot.
@@ -143,17 +147,30 @@ impl Node {
         }
     }
 
-    /// Tells how a service is doing.
-    fn tell(&self, service: &str, status: ServiceStatus) {
-        let status = Resource::in_default(service, status);
+    /// Tells how something is doing.
+    pub(crate) fn tell<S: Spec>(&self, id: &str, status: S) {
+        let status = Resource::in_default(id, status);
         let told = Transaction::owned("test").put(status);
         self.store.commit(told, Timestamp::now()).expect("told");
+    }
+
+    /// Is on its way to its end.
+    fn departs(&self, drain: Option<v1::Drain>) {
+        let departs = {
+            let mut kept = self.kept();
+            kept.drain = drain;
+            kept.departs.clone()
+        };
+        for departure in departs {
+            self.tell(LAST, departure);
+        }
     }
 }
 
 fn registry() -> Arc<Registry> {
     let mut registry = Registry::new();
     registry.register::<ServiceStatus>().expect("new");
+    registry.register::<Departure>().expect("new");
     Arc::new(registry)
 }
 
@@ -193,16 +210,18 @@ impl MachineService for Node {
 
     async fn reboot(
         &self,
-        _: Request<v1::RebootRequest>,
+        request: Request<v1::RebootRequest>,
     ) -> Result<Response<v1::RebootResponse>, Status> {
-        not_here()
+        self.departs(request.into_inner().drain);
+        Ok(Response::new(v1::RebootResponse {}))
     }
 
     async fn shutdown(
         &self,
-        _: Request<v1::ShutdownRequest>,
+        request: Request<v1::ShutdownRequest>,
     ) -> Result<Response<v1::ShutdownResponse>, Status> {
-        not_here()
+        self.departs(request.into_inner().drain);
+        Ok(Response::new(v1::ShutdownResponse {}))
     }
 
     async fn order_service(

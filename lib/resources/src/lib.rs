@@ -87,6 +87,7 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<runtime::ClusterInfo>()?
         .register::<runtime::Condition>()?
         .register::<runtime::ConsoleSpec>()?
+        .register::<runtime::Departure>()?
         .register::<runtime::EnvironmentSpec>()?
         .register::<runtime::KernelModule>()?
         .register::<runtime::KernelModuleSpec>()?

@@ -91,7 +91,8 @@ impl<N: Node> MachineService for Machine<N> {
         &self,
         request: Request<v1::RebootRequest>,
     ) -> Result<Response<v1::RebootResponse>, Status> {
-        self.node.reboot(caller(&request)?).await?;
+        let caller = caller(&request)?;
+        self.node.reboot(caller, request.into_inner()).await?;
         Ok(Response::new(v1::RebootResponse {}))
     }
 
@@ -99,7 +100,8 @@ impl<N: Node> MachineService for Machine<N> {
         &self,
         request: Request<v1::ShutdownRequest>,
     ) -> Result<Response<v1::ShutdownResponse>, Status> {
-        self.node.shutdown(caller(&request)?).await?;
+        let caller = caller(&request)?;
+        self.node.shutdown(caller, request.into_inner()).await?;
         Ok(Response::new(v1::ShutdownResponse {}))
     }
 

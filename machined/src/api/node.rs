@@ -100,13 +100,21 @@ pub trait Node: Send + Sync + 'static {
     /// Sets the clock to a paired caller's, never below the build time; the clock after that.
     fn set_clock(&self, to: Timestamp) -> Result<Timestamp, Failure>;
 
-    /// Restarts the node soon after the answer.
-    fn reboot(&self, caller: Caller) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Has the node restart; ready when the order holds.
+    fn reboot(
+        &self,
+        caller: Caller,
+        request: v1::RebootRequest,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Powers the node off soon after the answer.
-    fn shutdown(&self, caller: Caller) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Has the node power off; ready when the order holds.
+    fn shutdown(
+        &self,
+        caller: Caller,
+        request: v1::ShutdownRequest,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Has the node's disk emptied and the node restarted soon after the answer, unless it is a dry run.
+    /// Has the node's disk emptied and the node restart, unless it is a dry run; ready when the order holds.
     fn reset(
         &self,
         caller: Caller,

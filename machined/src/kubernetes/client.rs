@@ -87,6 +87,17 @@ impl ClientError {
         }
     }
 
+    /// What it answered instead, and why.
+    #[must_use]
+    pub fn refusal(&self) -> Option<(StatusCode, &str)> {
+        match self {
+            Self::Refused {
+                status, message, ..
+            } => Some((*status, message)),
+            _ => None,
+        }
+    }
+
     /// Whether it answered that there is no such thing.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
@@ -228,8 +239,14 @@ impl Client {
 /// Why it refused: in an object, or for a question about its health, on the lines that begin with a minus in brackets.
 fn reason(said: &[u8]) -> Option<String> {
     if let Ok(object) = serde_json::from_slice::<Value>(said) {
-        let message = object.get("message").and_then(Value::as_str);
-        return message.map(str::to_owned);
+        let message = object.get("message").and_then(Value::as_str)?;
+        // What is wrong in detail, unless it has been told: which budget it is that lets no pod be evicted.
+        let causes = object.pointer("/details/causes").and_then(Value::as_array);
+        let causes = causes.into_iter().flatten();
+        let causes = causes.filter_map(|it| it.get("message").and_then(Value::as_str));
+        let causes = causes.filter(|it| !message.contains(it));
+        let whole: Vec<_> = [message].into_iter().chain(causes).collect();
+        return Some(whole.join(" "));
     }
     let text = String::from_utf8_lossy(said);
     let failed: Vec<_> = text
@@ -263,6 +280,11 @@ mod tests {
     fn a_refusal_says_why() {
         let object = br#"{"kind":"Status","message":"no such thing"}"#;
         assert_eq!(reason(object).as_deref(), Some("no such thing"));
+        let budget = br#"{"message":"Cannot evict.","details":{"causes":[{"reason":"DisruptionBudget","message":"The budget web needs 2"},{"message":"Cannot"}]}}"#;
+        assert_eq!(
+            reason(budget).as_deref(),
+            Some("Cannot evict. The budget web needs 2")
+        );
         let health = b"[+]ping ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\n[-]etcd failed\nreadyz check failed";
         assert_eq!(
             reason(health).as_deref(),

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::checks::save_failure;
 use super::conditions::{put, set_condition};
+use super::departure::Departures;
 use super::{End, Order};
 use crate::api::Failure;
 use crate::block::volume::Volumes;
@@ -71,12 +72,15 @@ pub struct Head {
     proving: Option<(Name, Instant)>,
     /// When the trial of the config that runs is over.
     trial: Option<Instant>,
+    departures: Departures,
+    /// The end of the machine that is carried out.
+    leaving: Option<depart::Leaving>,
 }
 
 impl Head {
     /// A head on kept configs. `storage` says where they are kept from now on, whenever that changes; `volumes` are
-    /// emptied by a reset; `end` is told when this process or the machine is to end; `clock` tells how long a config is
-    /// tried.
+    /// emptied by a reset; `end` is told when this process or the machine is to end, which for the machine is by `departures`; `clock`
+    /// tells how long a config is tried.
     #[must_use]
     pub fn new(
         store: Store,
@@ -84,6 +88,7 @@ impl Head {
         storage: watch::Receiver<Storage>,
         volumes: Volumes,
         end: watch::Sender<Option<End>>,
+        departures: Departures,
         clock: Clock,
     ) -> Self {
         Self {
@@ -96,14 +101,21 @@ impl Head {
             beginning: Beginning::Usual,
             proving: None,
             trial: None,
+            departures,
+            leaving: None,
         }
     }
 
-    /// Carries out orders until nobody can give any more.
+    /// Carries out orders until nobody can give any more, and what was ordered is done.
     pub async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
-        loop {
+        let mut open = true;
+        while open || self.leaving.is_some() {
             let order = tokio::select! {
-                order = orders.recv() => order,
+                order = orders.recv(), if open => order,
+                done = depart::done(&mut self.leaving) => {
+                    self.departed(done).await;
+                    continue;
+                }
                 name = long_enough(self.proving.as_ref()) => {
                     self.prove(name).await;
                     continue;
@@ -119,7 +131,7 @@ impl Head {
             };
             match order {
                 Some(order) => self.carry_out(order).await,
-                None => return,
+                None => open = false,
             }
         }
     }
@@ -149,22 +161,18 @@ impl Head {
                 documents,
                 answer,
             } => drop(answer.send(self.offer(&source, documents).await)),
-            Order::Reset {
-                caller,
-                request,
-                answer,
-            } => drop(answer.send(self.reset(&caller, request).await)),
+            Order::ResetTarget { disk, answer } => {
+                drop(answer.send(self.empty(disk, true).await));
+            }
             Order::WipeDisk { request, answer } => {
                 drop(answer.send(self.wipe_disk(request).await));
             }
-            Order::GoDown {
+            Order::Depart {
                 caller,
-                down,
+                end,
+                drain,
                 answer,
-            } => {
-                let whom = format!("asked by {} from {}", caller.subject, caller.source);
-                drop(answer.send(self.go_down(&whom, down)));
-            }
+            } => drop(answer.send(self.depart(&caller, end, drain).await)),
         }
     }
 
@@ -282,6 +290,7 @@ async fn over(trial: Option<Instant>) {
 }
 
 mod apply;
+mod depart;
 mod disk;
 mod history;
 mod settle;

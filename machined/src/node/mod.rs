@@ -4,6 +4,7 @@
 
 mod checks;
 mod conditions;
+pub mod departure;
 mod documents;
 mod facts;
 mod head;
@@ -27,15 +28,13 @@ use resources::runtime::{CLUSTER, ClusterInfo, MACHINED, StageStatus};
 use store::{Spec, Store};
 use tokio::sync::{mpsc, oneshot};
 
+use self::departure::Ending;
 use crate::api::{Answers, Caller, Failure, Node};
 use crate::kubernetes::admin::{self, AdminError};
-use crate::kubernetes::etcd::access;
 use crate::kubernetes::etcd::bootstrap::{self as etcd, Bootstrap, BootstrapError};
-use crate::kubernetes::etcd::leave::{self, LeaveError, leave};
 use crate::metrics::Metrics;
 use crate::runtime::clock;
 use crate::runtime::events::Events;
-use crate::runtime::init_link::Down;
 use crate::runtime::journal::Journal;
 use crate::runtime::logs::Logs;
 use crate::runtime::machine::Machine;
@@ -106,36 +105,21 @@ impl LocalNode {
         self.takers.bootstrap.clone()
     }
 
-    /// Has the node leave etcd before a reset that will be carried out. The last member goes with its node, as whoever names
-    /// the disk wants it.
-    async fn leave_etcd(&self, caller: &Caller, request: &v1::ResetRequest) -> Result<(), Failure> {
-        let Ok(tls) = access::tls_of(&self.store, Timestamp::now()) else {
-            return Ok(());
-        };
-        // What is refused anyhow must change nothing before.
-        let (caller, request) = (caller.clone(), request.clone());
-        let abandon = request.abandon_etcd;
-        let dry_run = v1::ResetRequest {
-            dry_run: true,
-            ..request
-        };
-        self.order(|answer| Order::Reset {
+    /// Has the machine end.
+    async fn depart(
+        &self,
+        caller: Caller,
+        end: Ending,
+        drain: Option<v1::Drain>,
+    ) -> Result<v1::ResetResponse, Failure> {
+        let drain = departure::drain(drain)?;
+        self.order(|answer| Order::Depart {
             caller,
-            request: dry_run,
+            end,
+            drain,
             answer,
         })
-        .await?;
-        match leave(&self.takers.bootstrap, &self.store, leave::own(), &tls).await {
-            Ok(_) | Err(LeaveError::Last) => Ok(()),
-            Err(error) if abandon => {
-                tracing::warn!(error = cosi::report(&error), "resets without leaving etcd");
-                Ok(())
-            }
-            Err(error) => Err(Failure::precondition(format!(
-                "{}; `osctl reset --abandon-etcd` resets the node all the same, and then `osctl etcd remove-member` on another one removes its member",
-                cosi::report(&error)
-            ))),
-        }
+        .await
     }
 
     fn spec<S: Spec>(&self, id: &str) -> Option<Arc<S>> {
@@ -198,22 +182,14 @@ impl Node for LocalNode {
         Ok(to)
     }
 
-    async fn reboot(&self, caller: Caller) -> Result<(), Failure> {
-        self.order(|answer| Order::GoDown {
-            caller,
-            down: Down::Reboot,
-            answer,
-        })
-        .await
+    async fn reboot(&self, caller: Caller, request: v1::RebootRequest) -> Result<(), Failure> {
+        let ordered = self.depart(caller, Ending::Reboot, request.drain);
+        ordered.await.map(drop)
     }
 
-    async fn shutdown(&self, caller: Caller) -> Result<(), Failure> {
-        self.order(|answer| Order::GoDown {
-            caller,
-            down: Down::Poweroff,
-            answer,
-        })
-        .await
+    async fn shutdown(&self, caller: Caller, request: v1::ShutdownRequest) -> Result<(), Failure> {
+        let ordered = self.depart(caller, Ending::Shutdown, request.drain);
+        ordered.await.map(drop)
     }
 
     async fn reset(
@@ -221,15 +197,15 @@ impl Node for LocalNode {
         caller: Caller,
         request: v1::ResetRequest,
     ) -> Result<v1::ResetResponse, Failure> {
-        if !request.dry_run {
-            self.leave_etcd(&caller, &request).await?;
+        let disk = request.disk;
+        if request.dry_run {
+            return self
+                .order(|answer| Order::ResetTarget { disk, answer })
+                .await;
         }
-        self.order(|answer| Order::Reset {
-            caller,
-            request,
-            answer,
-        })
-        .await
+        let abandon_etcd = request.abandon_etcd;
+        let end = Ending::Reset { disk, abandon_etcd };
+        self.depart(caller, end, request.drain).await
     }
 
     async fn wipe_disk(

@@ -1,8 +1,11 @@
 //! What is carried out by the one task that changes the node, one after the other.
 
+use std::time::Duration;
+
 use ::api::v1alpha1 as v1;
 use tokio::sync::oneshot;
 
+use super::departure::Ending;
 use crate::api::{Caller, Failure};
 use crate::runtime::init_link::Down;
 
@@ -18,12 +21,10 @@ pub enum Order {
         /// Where the answer goes.
         answer: oneshot::Sender<Result<v1::ApplyConfigResponse, Failure>>,
     },
-    /// Empty the node's disk and start the machine again.
-    Reset {
-        /// Who asks.
-        caller: Caller,
-        /// Which disk, and whether really.
-        request: v1::ResetRequest,
+    /// Say which disk a reset would empty.
+    ResetTarget {
+        /// What the caller calls it, if anything.
+        disk: String,
         /// Where the answer goes.
         answer: oneshot::Sender<Result<v1::ResetResponse, Failure>>,
     },
@@ -73,14 +74,16 @@ pub enum Order {
         /// Where the answer goes.
         answer: oneshot::Sender<Result<(), Failure>>,
     },
-    /// End the machine.
-    GoDown {
+    /// End the machine, after what comes before that.
+    Depart {
         /// Who asks.
         caller: Caller,
         /// How.
-        down: Down,
-        /// Where the answer goes.
-        answer: oneshot::Sender<Result<(), Failure>>,
+        end: Ending,
+        /// How long pods may take to go elsewhere; `None` leaves them.
+        drain: Option<Duration>,
+        /// Where the answer goes; the disk is that of a reset.
+        answer: oneshot::Sender<Result<v1::ResetResponse, Failure>>,
     },
 }
 

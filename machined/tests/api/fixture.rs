@@ -75,12 +75,12 @@ impl Node for FakeNode {
         Ok(to)
     }
 
-    async fn reboot(&self, caller: Caller) -> Result<(), Failure> {
+    async fn reboot(&self, caller: Caller, _: v1::RebootRequest) -> Result<(), Failure> {
         self.note(caller, "reboot".to_owned());
         Ok(())
     }
 
-    async fn shutdown(&self, caller: Caller) -> Result<(), Failure> {
+    async fn shutdown(&self, caller: Caller, _: v1::ShutdownRequest) -> Result<(), Failure> {
         self.note(caller, "shutdown".to_owned());
         Ok(())
     }

@@ -81,8 +81,11 @@ async fn call_machine(
 ) -> Option<Result<(), Status>> {
     Some(match method {
         "Version" => client.version(v1::VersionRequest {}).await.map(drop),
-        "Reboot" => client.reboot(v1::RebootRequest {}).await.map(drop),
-        "Shutdown" => client.shutdown(v1::ShutdownRequest {}).await.map(drop),
+        "Reboot" => client.reboot(v1::RebootRequest::default()).await.map(drop),
+        "Shutdown" => client
+            .shutdown(v1::ShutdownRequest::default())
+            .await
+            .map(drop),
         "OrderService" => client
             .order_service(v1::OrderServiceRequest::default())
             .await
@@ -489,7 +492,10 @@ async fn each_call_leaves_one_record() {
     let mut lines = client.logs(logs("machined")).await.unwrap().into_inner();
     while lines.message().await.unwrap().is_some() {}
     client.logs(logs("nothing")).await.unwrap_err();
-    client.reboot(v1::RebootRequest {}).await.unwrap_err();
+    client
+        .reboot(v1::RebootRequest::default())
+        .await
+        .unwrap_err();
     let follow = v1::EventsRequest {
         follow: true,
         tail: None,

@@ -5,6 +5,7 @@
 mod cluster_info;
 mod condition;
 mod console_spec;
+mod departure;
 mod environment_spec;
 mod kernel_module;
 mod kernel_module_spec;
@@ -26,6 +27,7 @@ mod version;
 pub use cluster_info::{CLUSTER, ClusterInfo};
 pub use condition::Condition;
 pub use console_spec::{CONSOLE, ConsoleSpec};
+pub use departure::{Departure, DepartureEnd, DepartureState, LAST};
 pub use environment_spec::{ENVIRONMENT, EnvironmentSpec};
 pub use kernel_module::KernelModule;
 pub use kernel_module_spec::KernelModuleSpec;

@@ -28,10 +28,21 @@ pub(super) enum AskError {
     Trust(#[source] pki::TrustError),
     #[error("TLS")]
     Tls(#[source] pki::tls::TlsError),
+    #[error("the API server took longer than {} s", .0.as_secs())]
+    Slow(Duration),
+    #[error("the cluster does not know this node")]
+    NoNode,
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error(transparent)]
     Said(#[from] SaidError),
+}
+
+impl AskError {
+    /// Whether the node is none of the cluster's, or not yet.
+    pub(super) fn is_not_of_the_cluster(&self) -> bool {
+        matches!(self, Self::File(..) | Self::NoNode)
+    }
 }
 
 /// Asks as the kubelet, whose files are in a folder.

@@ -8,13 +8,15 @@ use thiserror::Error;
 
 use super::object;
 
-/// The own node as it is there, as far as the config has a say in it: its labels, annotations and taints.
+/// The own node as it is there, as far as this node has a say in it: its labels, annotations and taints, and its cordon.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Own {
     /// The object, of which all else is left out.
     pub(super) object: Value,
     /// Its version: what is changed on the ground of it is refused when it is another one by then.
     pub(super) version: String,
+    /// The boot that it is ready in, by its kubelet; none when it is not.
+    pub(super) ready: Option<String>,
 }
 
 /// All of it.
@@ -123,8 +125,12 @@ impl Nodes {
     /// Takes in one more as an API server tells of it; `own` is the name of the own one.
     pub(super) fn put(&mut self, own: &str, item: &Value) {
         let Some(name) = name(item) else { return };
-        self.all.insert(name.to_owned(), object::read(item));
+        let status = object::read(item);
+        let ready = status.ready;
+        self.all.insert(name.to_owned(), status);
         if name == own {
+            let boot = item.pointer("/status/nodeInfo/bootID");
+            let boot = boot.and_then(Value::as_str).map(str::to_owned);
             let part = |pointer| item.pointer(pointer).cloned().unwrap_or_default();
             self.own = Some(Own {
                 object: json!({
@@ -132,9 +138,13 @@ impl Nodes {
                         "labels": part("/metadata/labels"),
                         "annotations": part("/metadata/annotations"),
                     },
-                    "spec": {"taints": part("/spec/taints")},
+                    "spec": {
+                        "taints": part("/spec/taints"),
+                        "unschedulable": part("/spec/unschedulable"),
+                    },
                 }),
                 version: version(item).unwrap_or_default().to_owned(),
+                ready: boot.filter(|_| ready),
             });
         }
     }
@@ -239,6 +249,22 @@ mod tests {
         assert_eq!(known.own.as_ref().unwrap().version, "5");
         known.take("b", &Event::Gone(node("b", "7")));
         assert_eq!((names(&known), known.own.is_none()), (vec!["c"], true));
+    }
+
+    #[test]
+    fn the_own_one_is_ready_in_a_boot() {
+        let mut known = Known::default();
+        let mut said = node("b", "1");
+        said["status"] = json!({
+            "nodeInfo": {"bootID": "one"},
+            "conditions": [{"type": "Ready", "status": "True"}],
+        });
+        known.take("b", &Event::Is(said.clone()));
+        let ready = |known: &Known| known.own.as_ref().unwrap().ready.clone();
+        assert_eq!(ready(&known).as_deref(), Some("one"));
+        said["status"]["conditions"][0]["status"] = "Unknown".into();
+        known.take("b", &Event::Is(said));
+        assert_eq!(ready(&known), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use resources::kubernetes::KubeletSpec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::cordon::CORDONED;
 use super::known::Own;
 use super::object::CONTROL_PLANE;
 
@@ -127,7 +128,8 @@ fn pairs(
     let has = own.object.pointer(&format!("/metadata/{kind}"));
     let has = |key: &str| has.and_then(|it| it.get(key)).and_then(Value::as_str);
     let wanted = wanted.iter().filter_map(|it| it.split_once('='));
-    let wanted: BTreeMap<&str, &str> = wanted.filter(|(key, _)| *key != MEMORY).collect();
+    let accounts = [MEMORY, CORDONED];
+    let wanted: BTreeMap<&str, &str> = wanted.filter(|it| !accounts.contains(&it.0)).collect();
     let lacking = wanted
         .iter()
         .filter(|(key, value)| has(key) != Some(**value))

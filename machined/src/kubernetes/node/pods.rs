@@ -27,7 +27,7 @@ use super::pod;
 const ENDED: usize = 100;
 
 /// Annotations alone may take 256 KiB of a pod, and an answer has 4 MiB at most.
-const PODS: Kind = Kind {
+pub(super) const PODS: Kind = Kind {
     path: "/api/v1/pods",
     page: 15,
 };

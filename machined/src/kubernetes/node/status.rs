@@ -12,7 +12,7 @@ use futures_util::stream;
 use resources::config::MachineConfig;
 use resources::kubernetes::{KUBELET, KUBERNETES, KubeletSpec, KubernetesSpec, NodeStatus};
 use resources::net::{HOSTNAME, HostnameSpec};
-use resources::runtime::Condition;
+use resources::runtime::{Condition, Departure, LAST, MachineStatus, THIS};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -53,6 +53,9 @@ cosi::declare! {
         reads KubernetesSpec;
         reads KubeletSpec;
         reads HostnameSpec;
+        reads MachineStatus;
+        // A cordon of the node's own is left while there is one under way.
+        reads Departure;
         shares Condition;
         writes NodeStatus;
     }
@@ -169,9 +172,13 @@ impl Controller for Status {
         let documents = crate::config::documents(cx.parts().0)?;
         let trust = documents.kubernetes_trust();
         let plane = trust.filter(|it| it.control_plane.is_some());
+        let leaves = cx.get::<Departure>(LAST);
+        let leaves = leaves.is_some_and(|it| it.spec.is_under_way());
+        let machine = cx.get::<MachineStatus>(THIS).filter(|_| !leaves);
         let wanted = Wanted {
             node: (*node.spec).clone(),
             plane: plane.cloned(),
+            stays: machine.map(|it| it.spec.boot_id.clone()),
         };
         self.run(&name, wanted).await;
         let known = self.known.borrow().clone();

@@ -10,30 +10,33 @@ use store::Spec as _;
 use tokio::time::timeout;
 
 use super::Head;
-use crate::api::{Caller, Failure};
+use crate::api::Failure;
 use crate::block::volume::{self, RefusedError, Target};
 use crate::config::Storage;
-use crate::runtime::init_link::Down;
 
 /// How long a caller waits for the disk. `osctl` gives up after 30 seconds.
 const LOOKING: Duration = Duration::from_secs(20);
 
 impl Head {
-    /// Has the node's disk emptied at the next start, and starts the machine again.
-    pub(super) async fn reset(
+    /// Says which disk a reset empties that is to be carried out: one that has to be named.
+    pub(super) async fn would_reset(&mut self, disk: &str) -> Result<v1::ResetResponse, Failure> {
+        let target = self.empty(disk.to_owned(), true).await?;
+        if disk.is_empty() && !target.disk.is_empty() {
+            return Err(refused(RefusedError::Unnamed(target.description)));
+        }
+        Ok(target)
+    }
+
+    /// Has the node's disk emptied at the next start, unless it is a dry run.
+    pub(super) async fn empty(
         &mut self,
-        caller: &Caller,
-        request: v1::ResetRequest,
+        disk: String,
+        dry_run: bool,
     ) -> Result<v1::ResetResponse, Failure> {
         self.has_looked().await?;
-        let v1::ResetRequest { disk, dry_run, .. } = request;
         let (volumes, disks) = (self.volumes.clone(), self.disks());
         let noted = self.on_thread(move |_| volumes.reset(&disks, &disk, dry_run));
         let Target { name, description } = noted.await?.map_err(refused)?;
-        if !dry_run {
-            let whom = format!("reset by {} from {}", caller.subject, caller.source);
-            self.go_down(&whom, Down::Reboot)?;
-        }
         Ok(v1::ResetResponse {
             disk: name,
             description,

@@ -13,8 +13,8 @@ use crate::runtime::stage::status::{CONFIG, STORE};
 
 impl Head {
     /// Makes the newest good config the active one, in safe mode the one that ran long enough before; without one the
-    /// node is in maintenance mode, and says why, or waits for its disk. Files are read here and now: nothing else goes
-    /// on yet.
+    /// node is in maintenance mode, and says why, or waits for its disk. An end of the machine that was ordered before is gone on with.
+    /// Files are read here and now: nothing else goes on yet.
     ///
     /// # Errors
     /// What is kept in memory cannot be read, or the state refuses.
@@ -26,7 +26,9 @@ impl Head {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             kept.settle(&storage, choose, None, &self.clock.now())
         };
-        self.run_settled(&storage, settled.map_err(HeadError::Load)?, now)
+        self.run_settled(&storage, settled.map_err(HeadError::Load)?, now)?;
+        self.go_on();
+        Ok(())
     }
 
     /// Moves to where configs are kept now. What runs goes on running if nothing better is found.

@@ -14,7 +14,11 @@ use super::*;
 use crate::api::{Caller, Proof};
 use crate::block::volume::Volumes;
 use crate::config::{Disk, Generations, Moment};
+use crate::kubernetes::etcd::bootstrap::Bootstrap;
+use crate::kubernetes::kubelet::inhibit::Inhibitors;
+use crate::node::departure::{Departures, Ending, Way};
 
+mod departures;
 mod disk;
 mod modes;
 mod storage;
@@ -47,12 +51,18 @@ impl Life {
         let kept = Configs::new(Generations::new(Disk::open(memory).unwrap()));
         let (moment, says) = watch::channel(moment);
         let clock = Clock::new(move || says.borrow().clone());
+        let bootstrap = Bootstrap::new(memory.join("etcd"), 0);
+        let departures = Departures::new(
+            Way::new(memory.join("kubelet"), bootstrap, Inhibitors::default()),
+            memory.join("departure.json"),
+        );
         let mut head = Head::new(
             store.clone(),
             kept,
             storage.subscribe(),
             volumes,
             end.clone(),
+            departures,
             clock,
         );
         head.load(beginning, Timestamp::now()).unwrap();
@@ -364,9 +374,10 @@ async fn who_hangs_up_does_not_stop_what_was_ordered() {
     let (orders, received) = mpsc::channel(1);
     let (answer, gone) = oneshot::channel();
     drop(gone);
-    let order = Order::GoDown {
+    let order = Order::Depart {
         caller: caller(None),
-        down: Down::Reboot,
+        end: Ending::Reboot,
+        drain: None,
         answer,
     };
     orders.send(order).await.unwrap();

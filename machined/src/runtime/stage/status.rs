@@ -2,7 +2,7 @@
 
 use cosi::{Error, Outcome, Outputs, Transform, View};
 use resources::config::{self, MachineConfig};
-use resources::runtime::{Condition, MACHINED, Stage, StageStatus};
+use resources::runtime::{Condition, Departure, DepartureEnd, LAST, MACHINED, Stage, StageStatus};
 
 /// The condition that the API serves what the config asks for; unmet with the reason, the node can be paired with.
 pub const API: &str = "api";
@@ -26,6 +26,7 @@ cosi::declare! {
     StageController as "runtime.stage.status" {
         reads MachineConfig;
         reads Condition;
+        reads Departure;
         writes StageStatus;
     }
 }
@@ -40,7 +41,9 @@ impl Transform for StageController {
                 .find(|typed| &*typed.metadata.id == id)
                 .map(|typed| &*typed.spec)
         };
-        let (stage, reason) = stage(has_config, find);
+        let leaves = view.get::<Departure>(LAST);
+        let leaves = leaves.filter(|it| it.spec.is_under_way());
+        let (stage, reason) = stage(has_config, leaves.as_ref().map(|it| &*it.spec), find);
         out.put(MACHINED, StageStatus { stage, reason });
         Ok(Outcome::Done)
     }
@@ -48,6 +51,7 @@ impl Transform for StageController {
 
 fn stage<'a>(
     has_config: bool,
+    leaves: Option<&Departure>,
     condition: impl Fn(&str) -> Option<&'a Condition>,
 ) -> (Stage, String) {
     let met = |id| {
@@ -65,6 +69,14 @@ fn stage<'a>(
     }
     if let Some(reason) = met(SHUTDOWN) {
         return (Stage::ShuttingDown, reason);
+    }
+    // Before services end: what comes first is on its way.
+    if let Some(Departure { end, by, .. }) = leaves {
+        let stage = match end {
+            DepartureEnd::Reboot | DepartureEnd::Reset => Stage::Rebooting,
+            DepartureEnd::Shutdown => Stage::ShuttingDown,
+        };
+        return (stage, by.clone());
     }
     if !has_config && let Some(reason) = unmet(STORE) {
         return (Stage::Booting, reason);
@@ -90,6 +102,14 @@ mod tests {
     use super::*;
 
     fn stage_with(has_config: bool, conditions: &[(&str, bool)]) -> Stage {
+        stage_on_its_way(has_config, None, conditions)
+    }
+
+    fn stage_on_its_way(
+        has_config: bool,
+        leaves: Option<&Departure>,
+        conditions: &[(&str, bool)],
+    ) -> Stage {
         let conditions: Vec<_> = conditions
             .iter()
             .map(|(id, met)| {
@@ -102,7 +122,7 @@ mod tests {
                 )
             })
             .collect();
-        stage(has_config, |id| {
+        stage(has_config, leaves, |id| {
             conditions
                 .iter()
                 .find(|(name, _)| *name == id)
@@ -126,5 +146,16 @@ mod tests {
             Stage::Rebooting
         );
         assert_eq!(stage_with(false, &[(SHUTDOWN, true)]), Stage::ShuttingDown);
+        let leaves = |end| Departure {
+            end,
+            ..Departure::default()
+        };
+        for (end, stage) in [
+            (DepartureEnd::Reset, Stage::Rebooting),
+            (DepartureEnd::Shutdown, Stage::ShuttingDown),
+        ] {
+            let leaves = leaves(end);
+            assert_eq!(stage_on_its_way(true, Some(&leaves), &[(API, true)]), stage);
+        }
     }
 }

@@ -37,6 +37,7 @@ fn settle(object: &mut Value, node: &KubeletSpec) {
     let own = |object: &Value| Own {
         object: object.clone(),
         version: "7".to_owned(),
+        ready: None,
     };
     let planned = plan(&own(object), "n", node, true);
     if let Some(patch) = &planned.patch {
@@ -87,6 +88,7 @@ fn a_control_plane_is_labelled_as_such_once() {
     let own = Own {
         object: json!({}),
         version: "7".to_owned(),
+        ready: None,
     };
     let planned = plan(&own, "w-1", &node(&["a=1"], &[], &[]), false);
     let labels = planned.patch.unwrap()["metadata"]["labels"].clone();
@@ -139,6 +141,7 @@ fn a_worker_leaves_taints_to_a_person_until_they_are_there() {
     let own = |object: &Value| Own {
         object: object.clone(),
         version: "7".to_owned(),
+        ready: None,
     };
     merge(
         &mut object,
@@ -174,6 +177,7 @@ fn a_change_of_taints_counts_for_the_object_it_was_made_for() {
     let own = Own {
         object,
         version: "7".to_owned(),
+        ready: None,
     };
     let planned = plan(&own, "n", &node(&[], &[], &["a:NoSchedule"]), true);
     assert_eq!(planned.patch.unwrap()["metadata"]["resourceVersion"], "7");
