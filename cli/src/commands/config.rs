@@ -95,11 +95,21 @@ pub(crate) fn validate(file: Option<&Path>, format: Format) -> Result<()> {
     struct Valid {
         file: String,
         documents: usize,
+        warnings: Vec<String>,
     }
     let (file, bytes) = read(file)?;
-    let documents = checked(&file, &bytes)?.iter().count();
+    let valid = checked(&file, &bytes)?;
+    let (documents, warnings) = (valid.iter().count(), valid.warnings());
     if format != Format::Table {
-        return output::value(format, &Valid { file, documents });
+        let valid = Valid {
+            file,
+            documents,
+            warnings,
+        };
+        return output::value(format, &valid);
+    }
+    for warning in &warnings {
+        output::note(&format!("{file}: warning: {warning}"));
     }
     let documents = output::counted(documents, "document");
     output::line(&format!("{file}: {documents}, valid"))

@@ -10,8 +10,9 @@ use crate::kinds::{
     ApiServerConfig, ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config,
     EnvironmentConfig, EtcdConfig, HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig,
     KubernetesConfig, KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig,
-    LogDestinationConfig, MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig,
-    SystemDiskConfig, TimeConfig, TrustedRootsConfig,
+    LogDestinationConfig, MachineConfig, RegistryAuthConfig, RegistryMirrorConfig,
+    RegistryTlsConfig, ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig,
+    TimeConfig, TrustedRootsConfig,
 };
 use crate::node::{Node, Value};
 use crate::problem::{Place, Position, Problems, Source, Sources};
@@ -181,6 +182,9 @@ documents! {
     Sysctl(SysctlConfig),
     KernelModule(KernelModuleConfig),
     SystemDisk(SystemDiskConfig),
+    RegistryMirror(RegistryMirrorConfig),
+    RegistryAuth(RegistryAuthConfig),
+    RegistryTls(RegistryTlsConfig),
     Kubernetes(KubernetesConfig),
     KubernetesTrust(KubernetesTrustConfig),
     Join(JoinConfig),

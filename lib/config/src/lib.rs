@@ -43,6 +43,7 @@ pub use kinds::{
     KernelValueError, KeyPair, KubeletConfig, KubernetesConfig, KubernetesManifestConfig,
     KubernetesTrustConfig, LinkConfig, LogDestinationConfig, LogFormat, LogSource, MachineConfig,
     ModuleName, ModuleNameError, ParameterName, PodCount, PodCountError, PodNetwork,
+    RegistryAuthConfig, RegistryEndpointConfig, RegistryMirrorConfig, RegistryTlsConfig,
     ReservedConfig, ResolverConfig, Role, RouteConfig, RouteError, StaticHostConfig, SysctlConfig,
     SysctlError, SysctlKey, SysctlKeyError, SystemDiskConfig, TagError, TagName, TagValue,
     TimeConfig, TrustedRootsConfig, VariableName, VariableNameError, VariableValue,
@@ -52,15 +53,15 @@ pub use nearest::nearest;
 pub use problem::{Position, Problem, Problems, looks_secret};
 pub use read::{check, parse};
 pub use types::{
-    Bytes, Certificate, Cidr, CidrError, Cpu, DiskBus, DiskFacts, DiskSelector, DiskSelectorError,
-    DiskSelectorFault, DocumentName, DocumentNameError, Host, Hostname, HostnameError,
-    KubernetesEndpoint, KubernetesEndpointError, KubernetesObjects, KubernetesObjectsError,
-    KubernetesSettings, KubernetesSettingsError, KubernetesVersion, KubernetesVersionError,
-    LabelError, LabelKey, LabelValue, LinkName, LinkNameError, LogProtocol, LogUrl, LogUrlError,
-    Mtu, MtuError, Network, NetworkError, NoProxy, NoProxyError, NodeLabelKey, ObjectPlace,
-    PemError, Period, PeriodError, PrivateKey, ProxyUrl, ProxyUrlError, QuantityError, Sha256,
-    Sha256Error, SharedKey, SharedKeyError, Taint, TaintEffect, TaintError, TimeServer, WebUrl,
-    WebUrlError,
+    Bytes, Certificate, Cidr, CidrError, Cpu, CredentialsError, DiskBus, DiskFacts, DiskSelector,
+    DiskSelectorError, DiskSelectorFault, DocumentName, DocumentNameError, Host, Hostname,
+    HostnameError, KubernetesEndpoint, KubernetesEndpointError, KubernetesObjects,
+    KubernetesObjectsError, KubernetesSettings, KubernetesSettingsError, KubernetesVersion,
+    KubernetesVersionError, LabelError, LabelKey, LabelValue, LinkName, LinkNameError, LogProtocol,
+    LogUrl, LogUrlError, Mtu, MtuError, Network, NetworkError, NoProxy, NoProxyError, NodeLabelKey,
+    ObjectPlace, Password, PemError, Period, PeriodError, PrivateKey, ProxyUrl, ProxyUrlError,
+    QuantityError, RegistryError, RegistryHost, RegistryName, Sha256, Sha256Error, SharedKey,
+    SharedKeyError, Taint, TaintEffect, TaintError, TimeServer, Username, WebUrl, WebUrlError,
 };
 pub use write::WriteError;
 

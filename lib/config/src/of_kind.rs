@@ -5,8 +5,9 @@ use crate::kinds::{
     ApiServerConfig, ApiTrustConfig, ClusterIdentityConfig, ConsoleConfig, Dhcp4Config,
     EnvironmentConfig, EtcdConfig, HostnameConfig, JoinConfig, KernelModuleConfig, KubeletConfig,
     KubernetesConfig, KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig,
-    LogDestinationConfig, MachineConfig, ResolverConfig, StaticHostConfig, SysctlConfig,
-    SystemDiskConfig, TimeConfig, TrustedRootsConfig,
+    LogDestinationConfig, MachineConfig, RegistryAuthConfig, RegistryMirrorConfig,
+    RegistryTlsConfig, ResolverConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig,
+    TimeConfig, TrustedRootsConfig,
 };
 
 /// What of a document is of this kind.
@@ -74,5 +75,8 @@ many! {
     static_hosts: StaticHost(StaticHostConfig),
     sysctls: Sysctl(SysctlConfig),
     kernel_modules: KernelModule(KernelModuleConfig),
+    registry_mirrors: RegistryMirror(RegistryMirrorConfig),
+    registry_auths: RegistryAuth(RegistryAuthConfig),
+    registry_tls: RegistryTls(RegistryTlsConfig),
     kubernetes_manifests: KubernetesManifest(KubernetesManifestConfig),
 }

@@ -143,7 +143,7 @@ fn excerpt(text: &str, position: Position) -> Option<String> {
 
 /// Documents that may hold secrets of any shape: kinds of ours, and the one of Kubernetes, which a text that is indented wrongly may
 /// become a document of.
-const SECRET_KINDS: [&str; 2] = ["KubernetesManifest", "kind: Secret"];
+const SECRET_KINDS: [&str; 3] = ["KubernetesManifest", "RegistryAuth", "kind: Secret"];
 
 /// Lines of such documents that hold none.
 const OPEN_KEYS: [&str; 6] = [
@@ -287,6 +287,14 @@ mod tests {
         assert_eq!(at(2).as_deref(), Some("  -----BEGIN PRIVATE KEY-----"));
         assert_eq!(at(3), None);
         assert_eq!(at(5).as_deref(), Some("b: c"));
+    }
+
+    #[test]
+    fn a_password_is_not_shown_however_short() {
+        let text = "kind: RegistryAuth\nname: a.lab\nusername: me\npassword hunter2\n";
+        let at = |line| Problem::at("f", text, Position { line, column: 1 }, "m").excerpt;
+        let shown: Vec<_> = (1..5).filter(|line| at(*line).is_some()).collect();
+        assert_eq!(shown, [1, 2]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod api_server;
 mod kubernetes;
+mod registries;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -58,6 +59,8 @@ impl Documents {
                 Document::Etcd(it) => self.check_etcd(it),
                 Document::KubernetesManifest(it) => self.check_kubernetes_manifest(it),
                 Document::ApiServer(it) => self.check_api_server(it),
+                Document::RegistryMirror(it) => registries::check_mirror(it),
+                Document::RegistryTls(it) => registries::check_tls(it),
                 Document::ClusterIdentity(_)
                 | Document::Hostname(_)
                 | Document::Dhcp4(_)
@@ -69,7 +72,8 @@ impl Documents {
                 | Document::TrustedRoots(_)
                 | Document::Sysctl(_)
                 | Document::KernelModule(_)
-                | Document::SystemDisk(_) => Vec::new(),
+                | Document::SystemDisk(_)
+                | Document::RegistryAuth(_) => Vec::new(),
             };
             let faults = faults.into_iter();
             problems.extend(faults.map(|fault| self.located(placed, fault)));

@@ -32,7 +32,8 @@ proptest! {
         let api = api.flat_map(|it| it.issuer.iter().chain(&it.serving));
         let plane = documents.kubernetes_trust().and_then(|it| it.control_plane.as_ref());
         let pairs = plane.into_iter().flat_map(|it| [&it.issuer, &it.aggregator, &it.etcd]);
-        let keys = api.chain(pairs).map(|it| &it.key);
+        let clients = documents.registry_tls().filter_map(|it| it.client.as_ref());
+        let keys = api.chain(pairs).chain(clients).map(|it| &it.key);
         let manifests = documents.kubernetes_manifests().filter_map(|it| it.inline.as_ref());
         let objects = manifests.flat_map(|it| it.objects());
         let keys: Vec<String> = keys
@@ -41,6 +42,7 @@ proptest! {
             .chain(plane.map(|it| it.encryption_key.as_base64().to_owned()))
             .chain(documents.join().map(|it| it.token.as_base64().to_owned()))
             .chain(objects.map(|it| it["data"]["a"].to_string()))
+            .chain(documents.registry_auths().map(|it| it.password.reveal().to_owned()))
             .collect();
         let redacted = documents.redacted();
         let text = redacted.to_yaml().unwrap();

@@ -47,6 +47,7 @@ pub(super) fn warnings(documents: &Documents, snapshot: &Snapshot) -> Vec<String
     warnings.extend(missing.filter(|_| !links.is_empty()).map(|name| {
         format!("there is no link `{name}` now, so what is said of it waits; there are: {known}")
     }));
+    warnings.extend(documents.warnings());
     warnings
 }
 

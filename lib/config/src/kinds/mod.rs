@@ -18,6 +18,9 @@ mod kubernetes_trust;
 mod link;
 mod log_destination;
 mod machine;
+mod registry_auth;
+mod registry_mirror;
+mod registry_tls;
 mod resolver;
 mod static_host;
 mod sysctl;
@@ -48,6 +51,9 @@ pub use log_destination::{
     LogDestinationConfig, LogFormat, LogSource, TagError, TagName, TagValue,
 };
 pub use machine::{MachineConfig, Role};
+pub use registry_auth::RegistryAuthConfig;
+pub use registry_mirror::{RegistryEndpointConfig, RegistryMirrorConfig};
+pub use registry_tls::RegistryTlsConfig;
 pub use resolver::ResolverConfig;
 pub use static_host::StaticHostConfig;
 pub use sysctl::{SysctlConfig, SysctlError, SysctlKey, SysctlKeyError};

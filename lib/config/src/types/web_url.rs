@@ -45,6 +45,16 @@ pub enum WebUrlError {
 }
 
 impl WebUrl {
+    /// Of a server over TLS, without a path.
+    pub(crate) fn of_server(host: Host, port: Option<u16>) -> Self {
+        Self {
+            secure: true,
+            host,
+            port,
+            path: String::new(),
+        }
+    }
+
     /// Whether the server proves itself.
     #[must_use]
     pub fn is_https(&self) -> bool {

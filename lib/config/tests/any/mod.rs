@@ -1,5 +1,7 @@
 //! Any document, and any config.
 
+mod registries;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -416,6 +418,9 @@ pub(crate) fn document() -> impl Strategy<Value = Document> {
         etcd().prop_map(Document::from),
         kubernetes_manifest().prop_map(Document::from),
         api_server().prop_map(Document::from),
+        registries::mirror().prop_map(Document::from),
+        registries::auth().prop_map(Document::from),
+        registries::tls().prop_map(Document::from),
         (name(), any::<bool>(), any::<u32>()).prop_map(|(name, enabled, metric)| Dhcp4Config {
             name,
             enabled,
