@@ -11,6 +11,7 @@ pub mod apt;
 pub mod args;
 pub mod build;
 pub mod bundle;
+pub mod certificates;
 pub mod content;
 pub mod cpio;
 pub mod date;

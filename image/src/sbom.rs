@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use crate::certificates;
 use crate::date;
 use crate::lock::{Lock, Package};
 use crate::profile::Profile;
@@ -55,6 +56,7 @@ pub fn packages(lock: &Lock, profile: Profile) -> Result<Vec<(&str, &Package)>> 
     packages.extend(lock.set("bios")?);
     packages.extend(lock.set("ext4")?);
     packages.extend(lock.set("runtime")?);
+    packages.extend(lock.set(certificates::SET)?);
     if profile.has_firmware() {
         packages.extend(lock.set("firmware")?);
         packages.extend(lock.set("microcode")?);

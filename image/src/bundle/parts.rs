@@ -11,13 +11,11 @@ use anyhow::{Context, Result, ensure};
 use super::Inputs;
 use super::images::{Debian, Image, Origin};
 use crate::allow::LIBRARIES;
+use crate::certificates;
 use crate::go;
 use crate::lock::{Lock, Package};
 use crate::tools::unpack_set;
 use crate::tree::{Kind, Source, Tree};
-
-/// The set of the lock with the certificates, and where its package has them.
-const CERTIFICATES: (&str, &str) = ("certificates", "usr/share/ca-certificates/mozilla");
 
 /// The loader, whose place is written in every dynamic program.
 const LOADER: &str = "usr/lib64/ld-linux-x86-64.so.2";
@@ -92,7 +90,7 @@ impl<'a> Parts<'a> {
     pub fn layers(&self, image: &Image) -> Result<Vec<Tree>> {
         let mut layers = Vec::new();
         if image.go().is_some() {
-            layers.push(base(self.set(CERTIFICATES.0)?)?);
+            layers.push(base(self.set(certificates::SET)?)?);
         }
         if let Some(debian) = image.executes {
             layers.push(executes(debian, self.set(debian.set)?)?);
@@ -120,11 +118,11 @@ impl<'a> Parts<'a> {
 
 /// The sets of the lock that images are made from.
 fn sets(images: &[&Image]) -> BTreeSet<&'static str> {
-    let certificates = images.iter().any(|image| image.go().is_some());
+    let believes = images.iter().any(|image| image.go().is_some());
     let programs = images.iter().filter_map(|image| image.executes);
     programs
         .map(|debian| debian.set)
-        .chain(certificates.then_some(CERTIFICATES.0))
+        .chain(believes.then_some(certificates::SET))
         .collect()
 }
 
@@ -141,9 +139,9 @@ pub fn packages<'a>(images: &[&Image], lock: &'a Lock) -> Result<Vec<(&'a str, &
 }
 
 /// What programs that speak TLS and look accounts up read.
-fn base(certificates: &Path) -> Result<Tree> {
+fn base(packages: &Path) -> Result<Tree> {
     let mut tree = Tree::default();
-    let bundle = bundle(&certificates.join(CERTIFICATES.1))?;
+    let bundle = certificates::bundle(packages)?;
     for (path, bytes) in [
         ("etc/passwd", PASSWD.into()),
         ("etc/group", GROUP.into()),
@@ -153,28 +151,6 @@ fn base(certificates: &Path) -> Result<Tree> {
     }
     tree.folder_mode("tmp", 0o1777)?;
     Ok(tree)
-}
-
-/// All certificates of a folder as one file, in the order of their names.
-fn bundle(folder: &Path) -> Result<Vec<u8>> {
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
-    let mut paths = Vec::new();
-    for entry in entries {
-        paths.push(entry.context("reading the certificates")?.path());
-    }
-    paths.sort();
-    let mut bundle = Vec::new();
-    for path in paths {
-        let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        ensure!(
-            bytes.starts_with(b"-----BEGIN CERTIFICATE-----\n") && bytes.ends_with(b"\n"),
-            "{} is no certificate",
-            path.display()
-        );
-        bundle.extend(bytes);
-    }
-    Ok(bundle)
 }
 
 /// Programs of Debian's, their libraries, and the loader where the programs look for it.

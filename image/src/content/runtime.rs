@@ -1,5 +1,5 @@
-//! The container runtime in the root: containerd and the CNI plugins from Go modules, crun and nft from Debian, and the files that
-//! they and machined read.
+//! The container runtime in the root: containerd and the CNI plugins from Go modules, crun, nft and the authorities of registries from
+//! Debian, and the files that they and machined read.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::allow::LIBRARIES;
+use crate::certificates;
 use crate::fetch::Fetcher;
 use crate::go::build::build;
 use crate::go::buildinfo::BuildInfo;
@@ -53,6 +54,10 @@ const PROGRAM_LIBRARIES: &[&str] = &[
 /// Those that the package of the libc brings.
 const LIBC_LIBRARIES: &[&str] = &["libm.so.6"];
 
+/// What containerd believes registries by, beside what the config has for it: it reads every file of this folder. machined has these
+/// authorities in itself.
+const AUTHORITIES: &str = "etc/ssl/certs/public.crt";
+
 /// Files of our own, and what is in them.
 const FILES: &[(&str, &str)] = &[
     (
@@ -83,6 +88,7 @@ const LINKS: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub struct Runtime {
     packages: PathBuf,
+    certificates: PathBuf,
     /// A folder each, in the order of [`GO`].
     go: Vec<PathBuf>,
 }
@@ -100,6 +106,7 @@ impl Runtime {
         Ok(Self {
             go: built.collect::<Result<_>>()?,
             packages: unpack_set(lock, fetcher, "runtime")?,
+            certificates: unpack_set(lock, fetcher, certificates::SET)?,
         })
     }
 
@@ -131,6 +138,8 @@ impl Runtime {
             let from = Source::Path(packages.join(&path));
             tree.file(&path, 0o644, from)?;
         }
+        let authorities = certificates::bundle(&self.certificates)?;
+        tree.file(AUTHORITIES, 0o644, Source::Bytes(authorities))?;
         files(tree, version)
     }
 
@@ -160,7 +169,7 @@ impl Runtime {
     }
 }
 
-/// Whether a file of the root is a program of the runtime, or a library that is there for one alone.
+/// Whether a file of the root is a program of the runtime, or a library or authorities that are there for one alone.
 #[must_use]
 pub fn holds(path: &str) -> bool {
     let mut go = GO.iter().flat_map(|(_, folder, names)| {
@@ -170,7 +179,10 @@ pub fn holds(path: &str) -> bool {
     let libraries = PROGRAM_LIBRARIES.iter().chain(LIBC_LIBRARIES);
     let mut libraries = libraries.map(|name| (LIBRARIES, *name));
     let parts = path.rsplit_once('/').unwrap_or_default();
-    PROGRAMS.contains(&path) || go.any(|it| it == parts) || libraries.any(|it| it == parts)
+    path == AUTHORITIES
+        || PROGRAMS.contains(&path)
+        || go.any(|it| it == parts)
+        || libraries.any(|it| it == parts)
 }
 
 /// Adds what is written here.
@@ -212,6 +224,7 @@ mod tests {
             "usr/bin/containerd",
             "usr/lib/cni/bridge",
             "usr/lib/x86_64-linux-gnu/libm.so.6",
+            AUTHORITIES,
         ] {
             assert!(holds(path), "{path}");
         }
