@@ -159,6 +159,10 @@ pub fn register(
     controllers.register(trusted_roots::apply::Apply::new(
         host.folder.join("ca-certificates.crt"),
     ))?;
+    controllers.register(images::registries::config::Config)?;
+    controllers.register(images::registries::apply::Apply::new(
+        host.folder.join("registries"),
+    ))?;
     kubernetes::register(
         controllers,
         &parts.bootstrap,

@@ -59,8 +59,9 @@ fn ignored(package: &str) -> Command {
 /// The tests that need no machines.
 fn packages() -> Result<Command> {
     let mut tests = cargo();
-    // Members of etcd are real ones.
+    // Members of etcd are real ones, and so is who fetches images.
     tests.env("GARBOARD_ETCD", artifacts::go("etcd")?);
+    tests.env("GARBOARD_CONTAINERD", artifacts::go("containerd")?);
     tests.args([
         "test",
         "--workspace",

@@ -20,7 +20,7 @@ pub const NAMESPACES: [(&str, &str); 8] = [
     (config::NAMESPACE, "the machine config"),
     (
         images::NAMESPACE,
-        "the container images that came with the node",
+        "the container images that came with the node, and where others are fetched from",
     ),
     (
         kubernetes::NAMESPACE,
@@ -54,6 +54,8 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<config::MachineConfig>()?
         .register::<images::CachedImage>()?
         .register::<images::ImageBundle>()?
+        .register::<images::RegistrySpec>()?
+        .register::<images::RegistryStatus>()?
         .register::<kubernetes::ApiServerEndpoint>()?
         .register::<kubernetes::CertificateStatus>()?
         .register::<kubernetes::ControlPlane>()?

@@ -18,6 +18,7 @@ pub mod document;
 pub mod folder;
 pub mod layout;
 pub mod reference;
+pub mod registries;
 pub mod registry;
 
 use std::collections::BTreeMap;

@@ -76,23 +76,23 @@ fn bundle<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     bundle
 }
 
+/// All authorities that can be believed, one after the other.
+pub(crate) fn believed<'a>(specs: impl IntoIterator<Item = &'a TrustedRootsSpec>) -> String {
+    let good = specs.into_iter().filter(|it| status(it).error.is_empty());
+    bundle(good.map(|it| &*it.certificates))
+}
+
 impl Controller for Apply {
     async fn reconcile(&mut self, cx: &mut Cx<'_, Self>, _: &Dirty) -> Result<Outcome, Error> {
         let specs = cx.list::<TrustedRootsSpec>();
-        let statuses: Vec<_> = specs.iter().map(|it| status(&it.spec)).collect();
-        let good = specs
-            .iter()
-            .zip(&statuses)
-            .filter(|(_, it)| it.error.is_empty());
-        let good = good.map(|(spec, _)| &*spec.spec.certificates);
-        let text = bundle(good);
+        let text = believed(specs.iter().map(|it| &*it.spec));
         // What is missing may only mean that the config has not been read yet; more than there is nobody is hurt by.
         if cx.deletions_allowed() || !specs.is_empty() || !self.path.exists() {
             file::replace(&self.path, &text)?;
         }
         cx.replace::<TrustedRootsStatus>();
-        for (spec, status) in specs.iter().zip(statuses) {
-            cx.put(spec.id(), status);
+        for spec in &specs {
+            cx.put(spec.id(), status(&spec.spec));
         }
         Ok(Outcome::Done)
     }
