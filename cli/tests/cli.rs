@@ -379,7 +379,7 @@ fn a_valid_config_is_told_in_every_format() {
     fs::write(home.path().join("c.yaml"), good).expect("a file");
     assert_eq!(
         home.fine("config validate -f c.yaml -o yaml"),
-        "file: c.yaml\ndocuments: 1\n"
+        "file: c.yaml\ndocuments: 1\nwarnings: []\n"
     );
     let json = home.fine("config validate -f c.yaml -o json");
     assert!(json.contains("\"documents\": 1"), "{json}");
