@@ -28,15 +28,13 @@ use crate::images::{self, Faults, Places};
 use crate::kubernetes::admin::Admins;
 use crate::kubernetes::balancer::{self, Balancer};
 use crate::kubernetes::component::Component;
-use crate::kubernetes::etcd::bootstrap::Bootstrap;
-use crate::kubernetes::etcd::data;
 use crate::kubernetes::kubelet::inhibit::Inhibitors;
 use crate::kubernetes::manifest::fetch::{Fetch, Way};
 use crate::metrics::{Calls, Metrics};
 use crate::mounted;
 use crate::network;
 use crate::network::lookup::Lookup;
-use crate::node::departure::{self, Departures};
+use crate::node::departure::Departures;
 use crate::node::{self, Beginning, End, Head, HeadError, LocalNode, NETWORKD, Order, Takers};
 use crate::runtime::clock::{self, Clock};
 use crate::runtime::console::Consoles;
@@ -48,7 +46,6 @@ use crate::runtime::journal::{Boot, Journal};
 use crate::runtime::logs::Logs;
 use crate::runtime::machine::Machine;
 use crate::runtime::pairing::{Kept, PairingError};
-use crate::runtime::service::Orders;
 use crate::runtime::sockets::{SocketError, Sockets};
 
 /// Why the daemon cannot start. init starts it again, and after five times in safe mode.
@@ -138,12 +135,12 @@ impl Machined {
         let end = watch::Sender::new(None);
         let beginning = beginning(greeting.start, &machine);
         let clock = Clock::of(&machine.boot_id);
-        let ordered = Orders::default();
-        let takers = takers(ordered.clone());
+        let takers = Takers::of_this_machine();
+        let ordered = takers.services.clone();
         let inhibitors = Inhibitors::default();
-        let departures = departures(run, &takers, &inhibitors);
-        let way = (end.clone(), departures, clock);
-        let (head, keeps) = head(run, &store, way, &beginning, now)?;
+        let departures = Departures::of(run, takers.bootstrap.clone(), inhibitors.clone());
+        let ends = (end.clone(), departures);
+        let (head, keeps) = head(run, &store, ends, clock, &beginning, now)?;
 
         let (logs, journal) = (Logs::new(run.join("logs")), journal(&machine, now));
         let events = Arc::new(Events::of(&logs));
@@ -241,7 +238,8 @@ fn images(
 fn head(
     run: &Path,
     store: &Store,
-    (end, departures, clock): (watch::Sender<Option<End>>, Departures, Clock),
+    (end, departures): (watch::Sender<Option<End>>, Departures),
+    clock: Clock,
     beginning: &Beginning,
     now: Timestamp,
 ) -> Result<(Head, Option<volume::apply::Apply>), StartError> {
@@ -273,21 +271,6 @@ fn sources(
 ) -> Option<(Sources, mpsc::Sender<Order>)> {
     let usual = *beginning == Beginning::Usual;
     usual.then(|| (Sources::of(&machine.command_line, run), node.orders()))
-}
-
-/// Who is told what callers order.
-fn takers(services: Orders) -> Takers {
-    Takers {
-        services,
-        bootstrap: Bootstrap::new(data::FOLDER.into(), Component::Etcd.uid()),
-    }
-}
-
-/// What comes before the end of the machine.
-fn departures(run: &Path, takers: &Takers, inhibitors: &Inhibitors) -> Departures {
-    let kubelet = Component::Kubelet.folder();
-    let way = departure::Way::new(kubelet, takers.bootstrap.clone(), inhibitors.clone());
-    Departures::new(way, run.join("departure.json"))
 }
 
 /// The logs of this machine on disk, once there is one.

@@ -85,7 +85,13 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<net::TimeServerSpec>()?
         .register::<net::TimeServerStatus>()?
         .register::<net::TimeSpec>()?
-        .register::<net::TimeStatus>()?
+        .register::<net::TimeStatus>()?;
+    register_runtime(registry)
+}
+
+/// The types of what the node is and does.
+fn register_runtime(registry: &mut Registry) -> Result<(), RegistryError> {
+    registry
         .register::<runtime::ClusterInfo>()?
         .register::<runtime::Condition>()?
         .register::<runtime::ConsoleSpec>()?

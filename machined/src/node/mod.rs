@@ -31,7 +31,9 @@ use tokio::sync::{mpsc, oneshot};
 use self::departure::Ending;
 use crate::api::{Answers, Caller, Failure, Node};
 use crate::kubernetes::admin::{self, AdminError};
+use crate::kubernetes::component::Component;
 use crate::kubernetes::etcd::bootstrap::{self as etcd, Bootstrap, BootstrapError};
+use crate::kubernetes::etcd::data;
 use crate::metrics::Metrics;
 use crate::runtime::clock;
 use crate::runtime::events::Events;
@@ -50,6 +52,17 @@ pub struct Takers {
     pub services: service::Orders,
     /// Of the order that a Kubernetes cluster begins.
     pub bootstrap: Bootstrap,
+}
+
+impl Takers {
+    /// Those of this machine.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        Self {
+            services: service::Orders::default(),
+            bootstrap: Bootstrap::new(data::FOLDER.into(), Component::Etcd.uid()),
+        }
+    }
 }
 
 /// What the node answers from.

@@ -15,7 +15,7 @@ mod steps;
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::api::v1alpha1 as v1;
@@ -25,6 +25,9 @@ use serde::{Deserialize, Serialize};
 pub use self::steps::Way;
 pub(super) use self::steps::{Teller, go};
 use crate::api::Failure;
+use crate::kubernetes::component::Component;
+use crate::kubernetes::etcd::bootstrap::Bootstrap;
+use crate::kubernetes::kubelet::inhibit::Inhibitors;
 use crate::network::file;
 
 /// How long pods have to go unless the order says otherwise.
@@ -132,6 +135,13 @@ pub struct Departures {
 }
 
 impl Departures {
+    /// Those of a node with its kubelet and this etcd, kept in its folder of what lives as long as the machine.
+    #[must_use]
+    pub fn of(run: &Path, bootstrap: Bootstrap, inhibitors: Inhibitors) -> Self {
+        let way = Way::new(Component::Kubelet.folder(), bootstrap, inhibitors);
+        Self::new(way, run.join("departure.json"))
+    }
+
     /// By this way, kept in this file.
     #[must_use]
     pub fn new(way: Way, file: PathBuf) -> Self {
