@@ -24,6 +24,7 @@ pub mod kernel;
 pub mod lock;
 pub mod manifest;
 pub mod media;
+pub mod nft;
 pub mod oci;
 pub mod parts;
 pub mod pe;

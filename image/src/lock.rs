@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::nft::with_nft;
+
 /// The lock this builder was compiled with.
 const BUILT_IN: &str = include_str!("../lock/amd64.json");
 
@@ -141,43 +143,13 @@ pub const SETS: &[Set] = &[
     Set {
         name: "kube-proxy",
         // The same.
-        roots: &[
-            "libbsd0",
-            "libc6",
-            "libedit2",
-            "libgmp10",
-            "libjansson4",
-            "libmd0",
-            "libmnl0",
-            "libnftables1",
-            "libnftnl11",
-            "libtinfo6",
-            "libxtables12",
-            "nftables",
-        ],
+        roots: with_nft!("libc6"),
         closure: false,
     },
     Set {
         name: "runtime",
         // The same, for crun and nft; their libc is that of the programs for ext4.
-        roots: &[
-            "crun",
-            "libbsd0",
-            "libcap2",
-            "libedit2",
-            "libgmp10",
-            "libjansson4",
-            "libmd0",
-            "libmnl0",
-            "libnftables1",
-            "libnftnl11",
-            "libseccomp2",
-            "libsystemd0",
-            "libtinfo6",
-            "libxtables12",
-            "libyajl2",
-            "nftables",
-        ],
+        roots: with_nft!("crun", "libcap2", "libseccomp2", "libsystemd0", "libyajl2"),
         closure: false,
     },
     Set {

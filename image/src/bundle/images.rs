@@ -11,6 +11,7 @@ use anyhow::Result;
 use super::parts::Parts;
 use crate::allow::{self, List};
 use crate::go::programs::{self, Program as GoProgram};
+use crate::nft;
 use crate::oci::{Digest, Image as Content, Layout, Run};
 
 /// The host in the references of our images. Nobody can serve them under it by accident or with intent: `.internal` is
@@ -60,7 +61,7 @@ pub struct Debian {
     pub set: &'static str,
     /// Their places, which are those in the image too.
     pub programs: &'static [&'static str],
-    /// The libraries, in the folder that the loader looks in.
+    /// The libraries but for the libc, in the folder that the loader looks in.
     pub libraries: &'static [&'static str],
     /// Links: path and target.
     pub links: &'static [(&'static str, &'static str)],
@@ -95,7 +96,6 @@ const VOLUMES: Debian = Debian {
     ],
     libraries: &[
         "libblkid.so.1",
-        "libc.so.6",
         "libcom_err.so.2",
         "libe2p.so.2",
         "libext2fs.so.2",
@@ -116,20 +116,8 @@ const VOLUMES: Debian = Debian {
 /// What kube-proxy sets its rules with.
 const RULES: Debian = Debian {
     set: "kube-proxy",
-    programs: &["usr/sbin/nft"],
-    libraries: &[
-        "libbsd.so.0",
-        "libc.so.6",
-        "libedit.so.2",
-        "libgmp.so.10",
-        "libjansson.so.4",
-        "libmd.so.0",
-        "libmnl.so.0",
-        "libnftables.so.1",
-        "libnftnl.so.11",
-        "libtinfo.so.6",
-        "libxtables.so.12",
-    ],
+    programs: &[nft::PROGRAM],
+    libraries: nft::LIBRARIES,
     links: &[],
 };
 

@@ -20,6 +20,9 @@ use crate::tree::{Kind, Source, Tree};
 /// The loader, whose place is written in every dynamic program.
 const LOADER: &str = "usr/lib64/ld-linux-x86-64.so.2";
 
+/// The library that every one of them has.
+const LIBC: &str = "libc.so.6";
+
 /// Accounts for programs that look names up.
 const PASSWD: &str = "root:x:0:0:root:/:/nonexistent\nnobody:x:65534:65534:nobody:/:/nonexistent\n";
 
@@ -159,7 +162,7 @@ fn executes(debian: &Debian, packages: &Path) -> Result<Tree> {
     for path in debian.programs.iter().chain([&LOADER]) {
         tree.file(path, 0o755, Source::Path(packages.join(path)))?;
     }
-    for name in debian.libraries {
+    for name in debian.libraries.iter().chain([&LIBC]) {
         let path = format!("{LIBRARIES}/{name}");
         let from = Source::Path(packages.join(&path));
         tree.file(&path, 0o644, from)?;

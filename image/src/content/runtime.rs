@@ -13,6 +13,7 @@ use crate::go::build::build;
 use crate::go::buildinfo::BuildInfo;
 use crate::go::programs::find;
 use crate::lock::Lock;
+use crate::nft;
 use crate::tools::unpack_set;
 use crate::tree::{Source, Tree};
 
@@ -31,23 +32,13 @@ const GO: &[(&str, &str, &[&str])] = &[
 ];
 
 /// The programs from Debian.
-const PROGRAMS: &[&str] = &["usr/bin/crun", "usr/sbin/nft"];
+const PROGRAMS: &[&str] = &["usr/bin/crun", nft::PROGRAM];
 
-/// Their libraries, which their packages bring.
-const PROGRAM_LIBRARIES: &[&str] = &[
-    "libbsd.so.0",
+/// The libraries of crun, which their packages bring.
+const CRUN_LIBRARIES: &[&str] = &[
     "libcap.so.2",
-    "libedit.so.2",
-    "libgmp.so.10",
-    "libjansson.so.4",
-    "libmd.so.0",
-    "libmnl.so.0",
-    "libnftables.so.1",
-    "libnftnl.so.11",
     "libseccomp.so.2",
     "libsystemd.so.0",
-    "libtinfo.so.6",
-    "libxtables.so.12",
     "libyajl.so.2",
 ];
 
@@ -129,9 +120,8 @@ impl Runtime {
         for path in PROGRAMS {
             tree.file(path, 0o755, Source::Path(self.packages.join(path)))?;
         }
-        let own = PROGRAM_LIBRARIES
-            .iter()
-            .map(|name| (self.packages.as_path(), name));
+        let own = CRUN_LIBRARIES.iter().chain(nft::LIBRARIES);
+        let own = own.map(|name| (self.packages.as_path(), name));
         let others = LIBC_LIBRARIES.iter().map(|name| (libc, name));
         for (packages, name) in own.chain(others) {
             let path = format!("{LIBRARIES}/{name}");
@@ -176,8 +166,8 @@ pub fn holds(path: &str) -> bool {
         let names = names.iter();
         names.map(move |name| (*folder, *name))
     });
-    let libraries = PROGRAM_LIBRARIES.iter().chain(LIBC_LIBRARIES);
-    let mut libraries = libraries.map(|name| (LIBRARIES, *name));
+    let libraries = [CRUN_LIBRARIES, nft::LIBRARIES, LIBC_LIBRARIES].concat();
+    let mut libraries = libraries.iter().map(|name| (LIBRARIES, *name));
     let parts = path.rsplit_once('/').unwrap_or_default();
     path == AUTHORITIES
         || PROGRAMS.contains(&path)
