@@ -61,7 +61,7 @@ pub use types::{
     LogUrl, LogUrlError, Mtu, MtuError, Network, NetworkError, NoProxy, NoProxyError, NodeLabelKey,
     ObjectPlace, Password, PemError, Period, PeriodError, PrivateKey, ProxyUrl, ProxyUrlError,
     QuantityError, RegistryError, RegistryHost, RegistryName, Sha256, Sha256Error, SharedKey,
-    SharedKeyError, Taint, TaintEffect, TaintError, TimeServer, Username, WebUrl, WebUrlError,
+    SharedKeyError, Taint, TaintEffect, TaintError, Username, WebUrl, WebUrlError,
 };
 pub use write::WriteError;
 

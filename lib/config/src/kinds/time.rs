@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::yes;
 use crate::document::{Kind, kind};
-use crate::types::TimeServer;
+use crate::types::Host;
 
 /// The most servers. Four outvote one that is wrong (RFC 5905, appendix A.5.5.1); more than a handful only cost others.
 const MAX_SERVERS: usize = 8;
@@ -42,11 +42,11 @@ pub struct TimeConfig {
         skip_serializing_if = "Vec::is_empty"
     )]
     #[schema(most = MAX_SERVERS)]
-    pub servers: Vec<TimeServer>,
+    pub servers: Vec<Host>,
 }
 
-fn servers<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<TimeServer>, D::Error> {
-    let servers = Vec::<TimeServer>::deserialize(reader)?;
+fn servers<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<Host>, D::Error> {
+    let servers = Vec::<Host>::deserialize(reader)?;
     if servers.len() > MAX_SERVERS {
         let count = servers.len();
         return Err(de::Error::custom(format!(

@@ -29,23 +29,6 @@ pub(crate) enum HostFault {
 }
 
 impl Host {
-    /// Reads a name or an address without a port; `what` is what cannot be at an address that no host has.
-    pub(crate) fn without_port(text: &str, what: &str) -> Result<Self, String> {
-        let address = |text: &str| address::of_a_host(text, what).map(Self::Address);
-        if text.parse::<IpAddr>().is_ok() {
-            return address(text);
-        }
-        // What begins like an address is meant as one; only names of digits and dots would be another matter, and there are none.
-        let like_an_address = text.contains([':', '/', '%'])
-            || text.bytes().all(|it| it.is_ascii_digit() || it == b'.');
-        if like_an_address {
-            return address(text);
-        }
-        text.parse()
-            .map(Self::Name)
-            .map_err(|error| format!("`{text}` is neither an address nor a name: {error}"))
-    }
-
     /// Reads `HOST:PORT`; the port is never 0. `what` is what cannot be at an address that no host has.
     pub(crate) fn with_port(text: &str, what: &str) -> Result<(Self, u16), HostFault> {
         let (host, port) = text.rsplit_once(':').ok_or(HostFault::Port)?;
@@ -95,8 +78,47 @@ impl FromStr for Host {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::without_port(text, "a host")
+        let address = |text: &str| address::of_a_host(text, "a host").map(Self::Address);
+        if text.parse::<IpAddr>().is_ok() {
+            return address(text);
+        }
+        // What begins like an address is meant as one; only names of digits and dots would be another matter, and there are none.
+        let like_an_address = text.contains([':', '/', '%'])
+            || text.bytes().all(|it| it.is_ascii_digit() || it == b'.');
+        if like_an_address {
+            return address(text);
+        }
+        text.parse()
+            .map(Self::Name)
+            .map_err(|error| format!("`{text}` is neither an address nor a name: {error}"))
     }
 }
 
 super::as_text!(Host);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_addresses() {
+        for text in ["10.0.0.1", "fd00::1", "ntp.example.org", "ntp"] {
+            let host: Host = text.parse().unwrap();
+            assert_eq!(host.to_string(), text);
+        }
+        for (text, reason) in [
+            ("0.0.0.0", "0.0.0.0 cannot be a host"),
+            (
+                "10.0.0.1:123",
+                "`10.0.0.1:123` is not an IPv4 or IPv6 address; write it without a port",
+            ),
+            ("10.0.0", "`10.0.0` is not an IPv4 or IPv6 address"),
+            (
+                "ntp_1",
+                "`ntp_1` is neither an address nor a name: a host name has only letters, digits, `-` and `.`, not '_'",
+            ),
+        ] {
+            assert_eq!(text.parse::<Host>(), Err(reason.to_owned()));
+        }
+    }
+}

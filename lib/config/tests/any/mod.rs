@@ -8,12 +8,12 @@ use std::net::IpAddr;
 use config::{
     AdmissionConfig, AdmissionPlugin, ApiServerConfig, ApiTrustConfig, Bytes, Cidr,
     ClusterIdentityConfig, ConsoleConfig, ControlPlaneTrust, Cpu, Dhcp4Config, Document, Documents,
-    EnvironmentConfig, EtcdConfig, Hostname, HostnameConfig, ImageSource, JoinConfig, KernelLevel,
-    KernelModuleConfig, KernelValue, KeyPair, KubeletConfig, KubernetesConfig, KubernetesEndpoint,
-    KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig, LogDestinationConfig, LogFormat,
-    LogSource, MachineConfig, Mtu, Period, PodNetwork, ReservedConfig, ResolverConfig, Role,
-    RouteConfig, StaticHostConfig, SysctlConfig, SystemDiskConfig, TimeConfig, TimeServer,
-    TrustedRootsConfig,
+    EnvironmentConfig, EtcdConfig, Host, Hostname, HostnameConfig, ImageSource, JoinConfig,
+    KernelLevel, KernelModuleConfig, KernelValue, KeyPair, KubeletConfig, KubernetesConfig,
+    KubernetesEndpoint, KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig,
+    LogDestinationConfig, LogFormat, LogSource, MachineConfig, Mtu, Period, PodNetwork,
+    ReservedConfig, ResolverConfig, Role, RouteConfig, StaticHostConfig, SysctlConfig,
+    SystemDiskConfig, TimeConfig, TrustedRootsConfig,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -118,8 +118,8 @@ fn system_disk() -> impl Strategy<Value = SystemDiskConfig> {
 }
 
 fn time() -> impl Strategy<Value = TimeConfig> {
-    let address = cidr().prop_map(|it| TimeServer::Address(it.address()));
-    let server = prop_oneof![address, hostname().prop_map(TimeServer::Name)];
+    let address = cidr().prop_map(|it| Host::Address(it.address()));
+    let server = prop_oneof![address, hostname().prop_map(Host::Name)];
     // A name of digits and dots alone reads as an address.
     let server = server.prop_filter("read as written", |it| {
         it.to_string().parse().as_ref() == Ok(it)
