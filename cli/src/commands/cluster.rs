@@ -228,7 +228,7 @@ fn machines_of(clusters: &Clusters, name: &Name) -> Result<Vec<Machine>> {
                 .map(ToString::to_string)
                 .unwrap_or_default(),
             api: at(provision::spec::API_PORT).unwrap_or_default(),
-            kubernetes: at(kubernetes::PORT).unwrap_or_default(),
+            kubernetes: at(config::KubernetesEndpoint::PORT).unwrap_or_default(),
             memory: vm.spec.memory,
             console: cluster.console_log(vm_name).display().to_string(),
         })

@@ -12,9 +12,6 @@ use super::fit::{Fit, LEAST_PLANE, LEAST_WORKER, Patience};
 use super::kubectl::Kubectl;
 use crate::exit::usage;
 
-/// Where the API server listens, for kubectl on this computer.
-pub(super) const PORT: u16 = 6443;
-
 /// etcd's own heartbeat, for machines that are never late; scaled where they are.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 
@@ -78,7 +75,7 @@ pub(super) fn check(fit: &Fit, disk: bool) -> Result<()> {
 
 /// The port that leads to a machine besides that of the node's API.
 pub(super) fn port(role: Role) -> Option<u16> {
-    (role == Role::ControlPlane).then_some(PORT)
+    (role == Role::ControlPlane).then_some(KubernetesEndpoint::PORT)
 }
 
 /// Where the API is: the first machine is a control plane, and all reach it by the address that it is leased. Nodes that have
@@ -117,7 +114,10 @@ fn etcd(documents: &Documents, patience: Patience) -> Option<EtcdConfig> {
 
 /// The URL by which kubectl on this computer reaches the API.
 pub(super) fn server(cluster: &Cluster) -> Result<String> {
-    let first = cluster.vms().first().and_then(|it| it.endpoint(PORT));
+    let first = cluster
+        .vms()
+        .first()
+        .and_then(|it| it.endpoint(KubernetesEndpoint::PORT));
     let forwarded = first.context("the port of the API server is not forwarded")?;
     Ok(format!("https://{forwarded}"))
 }
