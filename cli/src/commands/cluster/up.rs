@@ -138,20 +138,13 @@ impl Up<'_> {
         machines: &[Machine<'_>],
     ) -> Result<()> {
         let server = kubernetes::server(self.cluster)?;
-        if self.plan.create.kubernetes.no_bootstrap {
-            let join = if machines.len() > 1 {
-                ", upon which the others join"
-            } else {
-                ""
-            };
-            self.progress.done(&format!(
-                "Kubernetes waits to begin: osctl bootstrap -n {}{join}, then osctl kubeconfig --server {server}",
-                machines.first().map_or("", |it| &it.node.name)
-            ));
-            return Ok(());
-        }
         let names: Vec<_> = machines.iter().map(|it| it.node.name.clone()).collect();
         let first = names.first().context("a cluster has a node")?;
+        if self.plan.create.kubernetes.no_bootstrap {
+            let waits = waits(first, machines.len() > 1, &server);
+            self.progress.done(&waits);
+            return Ok(());
+        }
         let session = Session {
             context,
             asked: vec![first.clone()],
@@ -266,6 +259,18 @@ impl Up<'_> {
     }
 }
 
+/// What is left to do where Kubernetes is not to begin by itself, on the first of one or several machines.
+fn waits(first: &str, several: bool, server: &str) -> String {
+    let join = if several {
+        ", upon which the others join"
+    } else {
+        ""
+    };
+    format!(
+        "Kubernetes waits to begin: osctl bootstrap -n {first}{join}, then osctl kubeconfig -n {first} --server {server}"
+    )
+}
+
 fn node(cluster: &Cluster, name: &Name) -> Result<Node> {
     let forwarded = cluster.vm(name)?.endpoint(API_PORT);
     let address = forwarded.with_context(|| format!("the API of {name} is not forwarded"))?;
@@ -290,4 +295,20 @@ fn remember(name: &str, context: Context, file: &ContextFile) -> Result<()> {
 /// Runs one call from this blocking thread.
 pub(super) fn on_runtime<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Handle::current().block_on(call)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_it_begin_by_hand_is_told_on_which_node() {
+        assert_eq!(
+            waits("k8s-cp-1", true, "https://127.0.0.1:1"),
+            "Kubernetes waits to begin: osctl bootstrap -n k8s-cp-1, upon which the others join, \
+             then osctl kubeconfig -n k8s-cp-1 --server https://127.0.0.1:1"
+        );
+        let alone = waits("k8s-cp-1", false, "https://127.0.0.1:1");
+        assert!(alone.contains("-n k8s-cp-1, then"), "{alone}");
+    }
 }
