@@ -36,11 +36,7 @@ impl Wait<'_> {
         let (session, first) = (self.session, self.first);
         self.progress.step(format!("{first}: has Kubernetes begin"));
         bootstrap::order(session, first).await?;
-        self.until(|| async move {
-            let seen = session.again(first, Seen::of).await?;
-            Ok(seen.beginning().map(|what| format!("{first}: {what}")))
-        })
-        .await
+        self.until(|| seen::beginning(session, first)).await
     }
 
     /// Waits until all of these nodes are Ready, and these control planes have an API server that takes requests.
@@ -52,12 +48,9 @@ impl Wait<'_> {
     where
         F: Future<Output = Result<Option<String>>>,
     {
-        let (limit, first) = (self.patience.scale(READY), self.first);
-        let ready = seen::wait(limit, self.progress, missing).await;
-        ready.map_err(|last| {
-            let minutes = limit.as_secs() / 60;
-            anyhow!("Kubernetes is not ready after {minutes} minutes: {last} (`osctl services`, `osctl logs kubelet` and `osctl logs etcd -n {first}` tell more)")
-        })
+        let [limit, longest] = [READY, seen::LOOK].map(|it| self.patience.scale(it));
+        let ready = seen::wait(limit, longest, self.progress, missing).await;
+        ready.map_err(|last| too_late(limit, &last, self.first))
     }
 
     /// What the cluster lacks, in one line.
@@ -75,8 +68,32 @@ impl Wait<'_> {
     }
 }
 
+/// What to say when it takes too long, and what was missing last.
+fn too_late(limit: Duration, last: &str, first: &str) -> anyhow::Error {
+    let minutes = limit.as_secs() / 60;
+    let more = format!("`osctl logs kubelet -n NODE` and `osctl logs etcd -n {first}`");
+    anyhow!(
+        "Kubernetes is not ready after {minutes} minutes: {last} (`osctl services`, {more} tell more)"
+    )
+}
+
 /// A kubeconfig that leads to a port of this computer.
 pub(super) async fn kubeconfig(session: &Session, first: &str, server: &str) -> Result<Given> {
     let call = |channel| ask(channel, LIFETIME, Some(server));
     session.again(first, call).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waited_in_vain_is_told_whose_logs_to_read() {
+        let limit = Duration::from_secs(600);
+        assert_eq!(
+            too_late(limit, "a is not Ready", "cp-1").to_string(),
+            "Kubernetes is not ready after 10 minutes: a is not Ready \
+             (`osctl services`, `osctl logs kubelet -n NODE` and `osctl logs etcd -n cp-1` tell more)"
+        );
+    }
 }

@@ -84,7 +84,7 @@ pub(crate) async fn order(session: &Session, node: &str) -> Result<bool> {
 /// Waits until the API server answers and knows the node.
 async fn wait(session: &Session, node: &str) -> Result<()> {
     let missing = || seen::beginning(session, node);
-    let known = seen::wait(BEGIN, &Progress::new(), missing).await;
+    let known = seen::wait(BEGIN, seen::LOOK, &Progress::new(), missing).await;
     known.map_err(|last| too_late(node, &last))
 }
 

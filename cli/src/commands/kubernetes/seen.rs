@@ -18,10 +18,13 @@ use crate::output;
 use crate::progress::Progress;
 use crate::tries::{self, Pace};
 
+/// How long one look may take, where nodes are not slower than most.
+pub(crate) const LOOK: Duration = Duration::from_secs(10);
+
 /// How it is looked after.
 const PACE: Pace = Pace {
     interval: Duration::from_secs(2),
-    longest: Duration::from_secs(10),
+    longest: LOOK,
 };
 
 /// What a control plane cannot begin without, in order.
@@ -164,10 +167,11 @@ pub(crate) async fn beginning(session: &Session, node: &str) -> Result<Option<St
     Ok(seen.beginning().map(|what| format!("{node}: {what}")))
 }
 
-/// Asks until nothing is missing any more, and says what is, each time that is something else. When time is up, what was missing or
-/// wrong last.
+/// Asks until nothing is missing any more, and says what is, each time that is something else. One look may take `longest`. When time
+/// is up, what was missing or wrong last.
 pub(crate) async fn wait<F>(
     limit: Duration,
+    longest: Duration,
     progress: &Progress,
     missing: impl Fn() -> F,
 ) -> Result<(), String>
@@ -175,7 +179,7 @@ where
     F: Future<Output = Result<Option<String>>>,
 {
     let mut heard = Heard::default();
-    let done = tries::until(PACE, missing, |seen| {
+    let done = tries::until(PACE.with_tries_of(longest), missing, |seen| {
         let what = match seen {
             Ok(None) => return Some(()),
             Ok(Some(what)) => Ok(what),
@@ -299,10 +303,10 @@ mod tests {
         let runtime = runtime.expect("a runtime");
         let progress = Progress::new();
         let never = || async { Ok(Some("the sun".to_owned())) };
-        let missed = runtime.block_on(wait(Duration::from_secs(1), &progress, never));
+        let missed = runtime.block_on(wait(Duration::from_secs(1), LOOK, &progress, never));
         assert_eq!(missed, Err("the sun".to_owned()));
         let there = || async { Ok(None) };
         let hour = Duration::from_secs(3600);
-        assert_eq!(runtime.block_on(wait(hour, &progress, there)), Ok(()));
+        assert_eq!(runtime.block_on(wait(hour, LOOK, &progress, there)), Ok(()));
     }
 }
