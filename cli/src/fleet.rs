@@ -1,7 +1,8 @@
 //! Several nodes at once: every node gets its answer, and one that fails does not hide the others.
 
+mod any;
+
 use std::collections::BTreeSet;
-use std::error::Error as _;
 use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use thiserror::Error;
+use tonic::Status;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
 
 use crate::connect::{self, Target};
 use crate::context::{Context, ContextFile};
@@ -147,57 +148,6 @@ impl Session {
             .await
     }
 
-    /// Asks the nodes one after the other until one can tell: for what any of them knows. Gives its name, too.
-    pub(crate) async fn any<T, F>(&self, call: impl Fn(Channel) -> F) -> Result<(String, T)>
-    where
-        F: Future<Output = Result<T>>,
-    {
-        self.any_of(Asked::ToTell, call).await
-    }
-
-    /// The same for what any of them can do, once.
-    pub(crate) async fn any_changed<T, F>(&self, call: impl Fn(Channel) -> F) -> Result<(String, T)>
-    where
-        F: Future<Output = Result<T>>,
-    {
-        self.any_of(Asked::ToChange, call).await
-    }
-
-    async fn any_of<T, F>(&self, what: Asked, call: impl Fn(Channel) -> F) -> Result<(String, T)>
-    where
-        F: Future<Output = Result<T>>,
-    {
-        let (mut failures, mut strangers) = (Vec::new(), Vec::new());
-        for target in connect::targets(&self.context, &self.asked)? {
-            let name = target.name.clone();
-            let channel = connect::connect(&self.context, &target, self.patience).await;
-            let channel = match channel {
-                Ok(channel) => channel,
-                Err(error) => {
-                    failures.push(error.context(name));
-                    continue;
-                }
-            };
-            let error = match within(self.patience, call(channel)).await {
-                Ok(answer) => return Ok((name, answer)),
-                Err(error) => error,
-            };
-            match next(&error, what) {
-                Next::Ask => failures.push(error.context(name)),
-                Next::AskWhoHasIt => strangers.push(error.context(name)),
-                Next::End => return Err(error.context(name)),
-            }
-        }
-        if failures.len() > 1 {
-            for error in &failures {
-                output::note(&format!("osctl: {}", sentence(error)));
-            }
-            bail!("none of {} nodes answered as it should", failures.len());
-        }
-        let why = failures.pop().or_else(|| strangers.into_iter().next());
-        Err(why.context("no node to speak to")?)
-    }
-
     /// The nodes that a command is for, which changes them.
     pub(crate) fn all_changed(&self) -> Result<Vec<Target>> {
         connect::targets_of_a_change(&self.context, &self.asked)
@@ -230,45 +180,6 @@ impl Session {
             shown = shown => shown.with_context(|| target.name.clone()),
             gone = output::reader_gone() => Err(gone.into()),
         }
-    }
-}
-
-/// What any node is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
-    /// To tell something.
-    ToTell,
-    /// To change something, which must not be done twice.
-    ToChange,
-}
-
-/// What to do when a node that was reached fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    /// It cannot now: ask the next.
-    Ask,
-    /// It is none of those that can: ask the next, and say nothing of it.
-    AskWhoHasIt,
-    /// It has answered, or what it was to do may be done.
-    End,
-}
-
-fn next(error: &anyhow::Error, what: Asked) -> Next {
-    let again = match what {
-        Asked::ToTell => Next::Ask,
-        Asked::ToChange => Next::End,
-    };
-    let status = match error.downcast_ref::<Status>() {
-        Some(status) => status,
-        None if error.is::<Late>() => return again,
-        None => return Next::End,
-    };
-    match status.code() {
-        // Made on this side: the connection broke on the way there or back.
-        _ if status.source().is_some() => again,
-        Code::Unavailable => Next::Ask,
-        Code::Unimplemented => Next::AskWhoHasIt,
-        _ => Next::End,
     }
 }
 
@@ -387,32 +298,6 @@ impl<T> Answers<T> {
         match self.failed.len() {
             0 => Ok(()),
             failed => bail!("{failed} of {asked} nodes did not answer as they should"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_change_is_not_asked_for_where_it_may_be_done() {
-        let broke = || Status::from_error(Box::new(std::io::Error::other("it hung up")));
-        let cases: [(anyhow::Error, Next, Next); 6] = [
-            (Late(10).into(), Next::Ask, Next::End),
-            (broke().into(), Next::Ask, Next::End),
-            (Status::unavailable("").into(), Next::Ask, Next::Ask),
-            (
-                Status::unimplemented("").into(),
-                Next::AskWhoHasIt,
-                Next::AskWhoHasIt,
-            ),
-            (Status::not_found("").into(), Next::End, Next::End),
-            (Status::permission_denied("").into(), Next::End, Next::End),
-        ];
-        for (error, told, changed) in cases {
-            assert_eq!(next(&error, Asked::ToTell), told, "{error:?}");
-            assert_eq!(next(&error, Asked::ToChange), changed, "{error:?}");
         }
     }
 }
