@@ -75,6 +75,14 @@ pub(crate) fn word(value: &impl Serialize) -> String {
     }
 }
 
+/// What something is, and why, where that is known.
+pub(crate) fn with_reason(is: &str, reason: &str) -> String {
+    if reason.is_empty() {
+        return is.to_owned();
+    }
+    format!("{is}: {reason}")
+}
+
 /// How many there are of something.
 pub(crate) fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };

@@ -119,8 +119,8 @@ impl Said {
             VolumePhase::Ready => "not mounted".to_owned(),
             other => output::word(other),
         };
-        let separator = if reason.is_empty() { "" } else { ": " };
-        Some(format!("its volume {name} is {phase}{separator}{reason}"))
+        let is = format!("its volume {name} is {phase}");
+        Some(output::with_reason(&is, reason))
     }
 
     fn unkept(&self) -> Option<Lack> {

@@ -14,7 +14,7 @@ use tonic::transport::Channel;
 
 use crate::explain::sentence;
 use crate::fleet::Session;
-use crate::output;
+use crate::output::{self, with_reason};
 use crate::progress::Progress;
 use crate::tries::{self, Pace};
 
@@ -88,18 +88,12 @@ impl Seen {
 
     /// The first of these services that is not well.
     fn unwell(&self, names: &[&str]) -> Option<String> {
-        names.iter().find_map(|name| {
-            let Some(status) = self.services.get(*name) else {
-                return Some(format!("waits for {name}"));
-            };
-            if status.state == ServiceState::Running && status.health == Health::Healthy {
-                return None;
-            }
-            let state = output::word(&status.state);
-            let reason = &status.reason;
-            let separator = if reason.is_empty() { "" } else { ": " };
-            Some(format!("{name} is {state}{separator}{reason}"))
-        })
+        names
+            .iter()
+            .find_map(|name| match self.services.get(*name) {
+                None => Some(format!("waits for {name}")),
+                Some(status) => unwell(name, status),
+            })
     }
 
     /// The first of these nodes that is not Ready.
@@ -107,11 +101,9 @@ impl Seen {
         names.iter().find_map(|name| match self.nodes.get(name) {
             None => Some(Unready::Unknown(name.clone())),
             Some(status) if status.ready => None,
-            Some(NodeStatus { reason, .. }) => {
-                let separator = if reason.is_empty() { "" } else { ": " };
-                Some(Unready::Known(format!(
-                    "{name} is not Ready{separator}{reason}"
-                )))
+            Some(status) => {
+                let is = format!("{name} is not Ready");
+                Some(Unready::Known(with_reason(&is, &status.reason)))
             }
         })
     }
@@ -124,12 +116,20 @@ impl Seen {
             if well || ways.any(|it| it.well) {
                 return None;
             }
-            let separator = if reason.is_empty() { "" } else { ": " };
-            Some(format!(
-                "{plane}: waits for its API server{separator}{reason}"
-            ))
+            let waits = format!("{plane}: waits for its API server");
+            Some(with_reason(&waits, &reason))
         })
     }
+}
+
+/// What is wrong with a service that is there.
+pub(super) fn unwell(name: &str, status: &ServiceStatus) -> Option<String> {
+    let is = match (status.state, status.health) {
+        (ServiceState::Running, Health::Healthy) => return None,
+        (ServiceState::Running, Health::Unhealthy) => output::word(&status.health),
+        _ => output::word(&status.state),
+    };
+    Some(with_reason(&format!("{name} is {is}"), &status.reason))
 }
 
 /// All resources of a type, by their ids.
@@ -228,9 +228,12 @@ mod tests {
         let waits = service(ServiceState::Waiting, Health::Unknown, "condition etcd");
         seen.services.insert("etcd".to_owned(), waits);
         assert_eq!(told(&seen), "etcd is waiting: condition etcd");
-        let starts = service(ServiceState::Running, Health::Unhealthy, "");
+        let starts = service(ServiceState::Running, Health::Unknown, "");
         seen.services.insert("etcd".to_owned(), starts);
         assert_eq!(told(&seen), "etcd is running");
+        let ill = service(ServiceState::Running, Health::Unhealthy, "no leader");
+        seen.services.insert("etcd".to_owned(), ill);
+        assert_eq!(told(&seen), "etcd is unhealthy: no leader");
         seen.services.insert("etcd".to_owned(), well());
         assert_eq!(told(&seen), "waits for kubelet");
         assert_eq!(seen.joining(), "waits for kubelet");

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use resources::kubernetes::NodeStatus;
 use serde::Serialize;
 
-use super::facts::{Facts, with};
+use super::facts::Facts;
 use super::{etcd, workload};
+use crate::output::with_reason;
 
 /// A node that was asked: what it says, or why it says nothing.
 pub(super) type Node = (String, Result<Facts, String>);
@@ -128,7 +129,7 @@ fn known(status: Option<&NodeStatus>) -> Option<String> {
 
 fn ready(status: Option<&NodeStatus>) -> Option<String> {
     let unready = status.filter(|it| !it.ready)?;
-    Some(with("it is not Ready", &unready.reason))
+    Some(with_reason("it is not Ready", &unready.reason))
 }
 
 fn schedulable(status: Option<&NodeStatus>) -> Option<String> {

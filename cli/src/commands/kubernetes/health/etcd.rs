@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use api::v1alpha1::EtcdMember;
 
 use super::checks::{Cluster, Failure};
-use super::facts::{Etcd, with};
+use super::facts::Etcd;
+use crate::output::with_reason;
 
 /// What etcd says through the first node of the control plane that has it say anything.
 fn told<'a>(cluster: &Cluster<'a>) -> Option<(&'a str, &'a Etcd)> {
@@ -37,7 +38,7 @@ pub(super) fn members(cluster: &Cluster<'_>) -> Vec<Failure> {
             Some(Err(reason)) => {
                 failures.push(Failure::new(
                     node,
-                    with("etcd does not say who its members are", reason),
+                    with_reason("etcd does not say who its members are", reason),
                 ));
                 continue;
             }

@@ -13,15 +13,13 @@ use resources::kubernetes::{
     WorkloadStatus,
 };
 use resources::net::{HostnameSpec, TIME};
-use resources::runtime::{
-    Condition, Health, MachineStatus, ServiceState, ServiceStatus, Stage, StageStatus,
-};
+use resources::runtime::{Condition, MachineStatus, ServiceStatus, Stage, StageStatus};
 use store::Registry;
 use tonic::transport::Channel;
 
-use super::super::seen::all;
+use super::super::seen::{all, unwell};
 use crate::explain::sentence;
-use crate::output;
+use crate::output::{self, with_reason};
 
 /// The volume with everything that pods, images and etcd keep.
 const EPHEMERAL: &str = "EPHEMERAL";
@@ -129,7 +127,7 @@ impl Facts {
         let Some(StageStatus { stage, reason }) = &self.stage else {
             return Some("it does not say how far it is".to_owned());
         };
-        let is = with(&format!("it is {}", output::word(stage)), reason);
+        let is = with_reason(&format!("it is {}", output::word(stage)), reason);
         (*stage != Stage::Running).then_some(is)
     }
 
@@ -161,12 +159,12 @@ impl Facts {
         let mut all = self.volumes.iter();
         let (name, status) = all.find(|(_, it)| it.phase != VolumePhase::Ready)?;
         let is = format!("volume {name} is {}", output::word(&status.phase));
-        Some(with(&is, &status.reason))
+        Some(with_reason(&is, &status.reason))
     }
 
     pub(super) fn time(&self) -> Option<String> {
         let unmet = self.conditions.get(TIME).filter(|it| !it.met)?;
-        Some(with("nobody vouches for its clock", &unmet.message))
+        Some(with_reason("nobody vouches for its clock", &unmet.message))
     }
 
     pub(super) fn etcd(&self) -> Option<String> {
@@ -187,7 +185,10 @@ impl Facts {
         }
         let last = self.servers.iter().next();
         let last = last.map(|(at, it)| format!("{at}: {}", it.reason));
-        Some(with("it reaches no API server", &last.unwrap_or_default()))
+        Some(with_reason(
+            "it reaches no API server",
+            &last.unwrap_or_default(),
+        ))
     }
 
     pub(super) fn static_pods(&self) -> Option<String> {
@@ -200,7 +201,7 @@ impl Facts {
                 return Some(format!("the API server knows nothing of its {name} yet"));
             };
             let is = format!("{name} is {}", output::word(&pod.phase));
-            (pod.phase != PodPhase::Running).then(|| with(&is, &pod.reason))
+            (pod.phase != PodPhase::Running).then(|| with_reason(&is, &pod.reason))
         })
     }
 
@@ -208,7 +209,10 @@ impl Facts {
         self.plane()?;
         self.static_pods.keys().find_map(|name| {
             let unready = self.static_pod(name).filter(|it| !it.ready)?;
-            Some(with(&format!("{name} is not ready"), &unready.reason))
+            Some(with_reason(
+                &format!("{name} is not ready"),
+                &unready.reason,
+            ))
         })
     }
 
@@ -231,25 +235,11 @@ impl Facts {
 
     /// What is wrong with a service of the node.
     fn service(&self, name: &str) -> Option<String> {
-        let Some(status) = self.services.get(name) else {
-            return Some(format!("there is no service {name} yet"));
-        };
-        if status.state == ServiceState::Running && status.health == Health::Healthy {
-            return None;
+        match self.services.get(name) {
+            None => Some(format!("there is no service {name} yet")),
+            Some(status) => unwell(name, status),
         }
-        let is = match status.state {
-            ServiceState::Running => format!("{name} is {}", output::word(&status.health)),
-            _ => format!("{name} is {}", output::word(&status.state)),
-        };
-        Some(with(&is, &status.reason))
     }
-}
-
-pub(super) fn with(is: &str, reason: &str) -> String {
-    if reason.is_empty() {
-        return is.to_owned();
-    }
-    format!("{is}: {reason}")
 }
 
 async fn etcd(channel: Channel) -> Result<Etcd, tonic::Status> {

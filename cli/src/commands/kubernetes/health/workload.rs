@@ -5,7 +5,8 @@
 use resources::kubernetes::{KubernetesSpec, PodNetwork, PodStatus};
 
 use super::checks::{Cluster, Failure};
-use super::facts::{Facts, SYSTEM, with};
+use super::facts::{Facts, SYSTEM};
+use crate::output::with_reason;
 
 pub(super) fn proxy(cluster: &Cluster<'_>) -> Vec<Failure> {
     failures(cluster, "kube-proxy", |it| {
@@ -31,7 +32,7 @@ fn failures(cluster: &Cluster<'_>, name: &str, of: fn(&KubernetesSpec) -> bool) 
             .pods
             .values()
             .filter(|it| is_of(it, name) && !it.ready);
-        failures.extend(pods.map(|it| Failure::new(node, with(&it.name, &it.reason))));
+        failures.extend(pods.map(|it| Failure::new(node, with_reason(&it.name, &it.reason))));
     }
     failures
 }
@@ -40,7 +41,7 @@ fn failures(cluster: &Cluster<'_>, name: &str, of: fn(&KubernetesSpec) -> bool) 
 fn missing(facts: &Facts, name: &str) -> Option<String> {
     match facts.manifests.get(name) {
         Some(manifest) if manifest.created == manifest.objects => {}
-        Some(manifest) => return Some(with("it is not created yet", &manifest.reason)),
+        Some(manifest) => return Some(with_reason("it is not created yet", &manifest.reason)),
         None => return Some("it is not created yet".to_owned()),
     }
     match facts.workloads.get(name) {
