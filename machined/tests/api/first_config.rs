@@ -13,7 +13,9 @@ use machined::block::volume::Volumes;
 use machined::config::{Configs, Disk, Generations, Storage};
 use machined::join::Joined;
 use machined::kubernetes::etcd::bootstrap::Bootstrap;
+use machined::kubernetes::kubelet::inhibit::Inhibitors;
 use machined::metrics::{Calls, Metrics};
+use machined::node::departure::{Departures, Way};
 use machined::node::{Beginning, Head, LocalNode, Takers};
 use machined::runtime::clock::Clock;
 use machined::runtime::cluster;
@@ -87,12 +89,15 @@ fn head(store: &Store, folder: &Path) -> Head {
     let in_memory = Storage::Memory {
         reason: "a test".to_owned(),
     };
+    let bootstrap = Bootstrap::new(folder.join("etcd"), 0);
+    let way = Way::new(folder.join("kubelet"), bootstrap, Inhibitors::default());
     Head::new(
         store.clone(),
         Configs::new(Generations::new(disk)),
         watch::Sender::new(in_memory).subscribe(),
         Volumes::new(folder, folder, folder),
         watch::Sender::new(None),
+        Departures::new(way, folder.join("departure.json")),
         Clock::of("a boot"),
     )
 }
