@@ -331,8 +331,7 @@ fn api(
 
     let no_services = effects.services.empty();
     let lookup = Lookup::of(store.clone());
-    let authority = Component::Kubelet.file("ca.crt");
-    let (told, balancer) = balancer::parts(lookup.clone(), authority.into());
+    let (told, balancer) = balancer::parts(lookup.clone(), Component::Kubelet.folder());
     let parts = Parts {
         identity,
         endpoint,

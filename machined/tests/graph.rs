@@ -83,7 +83,7 @@ fn graph() -> String {
     let parts = Parts {
         effects,
         manifests: Fetch::new(Way::of(store.clone())),
-        balancer: balancer::parts(lookup.clone(), folder.path().join("ca.crt")).0,
+        balancer: balancer::parts(lookup.clone(), folder.path().join("kubelet")).0,
         lookup,
         console: ConsoleController::new(
             Consoles::active(""),

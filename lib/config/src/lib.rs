@@ -27,6 +27,7 @@ pub mod patch;
 mod problem;
 mod read;
 pub mod schema;
+pub mod skew;
 mod syntax;
 mod tree;
 mod types;

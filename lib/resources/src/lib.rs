@@ -55,19 +55,9 @@ pub fn register_all(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<images::CachedImage>()?
         .register::<images::ImageBundle>()?
         .register::<images::RegistrySpec>()?
-        .register::<images::RegistryStatus>()?
-        .register::<kubernetes::ApiServerEndpoint>()?
-        .register::<kubernetes::CertificateStatus>()?
-        .register::<kubernetes::ControlPlane>()?
-        .register::<kubernetes::EtcdSpec>()?
-        .register::<kubernetes::KubeletSpec>()?
-        .register::<kubernetes::KubernetesSpec>()?
-        .register::<kubernetes::Manifest>()?
-        .register::<kubernetes::ManifestStatus>()?
-        .register::<kubernetes::NodeStatus>()?
-        .register::<kubernetes::PodStatus>()?
-        .register::<kubernetes::StaticPod>()?
-        .register::<kubernetes::WorkloadStatus>()?
+        .register::<images::RegistryStatus>()?;
+    of_kubernetes(registry)?;
+    registry
         .register::<net::AddressSpec>()?
         .register::<net::AddressStatus>()?
         .register::<net::Dhcp4Lease>()?
@@ -113,5 +103,23 @@ fn register_runtime(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<runtime::TrustedRootsSpec>()?
         .register::<runtime::TrustedRootsStatus>()?
         .register::<runtime::Version>()?;
+    Ok(())
+}
+
+fn of_kubernetes(registry: &mut Registry) -> Result<(), RegistryError> {
+    registry
+        .register::<kubernetes::ApiServerEndpoint>()?
+        .register::<kubernetes::CertificateStatus>()?
+        .register::<kubernetes::ControlPlane>()?
+        .register::<kubernetes::EtcdSpec>()?
+        .register::<kubernetes::KubeletSpec>()?
+        .register::<kubernetes::KubernetesRelease>()?
+        .register::<kubernetes::KubernetesSpec>()?
+        .register::<kubernetes::Manifest>()?
+        .register::<kubernetes::ManifestStatus>()?
+        .register::<kubernetes::NodeStatus>()?
+        .register::<kubernetes::PodStatus>()?
+        .register::<kubernetes::StaticPod>()?
+        .register::<kubernetes::WorkloadStatus>()?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Folders with files for one user alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
@@ -64,6 +64,29 @@ pub fn remove(folder: &Path) -> Result<(), FolderError> {
         }),
         _ => Ok(()),
     }
+}
+
+/// Writes a file that is there whole or not at all, for good.
+///
+/// # Errors
+/// It cannot be written; what was there before stays.
+pub fn put(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let unfinished = folder.join(format!(".{name}.unfinished"));
+    let mut file = File::create(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&unfinished, folder.join(name))?;
+    sync(folder)?;
+    // The folder itself may be new as well.
+    folder.parent().map_or(Ok(()), sync)
+}
+
+/// Has what happened to the names in a folder outlive the power.
+///
+/// # Errors
+/// The disk fails.
+pub fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 fn replace(path: &Path, uid: u32, text: &str) -> io::Result<()> {

@@ -20,6 +20,7 @@ pub mod manifest;
 pub mod masquerade;
 pub mod node;
 pub mod pod_network;
+pub mod release;
 pub mod settings;
 pub mod static_pod;
 pub mod tunnel;
@@ -46,6 +47,7 @@ pub fn register(
 ) -> Result<(), cosi::RegisterError> {
     controllers.register(config::Config)?;
     controllers.register(balancer)?;
+    controllers.register(release::config::Config::new(release::record::FOLDER.into()))?;
     controllers.register(files::apply::Apply::new(component::FOLDER.as_ref(), joined))?;
     controllers.register(kubelet::config::Config)?;
     controllers.register(static_pod::config::Config)?;

@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use derive::Schema;
 
-/// The minors of Kubernetes 1 that this build knows the flags, the files and the order of.
-const MINORS: [u16; 1] = [37];
+/// The minors of Kubernetes 1 that this build knows the flags, the files and the order of: the one whose images it carries, and the
+/// one before, which a cluster is upgraded from. Whatever is rendered has to be understood by both.
+const MINORS: [u16; 2] = [36, 37];
 
 /// A version of Kubernetes, `MAJOR.MINOR.PATCH`, of a minor that this build of the node can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Schema)]
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn versions() {
-        for text in ["1.37.0", "1.37.1", "1.37.12"] {
+        for text in ["1.36.3", "1.37.0", "1.37.1", "1.37.12"] {
             let version: KubernetesVersion = text.parse().unwrap();
             assert_eq!(version.to_string(), text);
         }
@@ -125,7 +126,7 @@ mod tests {
                 "{text}"
             );
         }
-        for (text, minor) in [("1.36.9", "1.36"), ("v1.38.0", "1.38"), ("2.37.1", "2.37")] {
+        for (text, minor) in [("1.35.9", "1.35"), ("v1.38.0", "1.38"), ("2.37.1", "2.37")] {
             assert_eq!(error(text), KubernetesVersionError::Minor(minor.into()));
         }
         let tag = KubernetesVersionError::Tag("1.37.1".into());

@@ -234,7 +234,8 @@ fn kubernetes() -> impl Strategy<Value = KubernetesConfig> {
     ];
     let services = (0u8..=255, 16u8..=28)
         .prop_map(move |(net, prefix)| vec![range((format!("172.{net}.0.0"), prefix))]);
-    let patch = (0u16..).prop_map(|it| format!("1.37.{it}").parse().unwrap());
+    let patch = (36u16..=37, 0u16..)
+        .prop_map(|(minor, patch)| format!("1.{minor}.{patch}").parse().unwrap());
     let words = (any::<bool>(), any::<bool>());
     (patch, endpoint, pods, services, hostname(), words).prop_map(
         |(version, endpoint, pod_ranges, service_ranges, dns_domain, (upstream, none))| {

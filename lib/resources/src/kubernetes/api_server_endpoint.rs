@@ -12,7 +12,7 @@ use store::Spec;
     type = "ApiServerEndpoints.kubernetes.garboard",
     namespace = "kubernetes",
     aliases("apiserver", "apiservers"),
-    columns(("NODE", "node"), ("WELL", "well"), ("PLACE", "place"), ("REASON", "reason"))
+    columns(("NODE", "node"), ("WELL", "well"), ("VERSION", "version"), ("PLACE", "place"), ("REASON", "reason"))
 )]
 pub struct ApiServerEndpoint {
     /// The node that it is on; empty where nobody knows: that is the cluster's endpoint.
@@ -27,4 +27,7 @@ pub struct ApiServerEndpoint {
     /// Why it is not well; empty when it is.
     #[field(4)]
     pub reason: String,
+    /// What it said last that it runs, such as `1.37.1`; empty until it has.
+    #[field(5)]
+    pub version: String,
 }

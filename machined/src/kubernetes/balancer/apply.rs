@@ -11,6 +11,9 @@ use tokio::sync::watch;
 use super::backends::{Backend, Own, backends};
 use super::health::{Health, State};
 
+/// Why one is not well that nobody knows anything of.
+pub const UNASKED: &str = "nobody has asked it yet";
+
 /// The controller.
 #[derive(Debug)]
 pub struct Apply {
@@ -52,13 +55,17 @@ fn status(backend: &Backend, place: u32, health: &Health) -> ApiServerEndpoint {
     let (well, reason) = match health.of(&backend.target) {
         Some(State::Well) => (true, String::new()),
         Some(State::Unwell { reason, .. }) => (false, reason.clone()),
-        None => (false, "nobody has asked it yet".to_owned()),
+        None => (false, UNASKED.to_owned()),
     };
     ApiServerEndpoint {
         node: backend.node.clone(),
         well,
         place,
         reason,
+        version: health
+            .release(&backend.target)
+            .map(|it| it.to_string())
+            .unwrap_or_default(),
     }
 }
 

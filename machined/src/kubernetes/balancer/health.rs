@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ::config::skew::Release;
+
 use super::backends::{Backend, Target};
 
 /// How often in a row a server must have been found unwell before connections to it are ended: one that was slow to answer
@@ -24,24 +26,39 @@ pub enum State {
 
 /// What is known of all of them; nothing of those that nobody has tried yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Health(BTreeMap<Target, State>);
+pub struct Health {
+    states: BTreeMap<Target, State>,
+    /// What each said last that it runs. One that is unwell comes back as that, or is asked again.
+    releases: BTreeMap<Target, Release>,
+}
 
 impl Health {
     /// What is known of one.
     #[must_use]
     pub fn of(&self, target: &Target) -> Option<&State> {
-        self.0.get(target)
+        self.states.get(target)
     }
 
     /// Whether anybody is known to be well.
     #[must_use]
     pub fn any_is_well(&self) -> bool {
-        self.0.values().any(|it| *it == State::Well)
+        self.states.values().any(|it| *it == State::Well)
+    }
+
+    /// What one said last that it runs.
+    #[must_use]
+    pub fn release(&self, target: &Target) -> Option<Release> {
+        self.releases.get(target).copied()
+    }
+
+    /// Notes what one says that it runs.
+    pub fn note_release(&mut self, target: &Target, release: Release) {
+        self.releases.insert(target.clone(), release);
     }
 
     /// Notes what was found of one; says whether it was the other way before.
     pub fn note(&mut self, target: &Target, found: Result<(), String>) -> bool {
-        let before = self.0.get(target);
+        let before = self.states.get(target);
         let (was_well, was_unwell) = match before {
             Some(State::Well) => (true, 0),
             Some(State::Unwell { times, .. }) => (false, *times),
@@ -54,14 +71,15 @@ impl Health {
                 (State::Unwell { reason, times }, was_unwell == 0)
             }
         };
-        self.0.insert(target.clone(), state);
+        self.states.insert(target.clone(), state);
         turned
     }
 
     /// Forgets all but these.
     pub fn keep(&mut self, backends: &[Backend]) {
-        self.0
-            .retain(|target, _| backends.iter().any(|it| it.target == *target));
+        let listed = |target: &Target| backends.iter().any(|it| it.target == *target);
+        self.states.retain(|target, _| listed(target));
+        self.releases.retain(|target, _| listed(target));
     }
 
     /// These in the order in which they are tried: those that are not well last.
@@ -148,6 +166,7 @@ mod tests {
     fn who_comes_back_is_new() {
         let mut health = Health::default();
         health.note(&target("a"), Err("refused".to_owned()));
+        health.note_release(&target("a"), "1.37.1".parse().unwrap());
         health.keep(&backends()[1..]);
         assert_eq!(health, Health::default());
     }

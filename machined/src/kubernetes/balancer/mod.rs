@@ -41,12 +41,13 @@ pub fn url() -> String {
 
 /// What finds out where connections may go and tells how they are, and what passes them on.
 ///
-/// `authority` is the file of the cluster's authority, by which API servers prove themselves when they are asked how they are.
+/// `kubelet` is the folder of what the kubelet has: the cluster's authority, by which API servers prove themselves when they are asked how
+/// they are, and the certificate with which they are asked what they are.
 #[must_use]
-pub fn parts(lookup: Lookup, authority: PathBuf) -> (apply::Apply, Balancer) {
+pub fn parts(lookup: Lookup, kubelet: PathBuf) -> (apply::Apply, Balancer) {
     let backends = watch::Sender::new(Vec::<Backend>::new());
     let health = watch::Sender::new(Health::default());
     let told = (backends.subscribe(), health.subscribe());
     let apply = apply::Apply::new(backends, told.1);
-    (apply, Balancer::new(told.0, health, lookup, authority))
+    (apply, Balancer::new(told.0, health, lookup, kubelet))
 }

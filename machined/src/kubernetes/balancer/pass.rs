@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::config::skew::Release;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{
     KeepAlive, TcpKeepCount, TcpKeepIdle, TcpKeepInterval, TcpUserTimeout,
@@ -44,7 +45,8 @@ pub(super) struct Shared {
     pub(super) backends: watch::Receiver<Vec<Backend>>,
     pub(super) health: watch::Sender<Health>,
     lookup: Lookup,
-    pub(super) authority: PathBuf,
+    /// The folder with the files of the kubelet.
+    pub(super) kubelet: PathBuf,
 }
 
 /// Passes connections on to API servers.
@@ -59,14 +61,14 @@ impl Balancer {
         backends: watch::Receiver<Vec<Backend>>,
         health: watch::Sender<Health>,
         lookup: Lookup,
-        authority: PathBuf,
+        kubelet: PathBuf,
     ) -> Self {
         Self {
             shared: Shared {
                 backends,
                 health,
                 lookup,
-                authority,
+                kubelet,
             },
             most: CONNECTIONS,
         }
@@ -208,6 +210,21 @@ impl Shared {
             _ if !turned => {}
             None => tracing::info!(%target, "an API server is well"),
             Some(reason) => tracing::warn!(%target, reason, "an API server is not well"),
+        }
+    }
+
+    /// Notes what one says that it runs, and logs it when it is news.
+    pub(super) fn note_release(&self, target: &Target, release: Release) {
+        let news = self.health.send_if_modified(|health| {
+            let listed = self.backends.borrow().iter().any(|it| it.target == *target);
+            let news = listed && health.release(target) != Some(release);
+            if news {
+                health.note_release(target, release);
+            }
+            news
+        });
+        if news {
+            tracing::info!(%target, %release, "an API server says what it is");
         }
     }
 

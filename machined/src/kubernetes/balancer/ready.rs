@@ -1,17 +1,19 @@
-//! Asks an API server whether it takes requests, as anybody may.
+//! Asks an API server whether it takes requests, as anybody may, and what it is, as nodes may.
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
 
+use ::config::skew::Release;
 use http::header::HOST;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use pki::Trust;
+use pki::{Identity, Trust};
 use rustls_pki_types::ServerName;
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -25,7 +27,36 @@ pub(super) async fn ask(
     authority: &Trust,
 ) -> Result<(), String> {
     let config = pki::tls::anonymous_client(authority).map_err(|error| words(&error))?;
-    let mut config = rustls::ClientConfig::clone(&config);
+    let (status, body) = get(stream, name, &config, "/readyz").await?;
+    judge(status, &body)
+}
+
+/// Asks on this connection for `/version`, as whom `own` proves; nothing of one that does not say. Cancelling it closes the connection.
+pub(super) async fn release(
+    stream: TcpStream,
+    name: ServerName<'static>,
+    authority: &Trust,
+    own: &Identity,
+) -> Option<Release> {
+    let config = pki::tls::client(authority, own).ok()?;
+    let (status, body) = get(stream, name, &config, "/version").await.ok()?;
+    status.is_success().then(|| said(&body))?
+}
+
+/// What it is by its answer.
+fn said(body: &[u8]) -> Option<Release> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    answer.get("gitVersion")?.as_str()?.parse().ok()
+}
+
+/// Its answer to a question, of which nothing counts but the first 64 KiB.
+async fn get(
+    stream: TcpStream,
+    name: ServerName<'static>,
+    config: &rustls::ClientConfig,
+    path: &str,
+) -> Result<(StatusCode, Bytes), String> {
+    let mut config = config.clone();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let host = name.to_str().into_owned();
     let tls = TlsConnector::from(Arc::new(config)).connect(name, stream);
@@ -33,7 +64,7 @@ pub(super) async fn ask(
     let (mut sender, connection) = http1::handshake(TokioIo::new(tls))
         .await
         .map_err(|error| words(&error))?;
-    let request = Request::get("/readyz")
+    let request = Request::get(path)
         .header(HOST, host)
         .body(Empty::<Bytes>::new())
         .map_err(|error| words(&error))?;
@@ -43,7 +74,7 @@ pub(super) async fn ask(
         let status = answer.status();
         let body = Limited::new(answer.into_body(), LONGEST).collect().await;
         let body = body.map(http_body_util::Collected::to_bytes);
-        judge(status, &body.unwrap_or_default())
+        Ok((status, body.unwrap_or_default()))
     };
     tokio::select! {
         answered = answered => answered,
@@ -78,6 +109,15 @@ fn judge(status: StatusCode, body: &[u8]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_says_what_it_is() {
+        let body =
+            br#"{"major": "1", "minor": "37", "gitVersion": "v1.37.1", "goVersion": "go1.26.11"}"#;
+        assert_eq!(said(body), Some("1.37.1".parse().unwrap()));
+        assert_eq!(said(b"{}"), None);
+        assert_eq!(said(br#"{"gitVersion": "unknown"}"#), None);
+    }
 
     #[test]
     fn checks_that_failed_are_named() {

@@ -67,7 +67,7 @@ struct Around {
     balancer: Balancer,
 }
 
-fn around(backends: &[SocketAddr], authority: &Path) -> Around {
+fn around(backends: &[SocketAddr], kubelet: &Path) -> Around {
     let of = backends.iter().copied().map(backend).collect();
     let backends = watch::Sender::new(of);
     let health = watch::Sender::new(Health::default());
@@ -76,13 +76,13 @@ fn around(backends: &[SocketAddr], authority: &Path) -> Around {
     Around {
         health: health.subscribe(),
         address: listener.local_addr().unwrap(),
-        balancer: Balancer::new(backends.subscribe(), health, lookup, authority.to_owned()),
+        balancer: Balancer::new(backends.subscribe(), health, lookup, kubelet.to_owned()),
         backends,
         listener,
     }
 }
 
-/// Nobody's file.
+/// Nobody's folder.
 fn no_authority() -> &'static Path {
     Path::new("/nowhere")
 }
@@ -184,6 +184,9 @@ async fn one_too_many_waits_for_a_place() {
     .await;
 }
 
+/// What one says that it is.
+const VERSION: &str = "HTTP/1.1 200 OK\r\ncontent-length: 25\r\n\r\n{\"gitVersion\": \"v1.37.1\"}";
+
 /// Answers whatever it is asked with this, once for each connection.
 async fn answers(listener: TcpListener, acceptor: TlsAcceptor, answer: &'static str) {
     loop {
@@ -198,7 +201,9 @@ async fn answers(listener: TcpListener, acceptor: TlsAcceptor, answer: &'static 
                 Err(_) => break,
             }
         }
-        assert!(asked.starts_with(b"GET /readyz HTTP/1.1\r\n"));
+        let version = asked.starts_with(b"GET /version HTTP/1.1\r\n");
+        assert!(version || asked.starts_with(b"GET /readyz HTTP/1.1\r\n"));
+        let answer = if version { VERSION } else { answer };
         stream
             .write_all(answer.as_bytes())
             .await
@@ -221,13 +226,18 @@ async fn a_server_that_is_not_ready_or_not_of_the_cluster_is_not_well() {
         TlsAcceptor::from(std::sync::Arc::new(config))
     };
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("ca.crt");
     let text = ours.identity().certificate_pem();
     Trust::from_pem(text).unwrap();
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(folder.path().join("ca.crt"), text).unwrap();
+    let hour = jiff::SignedDuration::from_hours(1);
+    let own = ours
+        .issue_client("node", pki::Roles::default(), hour, now)
+        .unwrap();
+    let both = format!("{}{}", own.certificate_pem(), own.key_pem().expose());
+    std::fs::write(folder.path().join("client.pem"), both).unwrap();
     let (ready, unready, other) = (somebody().await, somebody().await, somebody().await);
     let all = [unready.1, other.1, ready.1];
-    let around = around(&all, &file);
+    let around = around(&all, folder.path());
     let mut health = around.health;
     const READY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     const NOT: &str =
@@ -241,8 +251,13 @@ async fn a_server_that_is_not_ready_or_not_of_the_cluster_is_not_well() {
     };
     beside(around.balancer, around.listener, others, async {
         let of = |health: &Health, it| health.of(&Target::from(it)).cloned();
-        let known = |health: &Health| all.iter().all(|it| of(health, *it).is_some());
+        let release = |health: &Health, it| health.release(&Target::from(it));
+        let known = |health: &Health| {
+            all.iter().all(|it| of(health, *it).is_some()) && release(health, ready.1).is_some()
+        };
         let health = health.wait_for(known).await.unwrap().clone();
+        assert_eq!(release(&health, ready.1), Some("1.37.1".parse().unwrap()));
+        assert_eq!(release(&health, unready.1), None);
         assert_eq!(of(&health, ready.1), Some(State::Well));
         let Some(State::Unwell { reason, .. }) = of(&health, unready.1) else {
             panic!("it has said that it is not ready");

@@ -9,9 +9,11 @@
 //! line here.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
+
+use crate::kubernetes::folder::{put, sync};
 
 /// Where etcd keeps what it knows.
 pub const FOLDER: &str = "/var/lib/etcd";
@@ -52,22 +54,6 @@ pub enum Data {
     Joins(String),
     /// None.
     None,
-}
-
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Writes a file that is there whole or not at all, for good.
-fn put(folder: &Path, name: &str, text: &str) -> io::Result<()> {
-    let unfinished = folder.join(format!(".{name}.unfinished"));
-    let mut file = File::create(&unfinished)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&unfinished, folder.join(name))?;
-    sync(folder)?;
-    // The folder itself may be new as well.
-    folder.parent().map_or(Ok(()), sync)
 }
 
 /// Removes a file, for good once the folder is synced; says whether it was there.

@@ -6,7 +6,7 @@ use ::config::{ApiServerConfig, Documents};
 use jiff::{SignedDuration, Timestamp};
 use pki::kubernetes::{Authorities, ControlPlane, Purpose, ServiceAccountKey, shared_key, wanted};
 use pki::{Authority, Names};
-use resources::kubernetes::{ImageSource, KubeletSpec, KubernetesSpec};
+use resources::kubernetes::{ImageSource, KubeletSpec, KubernetesRelease, KubernetesSpec};
 
 use super::certificates::{held, place};
 use super::texts::{self, Facts, files};
@@ -53,8 +53,14 @@ fn authorities(documents: &Documents) -> Authorities {
 /// The words of all programs that name a file of ours.
 fn told(cluster: &KubernetesSpec, node: &KubeletSpec) -> BTreeSet<String> {
     let address = "10.5.0.2".parse().unwrap();
+    let release = KubernetesRelease {
+        api_server: "1.37.1".to_owned(),
+        clients: "1.37.1".to_owned(),
+        ..KubernetesRelease::default()
+    };
     let pods = static_pod::pods(&static_pod::Facts {
         cluster,
+        release: &release,
         address,
         election: std::time::Duration::ZERO,
         server: &ApiServerConfig::default(),
@@ -70,6 +76,7 @@ fn told(cluster: &KubernetesSpec, node: &KubeletSpec) -> BTreeSet<String> {
     });
     let facts = kubelet::service::Facts {
         cluster,
+        version: &release.clients,
         node,
         name: "cp-1",
         addresses: &[address],

@@ -1,7 +1,7 @@
 //! Has the kubelet run on every node of a cluster.
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
-use resources::kubernetes::{KUBELET, KUBERNETES, KubeletSpec, KubernetesSpec};
+use resources::kubernetes::{KUBELET, KUBERNETES, KubeletSpec, KubernetesRelease, KubernetesSpec};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
 use resources::runtime::ServiceSpec;
 
@@ -18,6 +18,7 @@ pub struct Config;
 cosi::declare! {
     Config as "kubernetes.kubelet.config" {
         reads KubernetesSpec;
+        reads KubernetesRelease;
         reads KubeletSpec;
         reads NodeAddress;
         reads HostnameSpec;
@@ -33,6 +34,12 @@ impl Controller for Config {
         ) else {
             cx.replace::<ServiceSpec>();
             return Ok(Outcome::Done);
+        };
+        let release = cx.get::<KubernetesRelease>(KUBERNETES);
+        let Some(release) = release.filter(|it| !it.spec.clients.is_empty()) else {
+            return Ok(Outcome::WaitingOn(
+                "a version that may be run; `osctl get releases` says why".to_owned(),
+            ));
         };
         // A node that has lost its name or address for a moment keeps its pods.
         let (Some(known), Some(hostname)) = (
@@ -50,6 +57,7 @@ impl Controller for Config {
         let read = settings::config(&cluster.spec, &node.spec).to_string();
         let facts = Facts {
             cluster: &cluster.spec,
+            version: &release.spec.clients,
             node: &node.spec,
             name: &hostname.spec.hostname,
             addresses: &addresses,

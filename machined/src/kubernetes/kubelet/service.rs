@@ -23,6 +23,8 @@ pub const FOLDER: &str = "/var/lib/kubelet";
 pub struct Facts<'a> {
     /// The cluster.
     pub cluster: &'a KubernetesSpec,
+    /// Its version.
+    pub version: &'a str,
     /// What the node is to be in there.
     pub node: &'a KubeletSpec,
     /// Its name.
@@ -82,11 +84,7 @@ pub fn spec(facts: &Facts<'_>) -> ServiceSpec {
         ..ServiceMount::default()
     };
     ServiceSpec {
-        image: image::reference(
-            Component::Kubelet,
-            &facts.cluster.version,
-            facts.cluster.images,
-        ),
+        image: image::reference(Component::Kubelet, facts.version, facts.cluster.images),
         program: "/usr/bin/kubelet".to_owned(),
         args: arguments(&flags).collect(),
         mounts: mounts.chain([memory]).collect(),
@@ -116,16 +114,14 @@ mod tests {
 
     #[test]
     fn the_node_is_what_its_config_says() {
-        let cluster = KubernetesSpec {
-            version: "1.37.1".to_owned(),
-            ..KubernetesSpec::default()
-        };
+        let cluster = KubernetesSpec::default();
         let node = KubeletSpec {
             labels: vec!["a=b".to_owned(), "c=d".to_owned()],
             ..KubeletSpec::default()
         };
         let spec = spec(&Facts {
             cluster: &cluster,
+            version: "1.37.1",
             node: &node,
             name: "cp-1",
             addresses: &["10.5.0.2".parse().unwrap(), "fd00::2".parse().unwrap()],

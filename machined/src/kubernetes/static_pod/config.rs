@@ -5,7 +5,9 @@ use std::time::Duration;
 use ::config::{ApiServerConfig, KubernetesTrustConfig};
 use cosi::{Controller, Cx, Dirty, Error, Outcome};
 use resources::config::MachineConfig;
-use resources::kubernetes::{ETCD, EtcdSpec, KUBERNETES, KubernetesSpec, StaticPod};
+use resources::kubernetes::{
+    ETCD, EtcdSpec, KUBERNETES, KubernetesRelease, KubernetesSpec, StaticPod,
+};
 use resources::net::{CURRENT, NodeAddress};
 
 use super::{Facts, pods};
@@ -20,6 +22,7 @@ cosi::declare! {
         reads MachineConfig;
         reads KubernetesSpec;
         reads EtcdSpec;
+        reads KubernetesRelease;
         reads NodeAddress;
         writes StaticPod;
     }
@@ -41,6 +44,9 @@ impl Controller for Config {
                 "a KubernetesTrust in the config".to_owned(),
             ));
         };
+        let Some(release) = cx.get::<KubernetesRelease>(KUBERNETES) else {
+            return Ok(Outcome::WaitingOn("what may be run".to_owned()));
+        };
         // A node that has lost its address for a moment keeps its pods.
         let Some(addresses) = cx.get::<NodeAddress>(CURRENT) else {
             return Ok(Outcome::WaitingOn("the node's addresses".to_owned()));
@@ -52,6 +58,7 @@ impl Controller for Config {
         let inputs = inputs(trust, &server);
         let facts = Facts {
             cluster: &cluster.spec,
+            release: &release.spec,
             address,
             election: Duration::from_millis(etcd.spec.election_ms),
             server: &server,

@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ::config::ApiServerConfig;
-use resources::kubernetes::{KubernetesSpec, StaticPod};
+use resources::kubernetes::{KubernetesRelease, KubernetesSpec, StaticPod};
 use resources::net::Cidr;
 
 /// Where the kubelet looks for them.
@@ -31,6 +31,8 @@ pub const API_PORT: u16 = 6443;
 pub struct Facts<'a> {
     /// The cluster.
     pub cluster: &'a KubernetesSpec,
+    /// Which version of each part is run: one without is not.
+    pub release: &'a KubernetesRelease,
     /// The address at which others reach the node.
     pub address: IpAddr,
     /// After how much silence members of etcd look for another leader.
@@ -50,7 +52,7 @@ pub fn pods(facts: &Facts<'_>) -> BTreeMap<String, StaticPod> {
         scheduler::pod(facts),
     ];
     all.into_iter()
-        .map(|pod| (pod.component.name().to_owned(), pod.render(facts)))
+        .filter_map(|pod| Some((pod.component.name().to_owned(), pod.render(facts)?)))
         .collect()
 }
 
@@ -69,7 +71,6 @@ mod tests {
 
     fn cluster() -> KubernetesSpec {
         KubernetesSpec {
-            version: "1.37.1".to_owned(),
             endpoint: "https://api.example.org:6443".to_owned(),
             pod_ranges: vec![
                 "10.244.0.0/16".parse().unwrap(),
@@ -83,16 +84,54 @@ mod tests {
     }
 
     fn rendered(cluster: &KubernetesSpec, inputs: &str) -> BTreeMap<String, Value> {
-        let facts = Facts {
+        let release = KubernetesRelease {
+            api_server: "1.37.1".to_owned(),
+            clients: "1.36.3".to_owned(),
+            ..KubernetesRelease::default()
+        };
+        let pods = of(cluster, &release, inputs).into_iter();
+        pods.map(|(name, pod)| (name, serde_json::from_str(&pod.manifest).unwrap()))
+            .collect()
+    }
+
+    fn of(
+        cluster: &KubernetesSpec,
+        release: &KubernetesRelease,
+        inputs: &str,
+    ) -> BTreeMap<String, StaticPod> {
+        pods(&Facts {
             cluster,
+            release,
             address: "10.5.0.2".parse().unwrap(),
             election: Duration::ZERO,
             server: &ApiServerConfig::default(),
             inputs,
+        })
+    }
+
+    #[test]
+    fn each_is_of_its_own_version_and_one_without_is_none() {
+        let mut release = KubernetesRelease {
+            wanted: "1.37.1".to_owned(),
+            api_server: "1.37.1".to_owned(),
+            clients: "1.36.3".to_owned(),
+            ..KubernetesRelease::default()
         };
-        let pods = pods(&facts).into_iter();
-        pods.map(|(name, pod)| (name, serde_json::from_str(&pod.manifest).unwrap()))
-            .collect()
+        let images = |release: &KubernetesRelease| -> Vec<String> {
+            let pods = of(&cluster(), release, "").into_values();
+            pods.map(|it| it.image).collect()
+        };
+        let clients = [
+            "garboard.internal/kube-controller-manager:v1.36.3",
+            "garboard.internal/kube-scheduler:v1.36.3",
+        ];
+        let all = images(&release);
+        assert_eq!(all[0], "garboard.internal/kube-apiserver:v1.37.1");
+        assert_eq!(all[1..], clients);
+        release.api_server.clear();
+        assert_eq!(images(&release), clients);
+        release.clients.clear();
+        assert!(images(&release).is_empty());
     }
 
     fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
@@ -199,12 +238,12 @@ mod tests {
         };
         assert_eq!(
             image(&rendered(&cluster, "")),
-            "garboard.internal/kube-scheduler:v1.37.1"
+            "garboard.internal/kube-scheduler:v1.36.3"
         );
         cluster.images = ImageSource::Upstream;
         assert_eq!(
             image(&rendered(&cluster, "")),
-            "registry.k8s.io/kube-scheduler:v1.37.1"
+            "registry.k8s.io/kube-scheduler:v1.36.3"
         );
     }
 }

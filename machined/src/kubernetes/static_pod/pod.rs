@@ -44,9 +44,16 @@ pub(super) struct Pod {
 }
 
 impl Pod {
-    /// The resource.
-    pub(super) fn render(&self, facts: &Facts<'_>) -> StaticPod {
-        let image = image::reference(self.component, &facts.cluster.version, facts.cluster.images);
+    /// The resource; none of a part that may not run.
+    pub(super) fn render(&self, facts: &Facts<'_>) -> Option<StaticPod> {
+        let version = match self.component {
+            Component::ApiServer => &facts.release.api_server,
+            _ => &facts.release.clients,
+        };
+        if version.is_empty() {
+            return None;
+        }
+        let image = image::reference(self.component, version, facts.cluster.images);
         let name = self.component.name();
         let uid = self.component.uid();
         let manifest = json!({
@@ -72,11 +79,11 @@ impl Pod {
                 "volumes": self.volumes(),
             },
         });
-        StaticPod {
+        Some(StaticPod {
             image,
             manifest: format!("{manifest:#}\n"),
             condition: self.condition.to_owned(),
-        }
+        })
     }
 
     fn container(&self, image: &str) -> Value {

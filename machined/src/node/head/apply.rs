@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{Head, HeadError};
 use crate::api::{Caller, Failure};
 use crate::config::{Applied, Effect, Generation, Storage, active};
+use crate::kubernetes::release::check as release;
 use crate::node::checks::{
     check, is_expected, keeps_the_caller, keeps_the_cluster, keeps_the_role, save_failure,
 };
@@ -130,9 +131,11 @@ impl Head {
             ));
         }
         keeps_the_caller(caller, &wanted, now)?;
+        let waits = release::check(&wanted, &snapshot)
+            .map_err(|error| Failure::precondition(cosi::report(&error)))?;
         let disk = self.has_a_disk(running, &wanted, force).await?;
         let mut warnings = documents::warnings(&wanted, &snapshot);
-        warnings.extend(disk);
+        warnings.extend(disk.into_iter().chain(waits));
         Ok(Checked {
             documents,
             running: number,
