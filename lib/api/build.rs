@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use protox::prost::Message as _;
 
-const PROTOS: [&str; 8] = [
+const PROTOS: [&str; 9] = [
     "garboard/machine/v1alpha1/cluster.proto",
     "garboard/machine/v1alpha1/etcd.proto",
     "garboard/machine/v1alpha1/inspect.proto",
@@ -15,6 +15,7 @@ const PROTOS: [&str; 8] = [
     "garboard/machine/v1alpha1/maintenance.proto",
     "garboard/machine/v1alpha1/storage.proto",
     "garboard/machine/v1alpha1/tunnel.proto",
+    "garboard/machine/v1alpha1/upgrade.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -35,7 +35,7 @@ use crate::runtime::{
 const GROUPS: &str = "/sys/fs/cgroup/services";
 
 /// Where the root's containerd listens, as its settings have it.
-const CONTAINERD: &str = "/run/containerd/containerd.sock";
+pub(crate) const CONTAINERD: &str = "/run/containerd/containerd.sock";
 
 /// What the controllers of this daemon are made of.
 #[expect(missing_debug_implementations, reason = "it holds keys")]

@@ -3,12 +3,14 @@
 use store::Store;
 
 use crate::api::Server;
+use crate::controllers::CONTAINERD;
 use crate::inspect::Inspect;
 use crate::join::{Desk, InCluster};
 use crate::kubernetes::admin::Admins;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::kubernetes::etcd::serve::Etcd;
 use crate::kubernetes::tunnel::Tunnel;
+use crate::kubernetes::upgrade::Upgrade;
 
 /// The server, with all of them.
 pub(crate) fn on(server: Server, store: &Store, bootstrap: &Bootstrap, admins: &Admins) -> Server {
@@ -24,6 +26,10 @@ pub(crate) fn on(server: Server, store: &Store, bootstrap: &Bootstrap, admins: &
         )
         .mount(
             Tunnel::new(store.clone()).into_service(),
+            ::api::FILE_DESCRIPTOR_SET,
+        )
+        .mount(
+            Upgrade::new(store.clone(), admins.clone(), CONTAINERD.into()).into_service(),
             ::api::FILE_DESCRIPTOR_SET,
         )
 }

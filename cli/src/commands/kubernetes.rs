@@ -1,4 +1,4 @@
-//! `osctl bootstrap`, `osctl kubeconfig` and `osctl health`: the Kubernetes cluster of the nodes.
+//! `osctl bootstrap`, `osctl kubeconfig`, `osctl health` and `osctl upgrade-k8s`: the Kubernetes cluster of the nodes.
 
 pub(crate) mod bootstrap;
 pub(crate) mod file;
@@ -6,6 +6,7 @@ mod health;
 pub(crate) mod merge;
 mod recover;
 pub(crate) mod seen;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,6 +41,14 @@ pub(crate) enum Command {
     /// what these run is ready, that the nodes are Ready with a kube-proxy each, that CoreDNS is, and that new pods come to the
     /// nodes. Nodes without Kubernetes have the first of these alone. What other pods do is for `osctl get pods` and kubectl.
     Health(health::Check),
+    /// Upgrade Kubernetes on all nodes of the cluster, one at a time
+    ///
+    /// First every node fetches the images. Then each node of the control plane gets its config with the version, and is waited for;
+    /// their controller managers, schedulers and kubelets follow by themselves when all API servers are new. Then kube-proxy and
+    /// CoreDNS, where they have the images that a node gave them; then the workers, one by one. Containers go on meanwhile. What
+    /// Kubernetes' rules of version skew forbid is refused. Said again, it goes on where it was cut off.
+    #[command(name = "upgrade-k8s")]
+    Upgrade(upgrade::Upgrade),
 }
 
 /// What is asked for, and where it goes.
@@ -76,6 +85,7 @@ pub(crate) async fn run(session: &Session, command: Command, format: Format) -> 
         Command::Bootstrap(command) => bootstrap::run(session, &command, format).await,
         Command::Kubeconfig(command) => kubeconfig(session, &command, format).await,
         Command::Health(command) => health::run(session, &command, format).await,
+        Command::Upgrade(command) => upgrade::run(session, &command, format).await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod etcd;
 mod tunnel;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use api::v1alpha1 as v1;
 use api::v1alpha1::etcd_service_server::EtcdServiceServer;
 use api::v1alpha1::machine_service_server::{MachineService, MachineServiceServer};
 use api::v1alpha1::tunnel_service_server::TunnelServiceServer;
+use api::v1alpha1::upgrade_service_server::UpgradeServiceServer;
 use cosi::wire::Open;
 use futures_util::stream::{BoxStream, unfold};
 use jiff::Timestamp;
@@ -27,6 +29,7 @@ use tonic::{Request, Response, Status};
 /// What a node keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
+    pub(crate) name: String,
     pub(crate) text: String,
     pub(crate) generation: u64,
     /// How many configs were sent, those to be tried included.
@@ -45,6 +48,10 @@ pub(crate) struct Kept {
     pub(crate) members: BTreeMap<String, SocketAddr>,
     /// What its etcd sends for a snapshot.
     pub(crate) snapshot: Vec<u8>,
+    /// The objects of its cluster.
+    pub(crate) workloads: Vec<v1::Workload>,
+    /// Who is told what happens to it, beginning with its name.
+    pub(crate) events: Option<Sender<String>>,
     /// Where in a snapshot that is sent or taken it stands still for ever.
     pub(crate) stands: Stands,
     /// Told when it stands still.
@@ -94,6 +101,7 @@ impl Node {
         let tls = pki::tls::server(&own.expect("a certificate"), &clients).expect("settings");
         let node = Self {
             kept: Arc::new(Mutex::new(Kept {
+                name,
                 text: text.to_owned(),
                 generation: 1,
                 ..Kept::default()
@@ -105,6 +113,7 @@ impl Node {
         let service = MachineServiceServer::new(node.clone());
         let tunnel = TunnelServiceServer::new(node.clone());
         let etcd = EtcdServiceServer::new(node.clone());
+        let upgrade = UpgradeServiceServer::new(node.clone());
         let state = cosi::wire::Server::new(node.store.clone(), registry(), Open).into_service();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -124,6 +133,7 @@ impl Node {
                     .add_service(service)
                     .add_service(etcd)
                     .add_service(tunnel)
+                    .add_service(upgrade)
                     .add_service(state);
                 server.serve_with_incoming(callers).await.expect("served");
             });
@@ -144,6 +154,14 @@ impl Node {
         if let Some(standing) = standing {
             standing.send(()).expect("the test waits for it");
             std::future::pending::<()>().await;
+        }
+    }
+
+    /// Tells whoever wants to know what happens to it.
+    fn happens(&self, what: &str) {
+        let kept = self.kept();
+        if let Some(events) = &kept.events {
+            events.send(format!("{} {what}", kept.name)).expect("heard");
         }
     }
 
@@ -169,8 +187,7 @@ impl Node {
 
 fn registry() -> Arc<Registry> {
     let mut registry = Registry::new();
-    registry.register::<ServiceStatus>().expect("new");
-    registry.register::<Departure>().expect("new");
+    resources::register_all(&mut registry).expect("new");
     Arc::new(registry)
 }
 
@@ -307,6 +324,12 @@ impl MachineService for Node {
             return Err(Status::invalid_argument("that name is taken"));
         }
         if !request.dry_run {
+            let documents = config::parse("node", text.as_bytes()).ok();
+            let version = documents.and_then(|it| Some(it.kubernetes()?.version));
+            if let (Some(version), Some(events)) = (version, &kept.events) {
+                let event = format!("{} applies {version}", kept.name);
+                events.send(event).expect("heard");
+            }
             kept.text = text;
             kept.generation += 1;
         }

@@ -185,6 +185,18 @@ pub const AUTHZ: &[Row] = &[
     row("/garboard.machine.v1alpha1.StorageService/WipeDisk", ADMINS),
     // It gives nobody anything that the member at its end would not give him.
     row("/garboard.machine.v1alpha1.TunnelService/Connect", ANY_ROLE),
+    row(
+        "/garboard.machine.v1alpha1.UpgradeService/PullImages",
+        ADMINS,
+    ),
+    row(
+        "/garboard.machine.v1alpha1.UpgradeService/Workloads",
+        READERS,
+    ),
+    row(
+        "/garboard.machine.v1alpha1.UpgradeService/UpdateWorkloads",
+        ADMINS,
+    ),
     // No method of a service but a path of plain HTTP.
     row(super::scrape::PATH, READERS),
 ];

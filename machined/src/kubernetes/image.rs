@@ -5,7 +5,7 @@ use resources::kubernetes::ImageSource;
 use super::component::Component;
 
 /// The host in the references of images that come with the node: no public name ends in `.internal`.
-const BUNDLE: &str = "garboard.internal";
+pub const BUNDLE: &str = "garboard.internal";
 
 /// Where the projects publish theirs.
 const UPSTREAM: &str = "registry.k8s.io";

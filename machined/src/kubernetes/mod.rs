@@ -24,6 +24,7 @@ pub mod release;
 pub mod settings;
 pub mod static_pod;
 pub mod tunnel;
+pub mod upgrade;
 
 use self::admin::Admins;
 use self::component::Component;

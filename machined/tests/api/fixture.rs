@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::etcd::FakeEtcd;
+use super::upgrade::FakeUpgrade;
 use ::api::v1alpha1 as v1;
 use futures_util::{StreamExt as _, stream};
 use hyper_util::rt::TokioIo;
@@ -443,6 +444,7 @@ fn serve_all(
         .mount(FakeEtcd.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .mount(desk.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .mount(tunnel.into_service(), ::api::FILE_DESCRIPTOR_SET)
+        .mount(FakeUpgrade.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .sink((records.clone(), node.calls.clone()))
         .limits(limits);
     let server = tokio::spawn(async move {

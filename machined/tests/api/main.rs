@@ -20,3 +20,4 @@ mod maintenance;
 mod matrix;
 mod metrics;
 mod tunnel;
+mod upgrade;

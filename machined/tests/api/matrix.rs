@@ -32,6 +32,7 @@ const JOIN: &str = "/garboard.machine.v1alpha1.JoinService/";
 const STATE: &str = "/cosi.resource.State/";
 const METRICS: &str = "/metrics";
 const TUNNEL: &str = "/garboard.machine.v1alpha1.TunnelService/";
+const UPGRADE: &str = "/garboard.machine.v1alpha1.UpgradeService/";
 const STORAGE: &str = "/garboard.machine.v1alpha1.StorageService/";
 const MAINTENANCE: &str = "/garboard.machine.v1alpha1.MaintenanceService/";
 
@@ -53,6 +54,8 @@ async fn call(channel: Channel, path: &str) -> Option<Result<(), Status>> {
         call_join(JoinServiceClient::new(channel), method).await
     } else if let Some(method) = path.strip_prefix(TUNNEL) {
         super::tunnel::call(channel, method).await
+    } else if let Some(method) = path.strip_prefix(UPGRADE) {
+        super::upgrade::call(channel, method).await
     } else if let Some(method) = path.strip_prefix(STORAGE) {
         call_storage(StorageServiceClient::new(channel), method).await
     } else {

@@ -193,7 +193,7 @@ async fn node(
 }
 
 /// The config that a node runs, secrets and all.
-pub(super) async fn fetch(channel: Channel) -> Result<GetConfigResponse> {
+pub(crate) async fn fetch(channel: Channel) -> Result<GetConfigResponse> {
     let all = GetConfigRequest {
         reveal_secrets: true,
     };
@@ -206,7 +206,7 @@ pub(super) async fn fetch(channel: Channel) -> Result<GetConfigResponse> {
 }
 
 /// The request that gives a node the config made of the one of that generation.
-pub(super) fn request(
+pub(crate) fn request(
     text: &str,
     generation: u64,
     context: &Context,

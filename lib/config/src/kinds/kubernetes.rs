@@ -57,7 +57,8 @@ const SPECIAL: [(&str, &str); 7] = [
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KubernetesConfig {
-    /// What is run, of a minor that this build of the node knows: 1.36 or 1.37.
+    /// What is run, of a minor that this build of the node knows: 1.36 or 1.37. `osctl upgrade-k8s` changes it on all
+    /// nodes of a cluster, in the order that Kubernetes asks for.
     pub version: KubernetesVersion,
     /// Where the API is reached from everywhere: a control plane, or what is before several of them. A name or an address, and a
     /// port.
