@@ -31,6 +31,9 @@ const BUNDLE: &str = "GARBOARD_BUNDLE";
 /// The bundle with all images.
 const KUBERNETES_BUNDLE: &str = "GARBOARD_KUBERNETES_BUNDLE";
 
+/// The bundle with all images, and those of the former minor of Kubernetes.
+const UPGRADE_BUNDLE: &str = "GARBOARD_UPGRADE_BUNDLE";
+
 /// The client of Kubernetes.
 const KUBECTL: &str = "GARBOARD_KUBECTL";
 
@@ -73,6 +76,14 @@ pub fn bundle() -> Result<PathBuf> {
 /// When nobody said where it is.
 pub fn kubernetes_bundle() -> Result<PathBuf> {
     place(KUBERNETES_BUNDLE)
+}
+
+/// A bundle with the images of two minors of Kubernetes; only a long run has one.
+///
+/// # Errors
+/// When nobody said where it is.
+pub fn upgrade_bundle() -> Result<PathBuf> {
+    place(UPGRADE_BUNDLE)
 }
 
 /// `kubectl`.

@@ -142,22 +142,33 @@ impl Parts {
 
 /// Builds the bundle of container images, all or some; gives its folder.
 pub(crate) fn bundle(only: &[String]) -> Result<PathBuf> {
-    bundle_in(&out(), only.iter().map(String::as_str))
+    bundle_in(&out(), &chosen(only.iter().map(String::as_str)))
 }
 
 /// Builds the bundle that the VM suite gives to machines: our own images, which take no Go program; gives its file.
 pub(crate) fn small_bundle() -> Result<PathBuf> {
-    let folder = bundle_in(&out().join("e2e"), ["pause", "probe"])?;
+    let folder = bundle_in(&out().join("e2e"), &chosen(["pause", "probe"]))?;
     Ok(folder.join(BUNDLE_FILE))
 }
 
 /// Builds the bundle with all images beside what the other commands build; gives its file.
 pub(crate) fn whole_bundle() -> Result<PathBuf> {
-    let folder = bundle_in(&out().join("e2e/whole"), [])?;
+    let folder = bundle_in(&out().join("e2e/whole"), &[])?;
     Ok(folder.join(BUNDLE_FILE))
 }
 
-fn bundle_in<'a>(out: &Path, only: impl IntoIterator<Item = &'a str>) -> Result<PathBuf> {
+/// Builds the bundle that has two minors of Kubernetes; gives its file. A first build compiles the former one.
+pub(crate) fn upgrade_bundle() -> Result<PathBuf> {
+    let folder = bundle_in(&out().join("e2e/upgrade"), &["--former"])?;
+    Ok(folder.join(BUNDLE_FILE))
+}
+
+/// The arguments that choose images by their names.
+fn chosen<'a>(only: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    only.into_iter().flat_map(|name| ["--only", name]).collect()
+}
+
+fn bundle_in(out: &Path, chosen: &[&str]) -> Result<PathBuf> {
     let source = Source::read()?;
     let programs = programs(&source, "containers", BUNDLE)?;
     let crates = linked_crates("containers", BUNDLE)?;
@@ -169,7 +180,7 @@ fn bundle_in<'a>(out: &Path, only: impl IntoIterator<Item = &'a str>) -> Result<
         .arg(crates)
         .arg("--out")
         .arg(out)
-        .args(only.into_iter().flat_map(|name| ["--only", name]))
+        .args(chosen)
         .args(["--source-date-epoch", &source.epoch]))?;
     Ok(out.join("bundle"))
 }

@@ -32,6 +32,8 @@ pub(crate) enum Step {
     Machines,
     /// Hundreds of boots from disks that lost their power
     PowerCuts,
+    /// A cluster that gets another minor of Kubernetes
+    Upgrade,
     /// An image and the Go programs made twice from the same binaries and modules
     Parts,
     /// The commit built twice from source
@@ -46,6 +48,7 @@ impl Step {
             Self::Fuzzing => "fuzzing",
             Self::Machines => "the tests in virtual machines",
             Self::PowerCuts => "power cuts",
+            Self::Upgrade => "an upgrade of Kubernetes",
             Self::Parts => "an image and the Go programs made twice",
             Self::Source => "the commit built twice from source",
         }

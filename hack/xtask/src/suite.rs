@@ -41,19 +41,31 @@ pub(crate) fn test_long(only: &[Step]) -> Result<()> {
             Step::Packages => run(&mut packages()?),
             Step::Fuzzing => fuzz(true),
             Step::Machines => e2e(None),
-            Step::PowerCuts => run(ignored("garboard-e2e").envs(places()?).envs([cuts])),
-            Step::Parts => run(&mut ignored("garboard-image")),
+            Step::PowerCuts => run(ignored("garboard-e2e", &["--test", "power_cut"])
+                .envs(places()?)
+                .envs([cuts])),
+            Step::Upgrade => upgrade(),
+            Step::Parts => run(&mut ignored("garboard-image", &[])),
             Step::Source => twice::build(),
         })?;
     }
     Ok(())
 }
 
-/// The tests of a package that take too long for every run.
-fn ignored(package: &str) -> Command {
+/// The tests of a package that take too long for every run: all, or those that cargo's arguments choose.
+fn ignored(package: &str, chosen: &[&str]) -> Command {
     let mut tests = cargo();
-    tests.args(["test", "--package", package, "--", "--ignored"]);
+    tests.args(["test", "--package", package]).args(chosen);
+    tests.args(["--", "--ignored"]);
     tests
+}
+
+/// A cluster that begins as the former minor of Kubernetes, whose programs nothing else needs.
+fn upgrade() -> Result<()> {
+    run(ignored("garboard-e2e", &["--test", "upgrade"])
+        .envs(places()?)
+        .env("GARBOARD_KUBECTL", artifacts::kubectl()?)
+        .env("GARBOARD_UPGRADE_BUNDLE", artifacts::upgrade_bundle()?))
 }
 
 /// The tests that need no machines.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::images::{IMAGES, Image, find};
+use super::images::{FORMER, IMAGES, Image, find};
 use super::{Inputs, build};
 use crate::fetch::Fetcher;
 use crate::lock::Lock;
@@ -16,6 +16,9 @@ pub struct Bundle {
     /// An image that is to be in it; may be given more than once [default: all].
     #[arg(long, value_name = "IMAGE", value_parser = find)]
     only: Vec<&'static Image>,
+    /// The programs of the former minor of Kubernetes too, for a cluster that is to be upgraded
+    #[arg(long, conflicts_with = "only")]
+    former: bool,
     #[command(flatten)]
     product: Options,
 }
@@ -31,6 +34,7 @@ impl Bundle {
         let images = IMAGES.iter();
         let images: Vec<_> = images
             .filter(|image| self.only.is_empty() || wanted(image))
+            .chain(FORMER.iter().filter(|_| self.former))
             .collect();
         let inputs = Inputs {
             lock,

@@ -71,7 +71,12 @@ macro_rules! list {
     ($name:literal) => {
         List {
             file: concat!("allow/", $name, ".txt"),
-            text: include_str!(concat!("../../allow/", $name, ".txt")),
+            text: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/allow/",
+                $name,
+                ".txt"
+            )),
         }
     };
 }
@@ -288,5 +293,8 @@ impl Image {
     }
 }
 
+mod former;
 #[cfg(test)]
 mod tests;
+
+pub use former::FORMER;

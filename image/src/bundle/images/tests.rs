@@ -8,16 +8,21 @@ use crate::lock::Lock;
 use crate::oci::{self, Found};
 use crate::tools::unpack_set;
 
+/// Every image that a bundle may have.
+fn all() -> impl Iterator<Item = &'static Image> {
+    IMAGES.iter().chain(FORMER)
+}
+
 /// A layout of all images with made-up programs, around what is Debian's; gives what is in it.
 fn layout(folder: &Path) -> Vec<Found> {
     let lock = Lock::load(None).unwrap();
     let fetcher = Fetcher::new(&lock, None, None).unwrap();
     let (bin, out) = (folder.join("bin"), folder.join("out"));
     std::fs::create_dir(&bin).unwrap();
-    for name in IMAGES.iter().flat_map(Image::programs) {
+    for name in all().flat_map(Image::programs) {
         std::fs::write(bin.join(name), testkit::elf(2)).unwrap();
     }
-    let programs = IMAGES.iter().filter_map(Image::go);
+    let programs = all().filter_map(Image::go);
     let sets = ["certificates", "kubelet", "kube-proxy"];
     let unpacked = |set| (set, unpack_set(&lock, &fetcher, set).unwrap());
     let parts = Parts {
@@ -27,7 +32,7 @@ fn layout(folder: &Path) -> Vec<Found> {
         sets: sets.map(unpacked).into(),
     };
     let mut layout = Layout::begin(&out, "amd64", 0).unwrap();
-    for image in IMAGES {
+    for image in all() {
         image.add(&parts, &mut layout).unwrap();
     }
     layout.finish().unwrap();
@@ -59,9 +64,9 @@ fn files(layout: &Path, found: &Found, wanted: &str) -> (BTreeSet<String>, Strin
 fn every_image_holds_what_its_table_says_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let found = layout(folder.path());
-    assert_eq!(found.len(), IMAGES.len());
+    assert_eq!(found.len(), all().count());
     let certificates = "etc/ssl/certs/ca-certificates.crt";
-    for (image, found) in IMAGES.iter().zip(&found) {
+    for (image, found) in all().zip(&found) {
         let (paths, text) = files(&folder.path().join("out"), found, certificates);
         let mut wanted: BTreeSet<String> =
             image.programs().map(|it| format!("usr/bin/{it}")).collect();
@@ -84,7 +89,7 @@ fn every_image_holds_what_its_table_says_and_nothing_else() {
 #[test]
 fn every_image_is_named_and_tells_what_upstream_has() {
     let folder = tempfile::tempdir().unwrap();
-    for (image, found) in IMAGES.iter().zip(layout(folder.path())) {
+    for (image, found) in all().zip(layout(folder.path())) {
         let version = image.go().map_or("1.2.3", GoProgram::version);
         let reference = format!("garboard.internal/{}:{version}", image.name);
         assert_eq!(found.reference, reference);
@@ -102,6 +107,18 @@ fn every_image_is_named_and_tells_what_upstream_has() {
         let root = matches!(image.name, "kubelet" | "kube-proxy");
         assert_eq!(image.user == 0, root, "{}", image.name);
     }
+}
+
+#[test]
+fn the_former_minor_has_the_same_programs_of_kubernetes() {
+    let same = |image: &&Image| matches!(image.origin, Origin::Go(KUBERNETES, _));
+    let now = IMAGES.iter().filter(same);
+    for (now, then) in now.zip(FORMER) {
+        assert_eq!((now.name, now.user), (then.name, then.user));
+        assert_eq!(now.upstream.is_some(), then.upstream.is_some());
+        assert_ne!(now.reference("1"), then.reference("1"));
+    }
+    assert_eq!(IMAGES.iter().filter(same).count(), FORMER.len());
 }
 
 #[test]
