@@ -194,20 +194,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn certificates_are_one_file_in_order_and_nothing_else_is_taken_for_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let begin = "-----BEGIN CERTIFICATE-----\n";
-        for name in ["b", "a"] {
-            std::fs::write(folder.path().join(name), format!("{begin}{name}\n")).unwrap();
-        }
-        let bundle = String::from_utf8(super::bundle(folder.path()).unwrap()).unwrap();
-        assert_eq!(bundle, format!("{begin}a\n{begin}b\n"));
-        std::fs::write(folder.path().join("c"), "text\n").unwrap();
-        let error = super::bundle(folder.path()).unwrap_err().to_string();
-        assert!(error.ends_with("c is no certificate"), "{error}");
-    }
-
-    #[test]
     fn layers_must_not_hide_each_other() {
         let tree = |mode| {
             let mut tree = Tree::default();
