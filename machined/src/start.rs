@@ -121,8 +121,7 @@ impl Machined {
     /// # Errors
     /// A part that the node cannot do without is missing.
     pub fn start(run: &Path, link: DaemonEnd, greeting: Greeting) -> Result<Self, StartError> {
-        let now = Timestamp::now();
-        let machine = Machine::read();
+        let (now, machine) = (Timestamp::now(), Machine::read());
         let (epoch, safe) = (greeting.start.epoch, greeting.start.safe);
         tracing::info!(epoch, safe, kernel = machine.kernel, "start");
         let init = InitLink::new(link).map_err(StartError::Init)?;
@@ -134,18 +133,14 @@ impl Machined {
 
         let end = watch::Sender::new(None);
         let beginning = beginning(greeting.start, &machine);
-        let clock = Clock::of(&machine.boot_id);
-        let takers = Takers::of_this_machine();
-        let ordered = takers.services.clone();
-        let inhibitors = Inhibitors::default();
-        let departures = Departures::of(run, takers.bootstrap.clone(), inhibitors.clone());
-        let ends = (end.clone(), departures);
-        let (head, keeps) = head(run, &store, ends, clock, &beginning, now)?;
+        let (takers, inhibitors) = (Takers::of_this_machine(), Inhibitors::default());
+        let ends = (end.clone(), Departures::of(run, &takers, &inhibitors));
+        let (head, keeps) = head(run, &store, ends, &machine, &beginning, now)?;
 
         let (logs, journal) = (Logs::new(run.join("logs")), journal(&machine, now));
         let events = Arc::new(Events::of(&logs));
         let mut controllers = cosi::Runtime::new("machined", store.clone());
-        let calls = Calls::default();
+        let (calls, ordered) = (Calls::default(), takers.services.clone());
         let (node, orders) = LocalNode::new(
             store.clone(),
             machine.clone(),
@@ -239,7 +234,7 @@ fn head(
     run: &Path,
     store: &Store,
     (end, departures): (watch::Sender<Option<End>>, Departures),
-    clock: Clock,
+    machine: &Machine,
     beginning: &Beginning,
     now: Timestamp,
 ) -> Result<(Head, Option<volume::apply::Apply>), StartError> {
@@ -248,7 +243,7 @@ fn head(
     let (storage, keeps) = storage(&volumes, beginning);
     let memory = Disk::open(&run.join(FOLDER)).map_err(StartError::Folder)?;
     let kept = Configs::new(Generations::new(memory));
-    let told = storage.subscribe();
+    let (told, clock) = (storage.subscribe(), Clock::of(&machine.boot_id));
     let mut head = Head::new(store.clone(), kept, told, volumes, end, departures, clock);
     head.load(beginning, now).map_err(StartError::Config)?;
     Ok((head, keeps))

@@ -24,9 +24,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::steps::Way;
 pub(super) use self::steps::{Teller, go};
+use super::Takers;
 use crate::api::Failure;
 use crate::kubernetes::component::Component;
-use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::kubernetes::kubelet::inhibit::Inhibitors;
 use crate::network::file;
 
@@ -135,10 +135,11 @@ pub struct Departures {
 }
 
 impl Departures {
-    /// Those of a node with its kubelet and this etcd, kept in its folder of what lives as long as the machine.
+    /// Those of a node with its kubelet and its etcd, kept in its folder of what lives as long as the machine.
     #[must_use]
-    pub fn of(run: &Path, bootstrap: Bootstrap, inhibitors: Inhibitors) -> Self {
-        let way = Way::new(Component::Kubelet.folder(), bootstrap, inhibitors);
+    pub fn of(run: &Path, takers: &Takers, inhibitors: &Inhibitors) -> Self {
+        let kubelet = Component::Kubelet.folder();
+        let way = Way::new(kubelet, takers.bootstrap.clone(), inhibitors.clone());
         Self::new(way, run.join("departure.json"))
     }
 

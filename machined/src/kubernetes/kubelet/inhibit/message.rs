@@ -295,13 +295,12 @@ mod tests {
 
     /// What `dbus-send --system --dest=org.freedesktop.login1 --print-reply /org/freedesktop/login1
     /// org.freedesktop.DBus.Properties.Get string:a.b string:c` writes.
-    const GET: &[u8] = b"l\x01\x00\x01\x12\x00\x00\x00\x02\x00\x00\x00\x8d\x00\x00\x00\
+    const GET: &[u8] = b"l\x01\x00\x01\x0e\x00\x00\x00\x02\x00\x00\x00\x80\x00\x00\x00\
         \x01\x01o\x00\x17\x00\x00\x00/org/freedesktop/login1\x00\
-        \x06\x01s\x00\x16\x00\x00\x00org.freedesktop.login1\x00\x00\
         \x02\x01s\x00\x1f\x00\x00\x00org.freedesktop.DBus.Properties\x00\
         \x03\x01s\x00\x03\x00\x00\x00Get\x00\x00\x00\x00\x00\
-        \x08\x01g\x00\x02ss\x00\x00\x00\x00\x00\x00\x00\x00\
-        \x03\x00\x00\x00a.b\x00\x01\x00\x00\x00c\x00";
+        \x06\x01s\x00\x16\x00\x00\x00org.freedesktop.login1\x00\x00\
+        \x08\x01g\x00\x02ss\x00\x03\x00\x00\x00a.b\x00\x01\x00\x00\x00c\x00";
 
     #[test]
     fn a_call_is_read() {
@@ -316,6 +315,15 @@ mod tests {
         assert_eq!(call.serial, Some(7));
         assert_eq!((&*call.interface, &*call.member), ("a.B", "Inhibit"));
         assert_eq!(call.texts, ["shutdown", "kubelet", "why", "delay"]);
+    }
+
+    #[test]
+    fn what_others_write_is_read() {
+        assert_eq!(length(&head(GET)), Ok(GET.len()));
+        let call = call(GET).unwrap().unwrap();
+        assert_eq!(call.interface, "org.freedesktop.DBus.Properties");
+        assert_eq!((call.serial, &*call.member), (Some(2), "Get"));
+        assert_eq!(call.texts, ["a.b", "c"]);
     }
 
     #[test]
