@@ -254,7 +254,7 @@ impl<'a> Act<'a> {
             let missing = missing().await?;
             Ok(missing.map(|it| format!("{node}: {it}")))
         };
-        let done = seen::wait(self.limit, &self.progress, look).await;
+        let done = seen::wait(self.limit, seen::LOOK, &self.progress, look).await;
         done.map_err(|last| {
             let to = self.plan.to;
             let seconds = self.limit.as_secs();
