@@ -48,7 +48,8 @@ pub struct PodStatus {
     /// How often its containers were started again, all together.
     #[field(5)]
     pub restarts: u32,
-    /// Why it is not ready, that it has ended, or that it is about to go, cut to 300 characters; empty otherwise.
+    /// Why it is not ready, that it has ended, or that it is about to go, cut to 300 characters, and what is wrong with the node's own
+    /// copies of its images; empty otherwise.
     #[field(6)]
     pub reason: String,
     /// The images of its containers, of sixteen at most.

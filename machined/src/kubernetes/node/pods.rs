@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
 use futures_util::stream;
+use resources::images::{CacheState, CachedImage};
 use resources::kubernetes::{
     KUBELET, KUBERNETES, KubeletSpec, KubernetesSpec, PodPhase, PodStatus,
 };
@@ -119,6 +120,17 @@ async fn round(
     Ok(())
 }
 
+/// Adds to the reason of a pod what is wrong with the node's own copies of its images: a registry that is asked after the node's own
+/// knows nothing of that.
+fn tell<'a>(pod: &mut PodStatus, cached: impl IntoIterator<Item = &'a CachedImage>) {
+    let mut broken = cached.into_iter();
+    let broken = broken.find(|it| it.state == CacheState::Broken);
+    if let Some(CachedImage { problem, .. }) = broken.filter(|_| !pod.ready && !has_ended(pod)) {
+        let damage = format!("; a copy of an image that came with the node is damaged: {problem}");
+        pod.reason.push_str(&damage);
+    }
+}
+
 /// The task for a node of this name; dropped, it ends.
 #[derive(Debug)]
 struct Running {
@@ -139,6 +151,8 @@ cosi::declare! {
         reads KubernetesSpec;
         reads KubeletSpec;
         reads HostnameSpec;
+        // What is wrong with the node's own images, which may be why one cannot be pulled.
+        reads CachedImage;
         writes PodStatus;
     }
 }
@@ -196,7 +210,10 @@ impl Controller for Pods {
         self.run(&name.spec.hostname).await;
         let known = self.known.borrow().clone();
         cx.replace::<PodStatus>();
-        for (id, pod) in known.0 {
+        for (id, mut pod) in known.0 {
+            let cached = |image: &String| cx.get::<CachedImage>(image);
+            let cached: Vec<_> = pod.images.iter().filter_map(cached).collect();
+            tell(&mut pod, cached.iter().map(|it| &*it.spec));
             cx.put(id, pod);
         }
         Ok(Outcome::Done)
@@ -268,6 +285,37 @@ mod tests {
         let own = "fieldSelector=spec.nodeName%3Dcp-1";
         assert!(asked.iter().all(|it| it.contains(own)), "{asked:?}");
         assert!(asked[2].contains("resourceVersion=3"), "{asked:?}");
+    }
+
+    #[test]
+    fn damaged_images_are_told_of_pods_that_are_not_ready() {
+        let whole = CachedImage::default();
+        let broken = CachedImage {
+            state: CacheState::Broken,
+            problem: "sha256:e3b0: it is missing".to_owned(),
+            ..CachedImage::default()
+        };
+        let told = |ready, phase, cached: &[&CachedImage]| {
+            let mut pod = PodStatus {
+                ready,
+                phase,
+                reason: "c: ErrImagePull".to_owned(),
+                ..PodStatus::default()
+            };
+            tell(&mut pod, cached.iter().copied());
+            pod.reason
+        };
+        let (pending, failed) = (PodPhase::Pending, PodPhase::Failed);
+        let said = told(false, pending, &[&whole, &broken]);
+        let ends = "ErrImagePull; a copy of an image that came with the node is damaged: sha256:e3b0: it is missing";
+        assert!(said.ends_with(ends), "{said}");
+        for same in [
+            told(false, pending, &[&whole]),
+            told(true, PodPhase::Running, &[&broken]),
+            told(false, failed, &[&broken]),
+        ] {
+            assert_eq!(same, "c: ErrImagePull");
+        }
     }
 
     #[test]

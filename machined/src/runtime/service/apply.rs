@@ -9,6 +9,7 @@ use std::time::Duration;
 use cosi::{Controller, Cx, Dirty, Error, Outcome, Source};
 use jiff::Timestamp;
 use resources::config::{ACTIVE, MachineConfig};
+use resources::images::{CacheState, CachedImage};
 use resources::runtime::{
     Condition, ENVIRONMENT, EnvironmentSpec, Health, ServiceSpec, ServiceState, ServiceStatus,
 };
@@ -68,6 +69,8 @@ cosi::declare! {
         reads EnvironmentSpec;
         // Only to know whether the variables are those of this one.
         reads MachineConfig;
+        // What is wrong with the node's own images, which may be why one cannot be pulled.
+        reads CachedImage;
         writes ServiceStatus;
     }
 }
@@ -280,6 +283,9 @@ impl Apply {
             {
                 status.since = *since;
             }
+            if let Some(problem) = problem(cx, name.as_str(), &status) {
+                status.reason = format!("{}; {problem}", status.reason);
+            }
             cx.put(name.to_string(), status);
         }
         for (id, reason) in refused {
@@ -297,6 +303,23 @@ impl Apply {
         }
         self.empty.send_replace(down && looked.empty);
     }
+}
+
+/// What is wrong with the image of a service that does not run and says why, where that is the node's own copy of it: the registry
+/// that is asked after it knows nothing of that.
+fn problem(cx: &Cx<'_, Apply>, name: &str, status: &ServiceStatus) -> Option<String> {
+    if status.pid != 0 || status.reason.is_empty() {
+        return None;
+    }
+    let service = cx.get::<ServiceSpec>(name)?;
+    let cached = cx.get::<CachedImage>(&service.spec.image)?;
+    let broken = cached.spec.state == CacheState::Broken;
+    broken.then(|| {
+        format!(
+            "the copy of its image that came with the node is damaged: {}",
+            cached.spec.problem
+        )
+    })
 }
 
 /// Tells what is wanted if that is something else than before.

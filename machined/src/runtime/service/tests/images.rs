@@ -5,6 +5,7 @@ use std::sync::Arc;
 use containerd::fake::{Fake, Pullable};
 use cosi::Runtime;
 use jiff::Timestamp;
+use resources::images::{CacheState, CachedImage};
 use resources::runtime::{ENVIRONMENT, EnvironmentSpec, ServiceCheck, ServiceCheckKind};
 use store::{Resource, Spec, Store, Transaction};
 
@@ -145,8 +146,12 @@ fn registry() -> Fake {
     fake
 }
 
-#[tokio::test]
-async fn an_image_is_found_in_its_registry_and_run() {
+/// What is seen of the service until it is as it should be, with this containerd and these resources about.
+async fn seen(
+    fake: &Fake,
+    more: Vec<Resource>,
+    is: impl Fn(&ServiceStatus) -> bool,
+) -> ServiceStatus {
     let node = node(false);
     let socket = node.folder.path().join("containerd.sock");
     let places = Places {
@@ -156,7 +161,6 @@ async fn an_image_is_found_in_its_registry_and_run() {
         roots: node.folder.path().join("containers"),
         containerd: socket.clone(),
     };
-    let fake = registry();
     let store = Store::new(1);
     let apply = Apply::with(node.groups(), node.roots(), places, Orders::default());
     let mut runtime = Runtime::new("machined", store.clone());
@@ -178,23 +182,44 @@ async fn an_image_is_found_in_its_registry_and_run() {
         });
         put(Resource::in_default(name.to_string(), spec));
     }
-    let testing = async {
-        let runs = testkit::until("it to run", || {
-            let namespace = ServiceStatus::DEFINITION.namespace;
-            let found = store.snapshot().get_as::<ServiceStatus>(namespace, "one");
-            found.filter(|it| it.spec.state == ServiceState::Running)
-        });
-        assert_eq!(runs.await.spec.image_digest, image().digest);
-        let dropped = testkit::until("the stale view to be dropped", || {
-            let keys: Vec<_> = fake.state().snapshots.keys().cloned().collect();
-            (keys.len() == 1).then_some(keys)
-        });
-        let kept = dropped.await;
-        assert!(kept[0].starts_with("garboard-one-"), "{kept:?}");
-    };
+    more.into_iter().for_each(put);
+    let testing = testkit::until("the service", || {
+        let namespace = ServiceStatus::DEFINITION.namespace;
+        let found = store.snapshot().get_as::<ServiceStatus>(namespace, "one")?;
+        is(&found.spec).then(|| (*found.spec).clone())
+    });
     tokio::select! {
         served = fake.clone().serve(&socket) => panic!("served: {served:?}"),
         _ = runtime.run(std::future::pending()) => unreachable!("it has no end"),
-        () = testing => {}
+        status = testing => status,
     }
+}
+
+#[tokio::test]
+async fn an_image_is_found_in_its_registry_and_run() {
+    let fake = registry();
+    let stale_is_dropped = |status: &ServiceStatus| {
+        let keys: Vec<_> = fake.state().snapshots.keys().cloned().collect();
+        let own = keys.iter().all(|it| it.starts_with("garboard-one-"));
+        status.state == ServiceState::Running && keys.len() == 1 && own
+    };
+    let runs = seen(&fake, Vec::new(), stale_is_dropped).await;
+    assert_eq!(runs.image_digest, image().digest);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_nodes_own_copy_is_told_with_the_service() {
+    let fake = registry();
+    fake.state().registry.clear();
+    let cached = CachedImage {
+        state: CacheState::Broken,
+        problem: "sha256:e3b0: it has other bytes than its digest says".to_owned(),
+        ..CachedImage::default()
+    };
+    let more = vec![Resource::in_default(REFERENCE, cached)];
+    let failed = |it: &ServiceStatus| it.state == ServiceState::Restarting;
+    let told = seen(&fake, more, failed).await.reason;
+    assert!(told.starts_with("could not be started: "), "{told}");
+    let damage = "; the copy of its image that came with the node is damaged: sha256:e3b0: it has other bytes than its digest says";
+    assert!(told.ends_with(damage), "{told}");
 }
