@@ -64,7 +64,7 @@ fn a_registry_that_asks_for_a_password_is_given_it() {
 
                 node.configure(&[&mirror, &ca, &auth(&place, PASSWORD)])
                     .await;
-                assert_eq!(node.pull(IMAGE).await.unwrap(), lab.digest());
+                assert_eq!(node.fetches(IMAGE).await, lab.digest());
                 let asked = lab.asked();
                 let first = asked.last().unwrap();
                 assert!(first.starts_with("/v2/lab/thing/"), "{asked:?}");
@@ -101,7 +101,7 @@ fn authorities_of_all_are_believed_and_paths_kept() {
             );
             node.live(async {
                 node.configure(&[&below, &roots]).await;
-                node.pull(IMAGE).await.unwrap();
+                node.fetches(IMAGE).await;
                 let asked = lab.asked();
                 let path = "/of/others/lab/thing/manifests/1?ns=registry.example.org";
                 assert!(asked.iter().any(|it| it == path), "{asked:?}");
@@ -110,13 +110,11 @@ fn authorities_of_all_are_believed_and_paths_kept() {
                 node.refuses(IMAGE, "certificate signed by unknown authority")
                     .await;
                 node.configure(&[&below, &blind]).await;
-                node.pull(IMAGE).await.unwrap();
+                node.fetches(IMAGE).await;
 
                 // Of every registry, and the first does not answer.
                 node.configure(&[&any, &roots]).await;
-                node.pull("other.example.org:5000/lab/thing:1")
-                    .await
-                    .unwrap();
+                node.fetches("other.example.org:5000/lab/thing:1").await;
                 assert!(
                     lab.asked()
                         .iter()
@@ -149,7 +147,7 @@ fn a_registry_that_asks_for_a_certificate_is_shown_it() {
                 node.refuses(IMAGE, "failed to do request").await;
                 node.configure(&[&mirror, &tls(&place, &format!("{ca}{client}"))])
                     .await;
-                node.pull(IMAGE).await.unwrap();
+                node.fetches(IMAGE).await;
             })
             .await;
         },

@@ -19,7 +19,10 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 /// Far longer than anything here takes, so that a hang is a failure and not a stuck run.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// containerd's settings on every node.
 const SETTINGS: &str = include_str!("../../../image/root/etc/containerd/config.toml");
@@ -111,7 +114,7 @@ impl Node {
         let start = Instant::now();
         while self.client.image("none.example.org/none:1").await.is_err() {
             assert!(start.elapsed() < PATIENCE, "{}", self.log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -151,19 +154,35 @@ impl Node {
         self.rest.reached().await;
     }
 
-    /// Fetches an image; its digest.
-    pub(crate) async fn pull(&self, reference: &str) -> Result<String, String> {
+    async fn pull(&self, reference: &str) -> Result<String, String> {
         let pulled = self.client.pull(reference).await;
         pulled.map_err(|error| cosi::report(&error))?;
         let image = self.client.image(reference).await.unwrap();
         Ok(image.expect("it was pulled").digest)
     }
 
+    /// Fetches an image as a kubelet does, again if something was too slow; its digest.
+    pub(crate) async fn fetches(&self, reference: &str) -> String {
+        let start = Instant::now();
+        loop {
+            match self.pull(reference).await {
+                Ok(digest) => return digest,
+                Err(told) => assert!(start.elapsed() < PATIENCE, "{told}"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     /// Fails to fetch an image, and says this of it.
     pub(crate) async fn refuses(&self, reference: &str, why: &str) {
-        match self.pull(reference).await {
-            Ok(_) => panic!("{reference} was fetched"),
-            Err(told) => assert!(told.contains(why), "{told}"),
+        let start = Instant::now();
+        loop {
+            match self.pull(reference).await {
+                Ok(_) => panic!("{reference} was fetched"),
+                Err(told) if told.contains(why) => return,
+                Err(told) => assert!(start.elapsed() < PATIENCE, "{told}"),
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
