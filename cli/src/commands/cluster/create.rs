@@ -56,6 +56,9 @@ pub(crate) struct Create {
     /// Secrets of an earlier cluster of this name instead of new ones, such as to recover it from a snapshot of etcd
     #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
     pub(super) secrets: Option<PathBuf>,
+    /// Give each machine a second serial port, for a program that tests put into it
+    #[arg(long, hide = true)]
+    pub(super) second_serial: bool,
 }
 
 /// What machines start from.

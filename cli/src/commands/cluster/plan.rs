@@ -63,6 +63,7 @@ impl<'a> Plan<'a> {
             let mut vm = VmSpec::new(name.clone(), machine.memory, boot.clone());
             vm.cpus = machine.cpus;
             vm.uefi = self.create.uefi;
+            vm.second_serial = self.create.second_serial;
             let root = root.as_ref().map(|it| Disk::shared(it, Bus::Virtio));
             vm.disks.extend(root);
             vm.disks
@@ -219,7 +220,7 @@ mod tests {
         let out = built();
         let image = out.path().join("cloud");
         let line = format!(
-            "create --kubernetes --no-kubeconfig --boot iso --cpus 2 --memory 2048 --image {}",
+            "create --kubernetes --no-kubeconfig --second-serial --boot iso --cpus 2 --memory 2048 --image {}",
             image.display()
         );
         let create = create(&line);
@@ -238,6 +239,7 @@ mod tests {
         );
         for vm in &spec.vms {
             assert_eq!((vm.cpus, vm.memory, vm.disks.len()), (2, 2048, 1), "{vm:?}");
+            assert!(vm.second_serial, "{vm:?}");
         }
     }
 
