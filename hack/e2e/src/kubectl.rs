@@ -42,7 +42,7 @@ impl Kubectl {
         let machines = lab.clusters().open(&cluster.parse()?)?;
         let forwarded = machines.vm(&node.parse()?)?.endpoint(PORT);
         let forwarded = forwarded.context("the API server's port is not forwarded")?;
-        let config = lab.home().join("kubeconfig");
+        let config = lab.home().join(format!("kubeconfig-{node}"));
         let written = lab.osctl(&format!(
             "kubeconfig {} --server https://{forwarded}",
             config.display()
@@ -106,6 +106,15 @@ impl Kubectl {
         let Ended { code, out, err, .. } = run_limited(command, self.limit)?;
         ensure!(code == Some(0), "kubectl {line}: {err}{out}");
         Ok(out)
+    }
+
+    /// Waits until the namespace `default` takes pods: they need an account, which the controller manager makes when it comes to it.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn takes_pods(&self) -> Result<()> {
+        let account = self.until("get serviceaccount default", |_| true);
+        account.map(drop)
     }
 
     /// What it says as JSON.

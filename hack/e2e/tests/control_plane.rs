@@ -103,6 +103,7 @@ fn pods_run(kubectl: &Kubectl) -> Result<()> {
 
 /// By the name of the service, from within a pod; the node answers for its pods' output and for what is run in them.
 fn a_pod_answers_through_a_service(kubectl: &Kubectl) -> Result<()> {
+    kubectl.takes_pods()?;
     kubectl.apply(&ECHO.replace("PROBE", PROBE))?;
     kubectl.until("get deployment/echo", is_rolled_out)?;
     kubectl.until("get pod asker", is_ready)?;
