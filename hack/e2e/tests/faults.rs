@@ -2,12 +2,10 @@
 
 mod client;
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Agent, Lab, Node, agent, loss, places};
+use e2e::{Agent, Lab, Node, Numbered, agent, loss, places};
 use provision::Medium;
 
 const MEMORY: u32 = 512;
@@ -30,7 +28,10 @@ fn daemons_are_killed_and_nothing_else_notices() -> Result<()> {
 
     modules_are_loaded_on_demand(&mut agent)?;
 
-    let mut stream = Numbered::open(&lab, &mut node, &mut agent)?;
+    agent.ask(&format!("echo {ECHO}"))?;
+    let name = node.name.clone();
+    let forward = node.cluster.forward(&name, ECHO)?;
+    let mut stream = Numbered::open(forward.host, lab.change_deadline().limit())?;
     stream.goes_on()?;
     agent.ask("monitor")?;
     for _ in 0..3 {
@@ -56,7 +57,6 @@ fn daemons_are_killed_and_nothing_else_notices() -> Result<()> {
     slow_cable(&lab, &mut node, &mut stream)?;
 
     // All that silence meant something: the monitor listens.
-    let name = node.name.clone();
     node.cluster.carrier(&name, false)?;
     agent.event(lab.change_deadline(), |event| {
         event.starts_with("NEWLINK") && !event.contains("LowerUp")
@@ -143,45 +143,4 @@ fn slow_cable(lab: &Lab, node: &mut Node<'_>, stream: &mut Numbered) -> Result<(
         )
     });
     quick.context("the cable stays slow")?
-}
-
-/// A connection through the node that carries numbered lines there and back.
-struct Numbered {
-    stream: TcpStream,
-    number: u64,
-}
-
-impl Numbered {
-    fn open(lab: &Lab, node: &mut Node<'_>, agent: &mut Agent) -> Result<Self> {
-        agent.ask(&format!("echo {ECHO}"))?;
-        let name = node.name.clone();
-        let forward = node.cluster.forward(&name, ECHO)?;
-        let stream = TcpStream::connect(forward.host)?;
-        stream.set_read_timeout(Some(lab.change_deadline().limit()))?;
-        Ok(Self { stream, number: 0 })
-    }
-
-    fn goes_on(&mut self) -> Result<()> {
-        (0..100).try_for_each(|_| self.round_trip().map(drop))
-    }
-
-    /// How long one line takes there and back.
-    fn round_trip(&mut self) -> Result<Duration> {
-        self.number += 1;
-        let line = format!("line {}\n", self.number);
-        let since = Instant::now();
-        self.stream
-            .write_all(line.as_bytes())
-            .context("the connection broke")?;
-        let mut back = vec![0; line.len()];
-        self.stream
-            .read_exact(&mut back)
-            .with_context(|| format!("{line:?} did not come back"))?;
-        let took = since.elapsed();
-        ensure!(
-            back == line.as_bytes(),
-            "another line came back for {line:?}"
-        );
-        Ok(took)
-    }
 }
