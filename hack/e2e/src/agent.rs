@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -15,6 +16,9 @@ use provision::{Boot, Deadline, VmSpec};
 use crate::lab::Lab;
 use crate::node::Node;
 use crate::{cpio, places};
+
+/// What has the kernel start the agent.
+const ARGUMENT: &str = " rdinit=/agent";
 
 /// How long one try to reach an agent waits before the next: what is sent before it listens is lost.
 const TRY: Duration = Duration::from_secs(1);
@@ -49,9 +53,7 @@ pub fn equip_with(lab: &Lab, vm: &mut VmSpec, carried: &[(&str, &Path)]) -> Resu
     else {
         bail!("only a machine that boots directly can be given an agent");
     };
-    let mut archive = fs::read(&initramfs).context("reading the initramfs")?;
-    let program = fs::read(places::agent()?).context("reading the agent")?;
-    cpio::append(&mut archive, "agent", &program)?;
+    let mut archive = with_agent(initramfs)?;
     for (name, path) in carried {
         let program = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
         cpio::append(&mut archive, &format!("carried-{name}"), &program)?;
@@ -59,9 +61,36 @@ pub fn equip_with(lab: &Lab, vm: &mut VmSpec, carried: &[(&str, &Path)]) -> Resu
     let file = lab.home().join(format!("initramfs-{}", vm.name));
     fs::write(&file, archive).context("writing an initramfs")?;
     *initramfs = file;
-    cmdline.push_str(" rdinit=/agent");
+    cmdline.push_str(ARGUMENT);
     vm.second_serial = true;
     Ok(())
+}
+
+/// An initramfs with the agent behind it.
+fn with_agent(initramfs: &Path) -> Result<Vec<u8>> {
+    let mut archive = fs::read(initramfs).context("reading the initramfs")?;
+    let program = fs::read(places::agent()?).context("reading the agent")?;
+    cpio::append(&mut archive, "agent", &program)?;
+    Ok(archive)
+}
+
+/// A folder like that of a built image, for `osctl cluster create --second-serial`: machines that boot directly from it have the agent.
+///
+/// # Errors
+/// When a file is missing, or cannot be written.
+pub fn equip_image(lab: &Lab, image: &Path) -> Result<PathBuf> {
+    let folder = lab.home().join("image-with-agent");
+    fs::create_dir_all(&folder).context("making a folder")?;
+    for name in ["vmlinuz", "rootfs.img"] {
+        let link = symlink(image.join(name), folder.join(name));
+        link.with_context(|| format!("a link to {name}"))?;
+    }
+    let initramfs = with_agent(&image.join("initramfs"))?;
+    fs::write(folder.join("initramfs"), initramfs).context("writing an initramfs")?;
+    let cmdline = fs::read_to_string(image.join("cmdline")).context("reading a command line")?;
+    let cmdline = cmdline.trim().to_owned() + ARGUMENT;
+    fs::write(folder.join("cmdline"), cmdline).context("writing a command line")?;
+    Ok(folder)
 }
 
 impl Agent {

@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod collector;
 mod cpio;
+pub mod health;
 pub mod kubectl;
 pub mod lab;
 mod limited;

@@ -32,6 +32,8 @@ pub(crate) enum Step {
     Machines,
     /// Hundreds of boots from disks that lost their power
     PowerCuts,
+    /// Clusters of Kubernetes that lose programs, nodes and their power
+    Clusters,
     /// A cluster that gets another minor of Kubernetes
     Upgrade,
     /// An image and the Go programs made twice from the same binaries and modules
@@ -48,6 +50,7 @@ impl Step {
             Self::Fuzzing => "fuzzing",
             Self::Machines => "the tests in virtual machines",
             Self::PowerCuts => "power cuts",
+            Self::Clusters => "what clusters of Kubernetes can lose",
             Self::Upgrade => "an upgrade of Kubernetes",
             Self::Parts => "an image and the Go programs made twice",
             Self::Source => "the commit built twice from source",

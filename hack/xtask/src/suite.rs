@@ -44,6 +44,7 @@ pub(crate) fn test_long(only: &[Step]) -> Result<()> {
             Step::PowerCuts => run(ignored("garboard-e2e", &["--test", "power_cut"])
                 .envs(places()?)
                 .envs([cuts])),
+            Step::Clusters => clusters(),
             Step::Upgrade => upgrade(),
             Step::Parts => run(&mut ignored("garboard-image", &[])),
             Step::Source => twice::build(),
@@ -58,6 +59,15 @@ fn ignored(package: &str, chosen: &[&str]) -> Command {
     tests.args(["test", "--package", package]).args(chosen);
     tests.args(["--", "--ignored"]);
     tests
+}
+
+/// Clusters of Kubernetes and what they can lose.
+fn clusters() -> Result<()> {
+    let tests = ["--test", "cluster", "--test", "planes"];
+    run(ignored("garboard-e2e", &tests)
+        .envs(places()?)
+        .env("GARBOARD_KUBECTL", artifacts::kubectl()?)
+        .env("GARBOARD_KUBERNETES_BUNDLE", artifacts::whole_bundle()?))
 }
 
 /// A cluster that begins as the former minor of Kubernetes, whose programs nothing else needs.
