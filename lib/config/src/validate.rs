@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::document::{Document, Documents, Placed};
-use crate::kinds::{ApiTrustConfig, LinkConfig, Role, StaticHostConfig};
+use crate::kinds::{ApiTrustConfig, EtcdConfig, LinkConfig, Role, StaticHostConfig};
 use crate::problem::Problem;
 
 /// Something that is wrong with a document beside others.
@@ -32,6 +32,15 @@ impl Fault {
 }
 
 impl Documents {
+    /// What is right and should be thought over all the same, one sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.registry_warnings();
+        warnings.extend(self.etcd().into_iter().flat_map(EtcdConfig::advice));
+        warnings.extend(self.policy_warnings());
+        warnings
+    }
+
     /// What is wrong with the documents taken together; empty when nothing is.
     ///
     /// A config without `Machine` is a partial one (a host name, an address before anything else)

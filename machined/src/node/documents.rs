@@ -27,12 +27,6 @@ pub(super) fn warnings(documents: &Documents, snapshot: &Snapshot) -> Vec<String
     let waits = "there is no ApiTrust document: the node stays in maintenance mode, reached by its pairing string alone";
     let none = documents.api_trust().is_none();
     let mut warnings: Vec<_> = none.then(|| waits.to_owned()).into_iter().collect();
-    warnings.extend(
-        documents
-            .etcd()
-            .into_iter()
-            .flat_map(::config::EtcdConfig::advice),
-    );
     let links: BTreeSet<_> = snapshot
         .list_as::<LinkStatus>(LinkStatus::DEFINITION.namespace)
         .map(|link| link.metadata.id.to_string())

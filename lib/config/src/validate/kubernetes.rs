@@ -174,6 +174,26 @@ impl Documents {
         faults
     }
 
+    /// Rules for pods' connections that nobody would enforce.
+    pub(super) fn policy_warnings(&self) -> Vec<String> {
+        let network = self.kubernetes().map(|it| it.network);
+        let manifests = self.kubernetes_manifests();
+        let has_policies = |it: &&KubernetesManifestConfig| {
+            let objects = it.inline.iter().flat_map(|it| it.objects());
+            let mut kinds = objects.filter_map(|it| it.get("kind"));
+            kinds.any(|kind| kind == "NetworkPolicy")
+        };
+        let idle = manifests.filter(|it| network == Some(PodNetwork::Builtin) && has_policies(it));
+        idle.map(|it| {
+            format!(
+                "KubernetesManifest `{}`: a NetworkPolicy is not enforced by the node's own network of pods; bring one along that does, with \
+                 `network: none`",
+                it.name
+            )
+        })
+        .collect()
+    }
+
     /// Addresses of the node that pods or services would get.
     pub(super) fn check_link_of_cluster(&self, link: &LinkConfig) -> Vec<Fault> {
         let Some(kubernetes) = self.kubernetes() else {
@@ -218,4 +238,24 @@ fn range_with(kubernetes: &KubernetesConfig, address: IpAddr) -> Option<(&'stati
     let services = kubernetes.service_ranges.iter().map(|it| ("services", *it));
     pods.chain(services)
         .find(|(_, range)| range.contains(address))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn policies_that_nobody_enforces_are_told() {
+        let warnings = |network: &str, kind: &str| {
+            let text = format!(
+                "apiVersion: garboard/v1alpha1\nkind: Kubernetes\nversion: 1.37.1\nendpoint: https://10.0.0.1:6443\nnetwork: {network}\n---\n\
+                 apiVersion: garboard/v1alpha1\nkind: KubernetesManifest\nname: rules\ninline: |\n  apiVersion: networking.k8s.io/v1\n  kind: {kind}\n  metadata: {{name: a}}\n"
+            );
+            crate::parse("test", text.as_bytes()).unwrap().warnings()
+        };
+        let [warning] = &warnings("builtin", "NetworkPolicy")[..] else {
+            panic!("one is expected");
+        };
+        assert!(warning.contains("`rules`"), "{warning}");
+        assert!(warnings("none", "NetworkPolicy").is_empty());
+        assert!(warnings("builtin", "Ingress").is_empty());
+    }
 }

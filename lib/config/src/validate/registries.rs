@@ -66,9 +66,8 @@ impl Documents {
         fitting.max_by_key(|it| it.name.has_port())
     }
 
-    /// What is right and should be thought over all the same, one sentence each.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
+    /// What of registries should be thought over.
+    pub(super) fn registry_warnings(&self) -> Vec<String> {
         let open = self.registry_tls().filter(|it| it.insecure_skip_verify);
         let mut warnings: Vec<String> = open
             .map(|it| {
