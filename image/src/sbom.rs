@@ -255,7 +255,7 @@ mod tests {
             "a path of the host is in the document"
         );
         let packages = document["packages"].as_array().unwrap();
-        assert_eq!(packages.len(), 1 + 2 + 2 + 6 + 16 + 2 + 2 + 1);
+        assert_eq!(packages.len(), 1 + 2 + 2 + 6 + 17 + 2 + 2 + 1);
         // Every relation points to something that is there, once.
         let ids: Vec<&str> = packages
             .iter()

@@ -231,7 +231,7 @@ fn a_signal_asks_machined_and_goes_on_without_an_answer() {
     let actions = supervisor.step(&Event::Signalled(End::Poweroff), secs(0));
     assert!(actions.contains(&Action::Tell(FromInit::Shutdown)));
     let mut log = Vec::new();
-    for now in 0..60 {
+    for now in 0..120 {
         for action in pass(&mut supervisor, now, now) {
             log.push((now, action));
         }
@@ -241,11 +241,11 @@ fn a_signal_asks_machined_and_goes_on_without_an_answer() {
             .find(|(_, action)| *action == wanted)
             .map(|(at, _)| *at)
     };
-    assert_eq!(at(Action::Terminate(10)), Some(15));
-    assert_eq!(at(Action::Kill(10)), Some(25));
-    assert_eq!(at(Action::TerminateAll), Some(25));
-    assert_eq!(at(Action::KillAll), Some(30));
-    assert_eq!(at(Action::Finish(End::Poweroff)), Some(33));
+    assert_eq!(at(Action::Terminate(10)), Some(60));
+    assert_eq!(at(Action::Kill(10)), Some(70));
+    assert_eq!(at(Action::TerminateAll), Some(70));
+    assert_eq!(at(Action::KillAll), Some(75));
+    assert_eq!(at(Action::Finish(End::Poweroff)), Some(78));
 }
 
 #[derive(Debug, Clone)]
