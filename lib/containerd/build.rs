@@ -2,9 +2,10 @@
 
 use std::error::Error;
 
-const PROTOS: [&str; 3] = [
+const PROTOS: [&str; 4] = [
     "content/content.proto",
     "cri/images.proto",
+    "images/images.proto",
     "snapshots/snapshots.proto",
 ];
 

@@ -155,6 +155,7 @@ pub fn register(
     controllers.register(service::config::Config::new(host.command_line))?;
     controllers.register(parts.effects.services)?;
     controllers.register(parts.effects.images)?;
+    controllers.register(images::pin::apply::Apply::new(CONTAINERD.into()))?;
     controllers.register(trusted_roots::config::Config)?;
     controllers.register(trusted_roots::apply::Apply::new(
         host.folder.join("ca-certificates.crt"),

@@ -17,6 +17,10 @@ use crate::wire::content::ReadContentRequest;
 use crate::wire::content::content_client::ContentClient;
 use crate::wire::cri::image_service_client::ImageServiceClient;
 use crate::wire::cri::{ImageSpec, ImageStatusRequest, PullImageRequest};
+use crate::wire::images::images_client::ImagesClient;
+use crate::wire::images::{
+    Descriptor, FieldMask, Image as Named, ListImagesRequest, UpdateImageRequest,
+};
 use crate::wire::snapshots::snapshots_client::SnapshotsClient;
 use crate::wire::snapshots::{
     ListSnapshotsRequest, Mount, MountsRequest, RemoveSnapshotRequest, ViewSnapshotRequest,
@@ -72,6 +76,17 @@ pub struct Image {
     pub config: String,
     /// The digest by which its registry knows it; that of the config where none is known.
     pub digest: String,
+}
+
+/// A name by which containerd knows an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reference {
+    /// The name: what it is pulled by, or a digest.
+    pub name: String,
+    /// What somebody noted of it.
+    pub labels: BTreeMap<String, String>,
+    /// What it leads to, as it was told.
+    target: Descriptor,
 }
 
 /// The folders that a root is made of, the uppermost first. There is one at least.
@@ -202,6 +217,52 @@ impl Client {
         let pulled = client.pull_image(Request::new(message)).await;
         let why = refused(|| format!("pulling the image {reference}"));
         pulled.map(drop).map_err(why)
+    }
+
+    /// All names of images. Cancel-safe: it changes nothing.
+    ///
+    /// # Errors
+    /// containerd does not answer.
+    pub async fn references(&self) -> Result<Vec<Reference>, Error> {
+        let mut client = ImagesClient::new(self.channel.clone());
+        let answer = client.list(soon(ListImagesRequest {})).await;
+        let answer = answer.map_err(refused(|| "listing the images".to_owned()))?;
+        let images = answer.into_inner().images.into_iter();
+        let references = images.map(|it| Reference {
+            name: it.name,
+            labels: it.labels,
+            target: it.target.unwrap_or_default(),
+        });
+        Ok(references.collect())
+    }
+
+    /// Sets labels of a name; one without a value is taken away, and others stay as they are. A name that is gone has none.
+    ///
+    /// # Errors
+    /// containerd does not do it.
+    pub async fn label(
+        &self,
+        reference: &Reference,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let paths = labels.keys().map(|name| format!("labels.{name}")).collect();
+        let message = UpdateImageRequest {
+            image: Some(Named {
+                name: reference.name.clone(),
+                labels: labels.clone(),
+                // It is not asked for, and containerd ends where it is missing.
+                target: Some(reference.target.clone()),
+            }),
+            update_mask: Some(FieldMask { paths }),
+        };
+        let mut client = ImagesClient::new(self.channel.clone());
+        match client.update(soon(message)).await {
+            Err(status) if status.code() != Code::NotFound => {
+                let name = &reference.name;
+                Err(refused(|| format!("labelling the image {name}"))(status))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The bytes that have a digest. Nobody has looked whether they do. Cancel-safe: it changes nothing.

@@ -17,6 +17,11 @@ use crate::wire::cri::image_service_server::{ImageService, ImageServiceServer};
 use crate::wire::cri::{
     Image, ImageStatusRequest, ImageStatusResponse, PullImageRequest, PullImageResponse,
 };
+use crate::wire::images::images_server::{Images, ImagesServer};
+use crate::wire::images::{
+    Descriptor, Image as Named, ListImagesRequest, ListImagesResponse, UpdateImageRequest,
+    UpdateImageResponse,
+};
 use crate::wire::snapshots::snapshots_server::{Snapshots, SnapshotsServer};
 use crate::wire::snapshots::{
     Info, ListSnapshotsRequest, ListSnapshotsResponse, Mount, MountsRequest, MountsResponse,
@@ -45,6 +50,8 @@ pub struct State {
     pub registry: BTreeMap<String, Pullable>,
     /// References.
     pub pulled: BTreeSet<String>,
+    /// By reference: the labels of those that were pulled.
+    pub labels: BTreeMap<String, BTreeMap<String, String>>,
     /// By key: what of, and labels.
     pub snapshots: BTreeMap<String, (String, BTreeMap<String, String>)>,
 }
@@ -74,6 +81,7 @@ impl Fake {
         let served = Server::builder()
             .add_service(ImageServiceServer::new(self.clone()))
             .add_service(ContentServer::new(self.clone()))
+            .add_service(ImagesServer::new(self.clone()))
             .add_service(SnapshotsServer::new(self))
             .serve_with_incoming(listener);
         served.await.map_err(io::Error::other)
@@ -164,6 +172,55 @@ impl Content for Fake {
             ..ReadContentResponse::default()
         };
         Ok(stream(vec![part(first), part(second)]))
+    }
+}
+
+#[tonic::async_trait]
+impl Images for Fake {
+    async fn list(
+        &self,
+        request: Request<ListImagesRequest>,
+    ) -> Result<Response<ListImagesResponse>, Status> {
+        in_namespace(&request)?;
+        let state = self.state();
+        let images = state.pulled.iter().map(|name| Named {
+            name: name.clone(),
+            labels: state.labels.get(name).cloned().unwrap_or_default(),
+            target: state.registry.get(name).map(|it| Descriptor {
+                digest: it.digest.clone(),
+                ..Descriptor::default()
+            }),
+        });
+        Ok(Response::new(ListImagesResponse {
+            images: images.collect(),
+        }))
+    }
+
+    async fn update(
+        &self,
+        request: Request<UpdateImageRequest>,
+    ) -> Result<Response<UpdateImageResponse>, Status> {
+        in_namespace(&request)?;
+        let UpdateImageRequest { image, update_mask } = request.into_inner();
+        let image = image.unwrap_or_default();
+        // containerd itself looks at it without asking whether it is there, and ends.
+        if image.target.is_none() {
+            return Err(Status::internal("it has no target"));
+        }
+        let mut state = self.state();
+        if !state.pulled.contains(&image.name) {
+            return Err(Status::not_found(image.name));
+        }
+        let labels = state.labels.entry(image.name.clone()).or_default();
+        for path in update_mask.unwrap_or_default().paths {
+            let name = path.strip_prefix("labels.");
+            let name = name.ok_or_else(|| Status::invalid_argument(path.as_str()))?;
+            match image.labels.get(name).filter(|it| !it.is_empty()) {
+                Some(value) => labels.insert(name.to_owned(), value.clone()),
+                None => labels.remove(name),
+            };
+        }
+        Ok(Response::new(UpdateImageResponse { image: Some(image) }))
     }
 }
 

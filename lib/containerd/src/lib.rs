@@ -7,7 +7,7 @@
 mod client;
 mod wire;
 
-pub use client::{Client, Error, Image, Layers};
+pub use client::{Client, Error, Image, Layers, Reference};
 
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;

@@ -116,3 +116,37 @@ async fn a_containerd_that_is_not_there_is_told_and_found_when_it_is() {
         image = client.image(REFERENCE) => assert_eq!(image.expect("asked"), None),
     }
 }
+
+#[tokio::test]
+async fn an_image_has_labels_until_they_are_taken_away() {
+    with(etcd(&["/layers/1"]), |client, fake| async move {
+        client.pull(REFERENCE).await.expect("pulled");
+        let other = BTreeMap::from([("team".to_owned(), "a".to_owned())]);
+        fake.state()
+            .labels
+            .insert(REFERENCE.to_owned(), other.clone());
+        let of = async || {
+            let all = client.references().await.expect("listed");
+            assert_eq!(all.len(), 1);
+            all.into_iter().next().expect("the one")
+        };
+        let pinned = |value: &str| BTreeMap::from([("pinned".to_owned(), value.to_owned())]);
+        client
+            .label(&of().await, &pinned("yes"))
+            .await
+            .expect("set");
+        let labels = of().await.labels;
+        assert_eq!(labels.get("pinned").map(String::as_str), Some("yes"));
+        assert_eq!(labels.len(), 2);
+        let found = of().await;
+        client.label(&found, &pinned("")).await.expect("taken away");
+        assert_eq!(of().await.labels, other);
+        // One that is gone meanwhile is nobody's trouble.
+        fake.state().pulled.clear();
+        client
+            .label(&found, &pinned("yes"))
+            .await
+            .expect("nothing to do");
+    })
+    .await;
+}

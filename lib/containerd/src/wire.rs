@@ -1,6 +1,6 @@
 //! What is generated from the .proto files.
 
-pub(crate) use generated::{content, cri, snapshots};
+pub(crate) use generated::{content, cri, images, snapshots};
 
 #[allow(
     missing_docs,
@@ -21,6 +21,11 @@ mod generated {
     /// containerd's content.
     pub(crate) mod content {
         tonic::include_proto!("containerd.services.content.v1");
+    }
+
+    /// containerd's images.
+    pub(crate) mod images {
+        tonic::include_proto!("containerd.services.images.v1");
     }
 
     /// containerd's snapshots.

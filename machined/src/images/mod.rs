@@ -17,6 +17,7 @@ pub mod digest;
 pub mod document;
 pub mod folder;
 pub mod layout;
+pub mod pin;
 pub mod reference;
 pub mod registries;
 pub mod registry;
