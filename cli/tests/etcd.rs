@@ -130,6 +130,38 @@ fn a_cluster_begins_from_a_whole_snapshot_alone() {
 }
 
 #[test]
+fn a_snapshot_that_a_node_keeps_is_fetched_by_its_name() {
+    let (home, node) = with_node();
+    let said = home.fine("etcd snapshots");
+    assert!(said.contains("no snapshots are kept"), "{said}");
+    let said = home.fine("etcd snapshots -o json");
+    assert!(said.contains("\"snapshots\": []"), "{said}");
+    node.kept().snapshot = snapshot();
+    let said = home.fine("etcd snapshots list");
+    assert!(said.contains("000007-20261122T085210Z"), "{said}");
+    assert!(
+        said.contains("184467") && said.contains(" 5feceb66ffc8\n"),
+        "{said}"
+    );
+    let said = home.fine("etcd snapshots -o json");
+    assert!(
+        said.contains("\"sha256\": \"5feceb66ffc86f38d952786c6d696c79\""),
+        "{said}"
+    );
+
+    let said = home.fine("etcd snapshots get 000007-20261122T085210Z kept.snapshot");
+    assert_eq!(said, "kept.snapshot: snapshot of 4 KiB from node-1\n");
+    let path = home.path().join("kept.snapshot");
+    assert_eq!(fs::read(path).expect("there"), snapshot());
+    let said = home.fails(
+        "etcd snapshots get 000008-20261122T145210Z other.snapshot",
+        1,
+    );
+    assert!(said.contains("keeps no snapshot"), "{said}");
+    assert_eq!(files(&home), ["kept.snapshot"]);
+}
+
+#[test]
 fn members_are_listed_and_workers_left_out() {
     let (home, _node) = with_node();
     let listed = home.fine("etcd members");
@@ -142,6 +174,15 @@ fn members_are_listed_and_workers_left_out() {
     );
     assert_eq!(home.fine("etcd alarms"), "there are no alarms\n");
     assert_eq!(home.fine("etcd alarms list -o json"), "[]\n");
+    let said = home.fine("etcd compact");
+    assert!(
+        said.contains("184467") && said.contains("osctl etcd defrag"),
+        "{said}"
+    );
+    assert!(
+        home.fine("etcd compact -o json")
+            .contains("\"revision\": 184467")
+    );
     // One that was not named has no etcd, and that is nothing wrong.
     assert_eq!(home.fine("etcd status"), "");
     let refused = home.fails("etcd status -n node-1", 1);

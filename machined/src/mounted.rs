@@ -9,6 +9,7 @@ use crate::join::{Desk, InCluster};
 use crate::kubernetes::admin::Admins;
 use crate::kubernetes::etcd::bootstrap::Bootstrap;
 use crate::kubernetes::etcd::serve::Etcd;
+use crate::kubernetes::etcd::snapshots::shelf;
 use crate::kubernetes::tunnel::Tunnel;
 use crate::kubernetes::upgrade::Upgrade;
 
@@ -17,7 +18,7 @@ pub(crate) fn on(server: Server, store: &Store, bootstrap: &Bootstrap, admins: &
     server
         .mount(Inspect.into_service(), ::api::FILE_DESCRIPTOR_SET)
         .mount(
-            Etcd::new(store.clone(), bootstrap.clone()).into_service(),
+            Etcd::new(store.clone(), bootstrap.clone(), shelf::FOLDER.into()).into_service(),
             ::api::FILE_DESCRIPTOR_SET,
         )
         .mount(

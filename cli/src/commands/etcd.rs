@@ -4,6 +4,7 @@
 //! its node. Workers have no etcd, and are left out unless they were named.
 
 pub(crate) mod snapshot;
+mod snapshots;
 mod table;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use anyhow::{Context as _, Result};
 use api::v1alpha1 as v1;
 use api::v1alpha1::etcd_service_client::EtcdServiceClient;
 use clap::Subcommand;
+use serde::Serialize;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
@@ -35,6 +37,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<Alarms>,
     },
+    /// Have all members forget the history: what was changed or deleted, not what is there
+    ///
+    /// The API server does so by itself every five minutes, but cannot while there is an alarm NOSPACE. `defrag` gives the space
+    /// back.
+    Compact,
     /// Have members give back what their files of data do not use, one after the other
     ///
     /// A member answers nobody while it does, and the API server on its node neither.
@@ -59,7 +66,14 @@ pub(crate) enum Command {
     ///
     /// The file is for you alone to read, since all secrets of the cluster are in it, and is there whole or not at all. Whether
     /// it is what etcd sent is checked as it comes in. `osctl bootstrap --recover-from` begins a cluster from it.
-    Snapshot(snapshot::Snapshot),
+    Snapshot(snapshots::ToFile),
+    /// Show the snapshots that nodes take by themselves and keep, or copy one into a file
+    ///
+    /// The document `Etcd` says when they are taken and how many stay.
+    Snapshots {
+        #[command(subcommand)]
+        command: Option<snapshots::Command>,
+    },
 }
 
 /// What to do about alarms.
@@ -80,12 +94,19 @@ pub(crate) async fn run(session: &Session, command: Command, format: Format) -> 
             Alarms::List => alarms(session, format).await,
             Alarms::Disarm => disarm(session, format).await,
         },
+        Command::Compact => compact(session, format).await,
         Command::Defrag => defrag(session, format).await,
         Command::ForfeitLeadership => forfeit(session, format).await,
         Command::Leave => leave(session, format).await,
         Command::Join => join(session, format).await,
         Command::RemoveMember { member } => remove(session, &member, format).await,
-        Command::Snapshot(snapshot) => snapshot::run(session, &snapshot, format).await,
+        Command::Snapshot(into) => {
+            snapshot::run(session, &snapshot::Source::Now, &into, format).await
+        }
+        Command::Snapshots { command } => {
+            let command = command.unwrap_or(snapshots::Command::List);
+            snapshots::run(session, command, format).await
+        }
     }
 }
 
@@ -118,6 +139,25 @@ async fn disarm(session: &Session, format: Format) -> Result<()> {
     };
     let (_, answer) = session.any_changed(ask).await?;
     table::alarms(&answer.alarms, format, "there were no alarms to disarm")
+}
+
+async fn compact(session: &Session, format: Format) -> Result<()> {
+    #[derive(Serialize)]
+    struct Compacted {
+        revision: u64,
+    }
+    let ask = |channel| async move {
+        let request = v1::EtcdCompactRequest {};
+        Ok(client(channel).compact(request).await?.into_inner())
+    };
+    let (_, answer) = session.any_changed(ask).await?;
+    let revision = answer.revision;
+    if format != Format::Table {
+        return output::value(format, &Compacted { revision });
+    }
+    output::line(&format!(
+        "the history up to revision {revision} is forgotten; `osctl etcd defrag` gives its space back"
+    ))
 }
 
 async fn remove(session: &Session, member: &str, format: Format) -> Result<()> {

@@ -7,6 +7,9 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{Node, Stands, not_here};
 
+/// The only snapshot that it keeps.
+const KEPT: &str = "000007-20261122T085210Z";
+
 /// How many bytes come at once.
 const PART: usize = 1000;
 
@@ -53,6 +56,13 @@ impl EtcdService for Node {
         _: Request<v1::EtcdDisarmAlarmsRequest>,
     ) -> Result<Response<v1::EtcdDisarmAlarmsResponse>, Status> {
         not_here()
+    }
+
+    async fn compact(
+        &self,
+        _: Request<v1::EtcdCompactRequest>,
+    ) -> Result<Response<v1::EtcdCompactResponse>, Status> {
+        Ok(Response::new(v1::EtcdCompactResponse { revision: 184_467 }))
     }
 
     async fn defragment(
@@ -110,10 +120,37 @@ impl EtcdService for Node {
         Ok(Response::new(v1::EtcdRemoveMemberResponse::default()))
     }
 
+    async fn snapshots(
+        &self,
+        _: Request<v1::EtcdSnapshotsRequest>,
+    ) -> Result<Response<v1::EtcdSnapshotsResponse>, Status> {
+        let bytes = self.kept().snapshot.len();
+        let kept = v1::EtcdKeptSnapshot {
+            name: KEPT.to_owned(),
+            taken: "2026-11-22T08:52:10Z".to_owned(),
+            size: u64::try_from(bytes).unwrap_or_default(),
+            revision: 184_467,
+            version: "3.7".to_owned(),
+            sha256: "5feceb66ffc86f38d952786c6d696c79".to_owned(),
+            problem: String::new(),
+        };
+        let snapshots = match bytes {
+            0 => Vec::new(),
+            _ => vec![kept],
+        };
+        Ok(Response::new(v1::EtcdSnapshotsResponse { snapshots }))
+    }
+
     async fn snapshot(
         &self,
-        _: Request<v1::EtcdSnapshotRequest>,
+        request: Request<v1::EtcdSnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
+        let kept = request.into_inner().kept;
+        if !kept.is_empty() && kept != KEPT {
+            return Err(Status::not_found(format!(
+                "this node keeps no snapshot {kept}"
+            )));
+        }
         let bytes = self.kept().snapshot.clone();
         let mut remaining = bytes.len();
         let parts = bytes.chunks(PART).map(|part| {

@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn lists_the_methods_of_both_services() {
         let all = methods(crate::FILE_DESCRIPTOR_SET).unwrap();
-        assert_eq!(all.len(), 48, "{all:?}");
+        assert_eq!(all.len(), 50, "{all:?}");
         assert!(all.contains(&"/garboard.machine.v1alpha1.MachineService/Version".to_owned()));
         assert!(all.contains(&"/garboard.machine.v1alpha1.MaintenanceService/Pair".to_owned()));
     }

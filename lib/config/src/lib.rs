@@ -40,15 +40,15 @@ pub use kinds::{
     AdmissionConfig, AdmissionPlugin, ApiServerConfig, ApiTrustConfig, ClusterId, ClusterIdError,
     ClusterIdentityConfig, ConsoleConfig, ConsoleName, ConsoleNameError, ControlPlaneTrust,
     DEFAULT_DHCP4_METRIC, DEFAULT_ROUTE_METRIC, Dhcp4Config, EnvironmentConfig, EtcdConfig,
-    HostnameConfig, ImageSource, JoinConfig, KernelLevel, KernelModuleConfig, KernelValue,
-    KernelValueError, KeyPair, KubeletConfig, KubernetesConfig, KubernetesManifestConfig,
-    KubernetesTrustConfig, LinkConfig, LogDestinationConfig, LogFormat, LogSource, MachineConfig,
-    ModuleName, ModuleNameError, ParameterName, PodCount, PodCountError, PodNetwork,
-    RegistryAuthConfig, RegistryEndpointConfig, RegistryMirrorConfig, RegistryTlsConfig,
-    ReservedConfig, ResolverConfig, Role, RouteConfig, RouteError, StaticHostConfig, SysctlConfig,
-    SysctlError, SysctlKey, SysctlKeyError, SystemDiskConfig, TagError, TagName, TagValue,
-    TimeConfig, TrustedRootsConfig, VariableName, VariableNameError, VariableValue,
-    VariableValueError,
+    EtcdSnapshotsConfig, HostnameConfig, ImageSource, JoinConfig, KernelLevel, KernelModuleConfig,
+    KernelValue, KernelValueError, KeyPair, KubeletConfig, KubernetesConfig,
+    KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig, LogDestinationConfig, LogFormat,
+    LogSource, MachineConfig, ModuleName, ModuleNameError, ParameterName, PodCount, PodCountError,
+    PodNetwork, RegistryAuthConfig, RegistryEndpointConfig, RegistryMirrorConfig,
+    RegistryTlsConfig, ReservedConfig, ResolverConfig, Role, RouteConfig, RouteError,
+    SnapshotCount, SnapshotCountError, StaticHostConfig, SysctlConfig, SysctlError, SysctlKey,
+    SysctlKeyError, SystemDiskConfig, TagError, TagName, TagValue, TimeConfig, TrustedRootsConfig,
+    VariableName, VariableNameError, VariableValue, VariableValueError,
 };
 pub use nearest::nearest;
 pub use problem::{Position, Problem, Problems, looks_secret};
@@ -62,7 +62,8 @@ pub use types::{
     LogUrl, LogUrlError, Mtu, MtuError, Network, NetworkError, NoProxy, NoProxyError, NodeLabelKey,
     ObjectPlace, Password, PemError, Period, PeriodError, PrivateKey, ProxyUrl, ProxyUrlError,
     QuantityError, RegistryError, RegistryHost, RegistryName, Sha256, Sha256Error, SharedKey,
-    SharedKeyError, Taint, TaintEffect, TaintError, Username, WebUrl, WebUrlError,
+    SharedKeyError, Taint, TaintEffect, TaintError, TimeOfDay, TimeOfDayError, Username, WebUrl,
+    WebUrlError,
 };
 pub use write::WriteError;
 

@@ -20,10 +20,11 @@ use tower::service_fn;
 use crate::types::{Alarm, Id, Member, Members, Status};
 use crate::wire::alarm_request::AlarmAction;
 use crate::wire::cluster_client::ClusterClient;
+use crate::wire::kv_client::KvClient;
 use crate::wire::maintenance_client::MaintenanceClient;
 use crate::wire::{
-    AlarmRequest, DefragmentRequest, MemberAddRequest, MemberListRequest, MemberPromoteRequest,
-    MemberRemoveRequest, MoveLeaderRequest, SnapshotRequest, StatusRequest,
+    AlarmRequest, CompactionRequest, DefragmentRequest, MemberAddRequest, MemberListRequest,
+    MemberPromoteRequest, MemberRemoveRequest, MoveLeaderRequest, SnapshotRequest, StatusRequest,
 };
 
 /// For a connection to a member that is there.
@@ -238,6 +239,31 @@ impl Client {
         });
         let answer = self.maintenance().alarm(soon(request)).await;
         answer.map(drop).map_err(self.failed("disarming an alarm"))
+    }
+
+    /// Has all members forget what was before a revision, but for what still holds. What their files of data do not use then,
+    /// [`defragment`](Self::defragment) gives back.
+    ///
+    /// # Errors
+    /// There is no majority to tell, or nothing has that revision yet.
+    pub async fn compact(&self, revision: u64) -> Result<(), Error> {
+        let request = CompactionRequest {
+            revision: i64::try_from(revision).unwrap_or(i64::MAX),
+            // Answered when it is forgotten, not when that is decided.
+            physical: true,
+        };
+        let mut client = KvClient::new(self.channel.clone());
+        match client.compact(within(request, LONG)).await {
+            // Somebody was faster, or an answer was lost.
+            Err(error)
+                if error.code() == Code::OutOfRange && error.message().contains("compacted") =>
+            {
+                Ok(())
+            }
+            answer => answer
+                .map(drop)
+                .map_err(self.failed("forgetting the history")),
+        }
     }
 
     /// Has this member give back what its file of data does not use. It answers nobody else meanwhile.

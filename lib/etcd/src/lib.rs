@@ -4,11 +4,15 @@
 //! answer. Nothing here reads or writes what is kept in etcd: that is the API server's.
 
 mod client;
+mod database;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
 mod snapshot;
 mod types;
 mod wire;
 
 pub use client::{Client, Error, Part, Snapshot};
+pub use database::{Database, DatabaseError, StorageVersion, StorageVersionError};
 pub use snapshot::{CHECKSUM, Check, NoSnapshot};
 pub use types::{Alarm, AlarmKind, Id, Member, Members, Status};
 

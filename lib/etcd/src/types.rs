@@ -91,6 +91,8 @@ pub struct Status {
     pub quota: u64,
     /// Who leads; none while nobody does.
     pub leader: Option<Id>,
+    /// What it was that was written last: everything written has the next revision.
+    pub revision: u64,
     /// How far its log is.
     pub index: u64,
     /// How far it has carried the log out.
@@ -106,16 +108,17 @@ pub struct Status {
 impl From<wire::StatusResponse> for Status {
     fn from(status: wire::StatusResponse) -> Self {
         let header = status.header.unwrap_or_default();
-        // etcd counts bytes with a sign, and none is negative.
-        let bytes = |it: i64| u64::try_from(it).unwrap_or_default();
+        // etcd counts with a sign, and nothing of it is negative.
+        let count = |it: i64| u64::try_from(it).unwrap_or_default();
         Self {
             member: Id(header.member_id),
             cluster: Id(header.cluster_id),
             version: status.version,
-            size: bytes(status.db_size),
-            used: bytes(status.db_size_in_use),
-            quota: bytes(status.db_size_quota),
+            size: count(status.db_size),
+            used: count(status.db_size_in_use),
+            quota: count(status.db_size_quota),
             leader: (status.leader != 0).then_some(Id(status.leader)),
+            revision: count(header.revision),
             index: status.raft_index,
             applied: status.raft_applied_index,
             term: status.raft_term,

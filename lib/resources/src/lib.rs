@@ -111,6 +111,7 @@ fn of_kubernetes(registry: &mut Registry) -> Result<(), RegistryError> {
         .register::<kubernetes::ApiServerEndpoint>()?
         .register::<kubernetes::CertificateStatus>()?
         .register::<kubernetes::ControlPlane>()?
+        .register::<kubernetes::EtcdSnapshot>()?
         .register::<kubernetes::EtcdSpec>()?
         .register::<kubernetes::KubeletSpec>()?
         .register::<kubernetes::KubernetesRelease>()?

@@ -74,6 +74,7 @@ pub const AUTHZ: &[Row] = &[
         "/garboard.machine.v1alpha1.EtcdService/DisarmAlarms",
         OPERATORS,
     ),
+    row("/garboard.machine.v1alpha1.EtcdService/Compact", OPERATORS),
     row(
         "/garboard.machine.v1alpha1.EtcdService/Defragment",
         OPERATORS,
@@ -89,6 +90,8 @@ pub const AUTHZ: &[Row] = &[
     row("/garboard.machine.v1alpha1.EtcdService/Leave", ADMINS),
     row("/garboard.machine.v1alpha1.EtcdService/Join", ADMINS),
     row("/garboard.machine.v1alpha1.EtcdService/Recover", ADMINS),
+    // Who fetches them has to know which there are.
+    row("/garboard.machine.v1alpha1.EtcdService/Snapshots", ANY_ROLE),
     // All that the cluster knows is in it.
     row("/garboard.machine.v1alpha1.EtcdService/Snapshot", BACKUPS),
     row(

@@ -73,7 +73,14 @@ fn cluster(config: &KubernetesConfig, role: Role) -> KubernetesSpec {
 }
 
 fn member(config: &EtcdConfig) -> EtcdSpec {
+    let snapshots = config.snapshots.as_ref();
+    let every = snapshots.and_then(|it| it.every);
+    let at = snapshots.map_or(&[][..], |it| it.at.as_slice());
     EtcdSpec {
+        snapshot_seconds: every.map_or(0, |it| it.get().as_secs()),
+        snapshot_minutes: at.iter().map(|it| it.minutes()).collect(),
+        snapshots_kept: snapshots.map_or(0, |it| it.keep.get()),
+        snapshots_leave: snapshots.map_or(0, |it| it.leave_free.get()),
         heartbeat_ms: config.heartbeat.as_milliseconds(),
         election_ms: config.election.as_milliseconds(),
         quota_bytes: config.quota.get(),

@@ -56,6 +56,10 @@ pub fn register(
     controllers.register(static_pod::ready::Ready)?;
     controllers.register(etcd::apply::Apply::new(bootstrap.clone()))?;
     controllers.register(etcd::member::Member::new(bootstrap.clone(), lookup))?;
+    controllers.register(etcd::snapshots::apply::Apply::new(
+        etcd::snapshots::shelf::FOLDER.into(),
+        etcd::leave::own(),
+    ))?;
     controllers.register(manifest::config::Config)?;
     controllers.register(fetch)?;
     controllers.register(manifest::apply::Apply::new(admins.clone()))?;

@@ -50,7 +50,7 @@ macro_rules! answers {
         pub(crate) async fn call(channel: Channel, method: &str) -> Option<Result<(), Status>> {
             let mut client = EtcdServiceClient::new(channel);
             if method == "Snapshot" {
-                let request = v1::EtcdSnapshotRequest {};
+                let request = v1::EtcdSnapshotRequest::default();
                 return Some(client.snapshot(request).await.map(drop));
             }
             if method == "Recover" {
@@ -71,8 +71,10 @@ answers! {
     status: EtcdStatusRequest -> EtcdStatusResponse;
     alarms: EtcdAlarmsRequest -> EtcdAlarmsResponse;
     disarm_alarms: EtcdDisarmAlarmsRequest -> EtcdDisarmAlarmsResponse;
+    compact: EtcdCompactRequest -> EtcdCompactResponse;
     defragment: EtcdDefragmentRequest -> EtcdDefragmentResponse;
     forfeit_leadership: EtcdForfeitLeadershipRequest -> EtcdForfeitLeadershipResponse;
+    snapshots: EtcdSnapshotsRequest -> EtcdSnapshotsResponse;
     leave: EtcdLeaveRequest -> EtcdLeaveResponse;
     join: EtcdJoinRequest -> EtcdJoinResponse;
     remove_member: EtcdRemoveMemberRequest -> EtcdRemoveMemberResponse;

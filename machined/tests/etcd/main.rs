@@ -12,8 +12,11 @@
 )]
 
 mod cluster;
+mod full;
+mod kept;
 mod node;
 mod programs;
+mod services;
 
 use std::net::Ipv4Addr;
 

@@ -3,7 +3,6 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use etcd::CLIENT_PORT;
@@ -12,18 +11,19 @@ use machined::block::volume::apply::EPHEMERAL;
 use machined::kubernetes::etcd::apply::Apply;
 use machined::kubernetes::etcd::bootstrap::{Beginning, Bootstrap};
 use machined::kubernetes::etcd::member::{self, Member};
-use machined::kubernetes::etcd::service::CONDITION;
+use machined::kubernetes::etcd::snapshots;
 use machined::network::lookup::Lookup;
 use resources::config::{ACTIVE, MachineConfig};
-use resources::kubernetes::{ETCD, EtcdSpec, KUBERNETES, KubernetesSpec, NodeStatus};
+use resources::kubernetes::{ETCD, EtcdSnapshot, EtcdSpec, KUBERNETES, KubernetesSpec, NodeStatus};
 use resources::net::{CURRENT, HOSTNAME, HostnameSpec, NodeAddress};
-use resources::runtime::{Condition, ServiceSpec, ServiceState, ServiceStatus};
+use resources::runtime::Condition;
 use store::{Resource, Spec, Store, Transaction};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::task::JoinHandle;
 
 use super::cluster::Cluster;
 use super::programs::program;
+use super::services::Services;
 
 /// Far longer than anything here takes, even where three members share a busy disk.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -47,6 +47,8 @@ pub(crate) struct Node {
     disk: tempfile::TempDir,
     pub(crate) store: Store,
     pub(crate) bootstrap: Bootstrap,
+    /// How its etcd is to run.
+    wanted: EtcdSpec,
     /// Its controllers and its services, while it lives.
     life: Option<(JoinHandle<()>, JoinHandle<()>)>,
 }
@@ -57,12 +59,12 @@ impl Drop for Node {
     }
 }
 
-fn put<S: Spec>(store: &Store, id: &str, spec: S) {
+pub(crate) fn put<S: Spec>(store: &Store, id: &str, spec: S) {
     let transaction = Transaction::owned("test").put(Resource::in_default(id, spec));
     store.commit(transaction, Timestamp::now()).unwrap();
 }
 
-fn get<S: Spec>(store: &Store, id: &str) -> Option<S> {
+pub(crate) fn get<S: Spec>(store: &Store, id: &str) -> Option<S> {
     let snapshot = store.snapshot();
     let found = snapshot.get_as::<S>(S::DEFINITION.namespace, id);
     found.map(|it| (*it.spec).clone())
@@ -76,6 +78,22 @@ fn bootstrap(disk: &Path) -> Bootstrap {
 impl Node {
     /// A new one with an empty disk, which lives.
     pub(crate) async fn start(cluster: &Cluster, name: &str, address: Ipv4Addr) -> Self {
+        let wanted = EtcdSpec {
+            heartbeat_ms: 300,
+            election_ms: 3000,
+            quota_bytes: 2 << 30,
+            ..EtcdSpec::default()
+        };
+        Self::start_with(cluster, name, address, wanted).await
+    }
+
+    /// The same with an etcd that runs otherwise.
+    pub(crate) async fn start_with(
+        cluster: &Cluster,
+        name: &str,
+        address: Ipv4Addr,
+        wanted: EtcdSpec,
+    ) -> Self {
         let disk = tempfile::tempdir().unwrap();
         let mut node = Self {
             name: name.to_owned(),
@@ -83,6 +101,7 @@ impl Node {
             bootstrap: bootstrap(disk.path()),
             disk,
             store: Store::new(1),
+            wanted,
             life: None,
         };
         node.live(cluster).await;
@@ -106,6 +125,8 @@ impl Node {
         let lookup = Lookup::new(|name| Box::pin(async move { Err(format!("no {name}")) }));
         let member = Member::new(self.bootstrap.clone(), lookup);
         controllers.register(member).unwrap();
+        let kept = snapshots::apply::Apply::new(self.kept_in(), self.client_address());
+        controllers.register(kept).unwrap();
         let services = Services {
             store: self.store.clone(),
             disk: self.disk.path().to_owned(),
@@ -135,15 +156,7 @@ impl Node {
                 ..KubernetesSpec::default()
             },
         );
-        put(
-            store,
-            ETCD,
-            EtcdSpec {
-                heartbeat_ms: 300,
-                election_ms: 3000,
-                quota_bytes: 2 << 30,
-            },
-        );
+        put(store, ETCD, self.wanted.clone());
         let addresses = vec![range(&format!("{}/8", self.address))];
         put(store, CURRENT, NodeAddress { addresses });
         put(
@@ -193,6 +206,28 @@ impl Node {
         }
     }
 
+    /// Has its etcd run otherwise, from now on.
+    pub(crate) fn want(&mut self, change: impl FnOnce(&mut EtcdSpec)) {
+        change(&mut self.wanted);
+        put(&self.store, ETCD, self.wanted.clone());
+    }
+
+    /// Where the snapshots are that it keeps: on its disk, beside etcd's data.
+    pub(crate) fn kept_in(&self) -> PathBuf {
+        self.disk.path().join("snapshots")
+    }
+
+    /// The snapshots that it says it keeps, the oldest first.
+    pub(crate) fn kept(&self) -> Vec<(String, EtcdSnapshot)> {
+        let snapshot = self.store.snapshot();
+        let rows = snapshot.list_as::<EtcdSnapshot>(EtcdSnapshot::DEFINITION.namespace);
+        let rows = rows.map(|it| (it.metadata.id.to_string(), (*it.spec).clone()));
+        // By their numbers, which all have six digits here.
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_by(|one, two| one.0.cmp(&two.0));
+        rows
+    }
+
     pub(crate) fn lose_disk(&self) {
         fs::remove_dir_all(self.bootstrap.folder()).unwrap();
     }
@@ -215,18 +250,30 @@ impl Node {
 
     /// Waits until the condition of its membership is not met and says this.
     pub(crate) async fn says(&self, words: &str) {
+        self.says_of(member::CONDITION, false, words).await;
+    }
+
+    /// Waits until a condition is met, or is not, and says this; gives all that it says.
+    pub(crate) async fn says_of(&self, condition: &str, met: bool, words: &str) -> String {
         until(&format!("{} to say {words:?}", self.name), async || {
-            let condition = get::<Condition>(&self.store, member::CONDITION)?;
-            (!condition.met && condition.message.contains(words)).then_some(())
+            let condition = get::<Condition>(&self.store, condition)?;
+            let says = condition.met == met && condition.message.contains(words);
+            says.then_some(condition.message)
         })
-        .await;
+        .await
     }
 
     pub(crate) fn client_address(&self) -> SocketAddr {
         SocketAddr::from((self.address, CLIENT_PORT))
     }
 
-    async fn etcdctl(&self, args: &[&str]) -> Option<String> {
+    /// Asks its member something, with what it reads; what it answered, when that was no error.
+    pub(crate) async fn etcdctl(&self, args: &[&str]) -> Option<String> {
+        self.etcdctl_with(args, Path::new("/dev/null")).await.ok()
+    }
+
+    /// The same with what it reads from a file; the error is what it said.
+    pub(crate) async fn etcdctl_with(&self, args: &[&str], input: &Path) -> Result<String, String> {
         let file = |name: &str| self.disk.path().join("files").join(name);
         let output = Command::new(program("etcdctl"))
             .arg(format!("--endpoints=https://{}", self.client_address()))
@@ -237,11 +284,15 @@ impl Node {
             .arg("--key")
             .arg(file("server.pem"))
             .args(args)
+            .stdin(fs::File::open(input).unwrap())
             .output()
             .await
             .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        output.status.success().then_some(text)
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        match output.status.success() {
+            true => Ok(text(output.stdout)),
+            false => Err(text(output.stderr)),
+        }
     }
 
     /// Writes through its member, which needs a majority.
@@ -263,118 +314,5 @@ impl Node {
             },
         )
         .await;
-    }
-}
-
-/// What runs the services of a node, as far as etcd needs it.
-struct Services {
-    store: Store,
-    disk: PathBuf,
-    address: Ipv4Addr,
-}
-
-/// One that runs.
-struct Running {
-    args: Vec<String>,
-    child: Child,
-}
-
-impl Services {
-    async fn run(self) {
-        let mut etcd: Option<Running> = None;
-        let mut restored: Option<Running> = None;
-        loop {
-            etcd = self.keep_etcd(etcd).await;
-            restored = self.keep_restore(restored).await;
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    fn tell(&self, id: &str, state: ServiceState) {
-        let before = get::<ServiceStatus>(&self.store, id);
-        if before.is_none_or(|it| it.state != state) {
-            let status = ServiceStatus {
-                state,
-                ..ServiceStatus::default()
-            };
-            put(&self.store, id, status);
-        }
-    }
-
-    /// The arguments on this machine, where several nodes are.
-    fn args(&self, spec: &ServiceSpec) -> Vec<String> {
-        let files = self.disk.join("files").display().to_string();
-        let data = self.disk.join("etcd").display().to_string();
-        let address = self.address;
-        let here = |arg: &String| {
-            arg.replace("/run/garboard/kubernetes/etcd", &files)
-                .replace("/var/lib/etcd", &data)
-                .replace("https://127.0.0.1:2379,", "")
-                .replace("127.0.0.1:2381", &format!("{address}:2381"))
-        };
-        spec.args.iter().map(here).collect()
-    }
-
-    fn spawn(&self, name: &str, args: Vec<String>) -> Running {
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.disk.join("log"))
-            .unwrap();
-        let child = Command::new(program(name))
-            .args(&args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn();
-        Running {
-            args,
-            child: child.unwrap(),
-        }
-    }
-
-    /// etcd as its spec has it: it is started when its condition is met, and again when it ended or is another one.
-    async fn keep_etcd(&self, running: Option<Running>) -> Option<Running> {
-        let wanted = get::<ServiceSpec>(&self.store, "etcd").map(|it| self.args(&it));
-        if let Some(mut running) = running {
-            let ended = running.child.try_wait().unwrap().is_some();
-            if wanted.as_ref() == Some(&running.args) && !ended {
-                return Some(running);
-            }
-            running.child.kill().await.unwrap();
-        }
-        let met = get::<Condition>(&self.store, CONDITION).is_some_and(|it| it.met);
-        match wanted.filter(|_| met) {
-            Some(args) => {
-                self.tell("etcd", ServiceState::Running);
-                Some(self.spawn("etcd", args))
-            }
-            None => {
-                self.tell("etcd", ServiceState::Stopped);
-                None
-            }
-        }
-    }
-
-    /// The program that makes data of a snapshot, once.
-    async fn keep_restore(&self, running: Option<Running>) -> Option<Running> {
-        const ID: &str = "etcd-restore-1";
-        let Some(mut running) = running else {
-            let spec = get::<ServiceSpec>(&self.store, ID)?;
-            let over = get::<ServiceStatus>(&self.store, ID).is_some();
-            return (!over).then(|| self.spawn("etcdutl", self.args(&spec)));
-        };
-        match running.child.try_wait().unwrap() {
-            None => Some(running),
-            Some(status) => {
-                let state = match status.success() {
-                    true => ServiceState::Finished,
-                    false => ServiceState::Failed,
-                };
-                self.tell(ID, state);
-                None
-            }
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use api::v1alpha1 as v1;
@@ -11,20 +11,20 @@ use serde::Serialize;
 use tonic::Streaming;
 
 use super::client;
+use super::snapshots::ToFile;
 use crate::exit::interruptible;
 use crate::files::{Existing, Half};
 use crate::fleet::Session;
 use crate::output::{self, Format, size};
 use crate::progress::Progress;
 
-/// Where it goes.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Snapshot {
-    /// The file, which must not be there yet
-    file: PathBuf,
-    /// Replace the file if it is there
-    #[arg(long)]
-    force: bool,
+/// Which one.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// Of all as of now, which any member has.
+    Now,
+    /// One that the node keeps, by its name.
+    Kept(String),
 }
 
 /// What was written.
@@ -35,14 +35,25 @@ struct Written<'a> {
     bytes: u64,
 }
 
-/// Takes one, of whichever member answers first.
-pub(super) async fn run(session: &Session, command: &Snapshot, format: Format) -> Result<()> {
-    let existing = match command.force {
+/// Takes one, of whichever node answers first.
+pub(super) async fn run(
+    session: &Session,
+    source: &Source,
+    into: &ToFile,
+    format: Format,
+) -> Result<()> {
+    let existing = match into.force {
         true => Existing::Replace,
         false => Existing::Keep,
     };
+    let kept = match source {
+        Source::Now => "",
+        Source::Kept(name) => name,
+    };
     let begin = |channel| async move {
-        let request = v1::EtcdSnapshotRequest {};
+        let request = v1::EtcdSnapshotRequest {
+            kept: kept.to_owned(),
+        };
         let mut parts = client(channel).snapshot(request).await?.into_inner();
         // A member that cannot says so with the first part.
         let first = parts.message().await?;
@@ -50,7 +61,7 @@ pub(super) async fn run(session: &Session, command: &Snapshot, format: Format) -
     };
     let taken = async {
         // Before anything is asked of a node.
-        let half = Half::begin(&command.file, existing)?;
+        let half = Half::begin(&into.file, existing)?;
         let (node, (first, parts)) = session.any(begin).await?;
         let bytes = take(session, &node, first, parts, half).await;
         Ok((node.clone(), bytes.context(node)?))
@@ -58,7 +69,7 @@ pub(super) async fn run(session: &Session, command: &Snapshot, format: Format) -
     let (node, bytes) = interruptible(|| "no snapshot was kept".to_owned(), taken).await?;
     let written = Written {
         node: &node,
-        file: command.file.display().to_string(),
+        file: into.file.display().to_string(),
         bytes,
     };
     if format != Format::Table {

@@ -1,12 +1,13 @@
-//! `Etcd`: how patient its members are, and how much they keep.
+//! `Etcd`: how patient its members are, how much they keep, and which copies of that stay on the node.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use derive::Schema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::document::{Kind, kind};
-use crate::types::{Bytes, Period};
+use crate::types::{Bytes, Period, TimeOfDay};
 
 /// How often a leader shows that it is there, when nobody says otherwise. etcd's own 100 ms are for machines that are never
 /// late; one that is emulated, or waits for a slow disk, is late by more than that.
@@ -33,10 +34,26 @@ const QUOTAS: RangeInclusive<Bytes> = Bytes::mebi(32)..=Bytes::mebi(32 * 1024);
 /// etcd advises against more (`MaxQuotaBytes`).
 const GOOD_QUOTA: Bytes = Bytes::mebi(8 * 1024);
 
-/// How etcd runs on a node of the control plane. A node without this document is one with an empty one.
+/// How many snapshots stay when nobody says how many.
+const KEEP: u32 = 7;
+const FEWEST: u32 = 1;
+/// One an hour for six weeks.
+const MOST: u32 = 1000;
+
+/// What of the disk snapshots leave to others when nobody says otherwise: images, logs and what pods write.
+const LEAVE_FREE: Bytes = Bytes::mebi(2 * 1024);
+
+/// The shortest and the longest time between two snapshots: five minutes to a leap year.
+const EVERY: RangeInclusive<Period> =
+    Period::milliseconds(5 * 60_000)..=Period::milliseconds(366 * 24 * 3_600_000);
+/// The most times of a day: one an hour, and as many again; what is to come more often comes `every` so often.
+const MOST_TIMES: usize = 48;
+
+/// How etcd runs on a node of the control plane, and which snapshots of it stay there. A node without this document is one with an
+/// empty one.
 ///
 /// The members of a cluster have the same times: one that is less patient than others looks for a leader while there is one. etcd
-/// is started again when a field changes, so give a new value to one node after the other, and to the next when
+/// is started again when one of the first three fields changes, so give a new value to one node after the other, and to the next when
 /// `osctl etcd status` shows the member again.
 ///
 /// On a machine where all is late, Kubernetes is as well: its controller manager and its scheduler get as much more time to show that they
@@ -52,7 +69,13 @@ const GOOD_QUOTA: Bytes = Bytes::mebi(8 * 1024);
 /// heartbeat: 300ms
 /// election: 3s
 /// quota: 2Gi
+/// snapshots:
+///   every: 6h
+///   keep: 28
+///   leaveFree: 2Gi
 /// ```
+///
+/// At times of the day instead, in UTC: `at: [02:30, 14:30]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EtcdConfig {
@@ -66,6 +89,74 @@ pub struct EtcdConfig {
     /// against more than 8Gi.
     #[serde(default = "quota", deserialize_with = "quotas")]
     pub quota: Bytes,
+    /// Snapshots that the node takes by itself and keeps on its disk. Left out, it takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshots: Option<EtcdSnapshotsConfig>,
+}
+
+/// Snapshots that a node takes and keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EtcdSnapshotsConfig {
+    /// How much time lies between two, 5m to a year. It goes by the last one that is kept, not by when the node was started.
+    #[serde(
+        default,
+        deserialize_with = "every",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub every: Option<Period>,
+    /// Or at which times of the day one is taken, in UTC. What was missed while the node was down is made up for with one.
+    #[serde(
+        default,
+        deserialize_with = "at",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schema(most = MOST_TIMES)]
+    pub at: Vec<TimeOfDay>,
+    /// How many are kept, 1 to 1000; the oldest goes when a new one is whole.
+    #[serde(default = "keep")]
+    pub keep: SnapshotCount,
+    /// What is left of the disk to others: no snapshot is taken that would leave less.
+    #[serde(default = "leave_free")]
+    pub leave_free: Bytes,
+}
+
+/// How many snapshots are kept, 1 to 1000.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Schema,
+)]
+#[serde(try_from = "i64", into = "u32")]
+#[schema(integer, least = FEWEST, most = MOST)]
+pub struct SnapshotCount(u32);
+
+/// Why a number is none of snapshots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{FEWEST} to {MOST} snapshots are kept, not {0}")]
+pub struct SnapshotCountError(i64);
+
+impl SnapshotCount {
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// For numbers as they are written, which may be anything.
+impl TryFrom<i64> for SnapshotCount {
+    type Error = SnapshotCountError;
+
+    fn try_from(count: i64) -> Result<Self, SnapshotCountError> {
+        let bounds = FEWEST..=MOST;
+        let fits = u32::try_from(count).ok().filter(|it| bounds.contains(it));
+        fits.map(Self).ok_or(SnapshotCountError(count))
+    }
+}
+
+impl From<SnapshotCount> for u32 {
+    fn from(count: SnapshotCount) -> Self {
+        count.0
+    }
 }
 
 /// As an empty document.
@@ -75,6 +166,7 @@ impl Default for EtcdConfig {
             heartbeat: HEARTBEAT,
             election: ELECTION,
             quota: QUOTA,
+            snapshots: None,
         }
     }
 }
@@ -102,6 +194,7 @@ impl EtcdConfig {
             heartbeat,
             election,
             quota,
+            ..
         } = self;
         let mut advice = Vec::new();
         let good = heartbeat.as_milliseconds().saturating_mul(GOOD_HEARTBEATS);
@@ -132,6 +225,14 @@ fn quota() -> Bytes {
     QUOTA
 }
 
+fn keep() -> SnapshotCount {
+    SnapshotCount(KEEP)
+}
+
+fn leave_free() -> Bytes {
+    LEAVE_FREE
+}
+
 /// What lies within bounds.
 fn within<'de, T, D>(reader: D, what: &str, bounds: &RangeInclusive<T>) -> Result<T, D::Error>
 where
@@ -158,6 +259,25 @@ fn elections<'de, D: Deserializer<'de>>(reader: D) -> Result<Period, D::Error> {
 
 fn quotas<'de, D: Deserializer<'de>>(reader: D) -> Result<Bytes, D::Error> {
     within(reader, "a quota", &QUOTAS)
+}
+
+fn every<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Period>, D::Error> {
+    within(reader, "the time between two snapshots", &EVERY).map(Some)
+}
+
+fn at<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<TimeOfDay>, D::Error> {
+    let times = Vec::<TimeOfDay>::deserialize(reader)?;
+    if times.len() > MOST_TIMES {
+        let count = times.len();
+        return Err(de::Error::custom(format!(
+            "expected up to {MOST_TIMES} times of a day, found {count}; `every` takes one every so often"
+        )));
+    }
+    let mut seen = BTreeSet::new();
+    match times.iter().find(|it| !seen.insert(**it)) {
+        Some(twice) => Err(de::Error::custom(format!("{twice} is there twice"))),
+        None => Ok(times),
+    }
 }
 
 impl Kind for EtcdConfig {

@@ -36,8 +36,8 @@ pub use dhcp4::{DEFAULT_DHCP4_METRIC, Dhcp4Config};
 pub use environment::{
     EnvironmentConfig, VariableName, VariableNameError, VariableValue, VariableValueError,
 };
-pub use etcd::EtcdConfig;
 pub(crate) use etcd::LEAST_HEARTBEATS;
+pub use etcd::{EtcdConfig, EtcdSnapshotsConfig, SnapshotCount, SnapshotCountError};
 pub use hostname::HostnameConfig;
 pub use join::JoinConfig;
 pub use kernel_module::{KernelModuleConfig, ModuleName, ModuleNameError, ParameterName};

@@ -26,6 +26,7 @@ mod registry;
 mod sha256;
 mod shared_key;
 mod taint;
+mod time_of_day;
 mod web_url;
 
 pub use certificate::Certificate;
@@ -54,6 +55,7 @@ pub use registry::{RegistryError, RegistryHost, RegistryName};
 pub use sha256::{Sha256, Sha256Error};
 pub use shared_key::{SharedKey, SharedKeyError};
 pub use taint::{Taint, TaintEffect, TaintError};
+pub use time_of_day::{TimeOfDay, TimeOfDayError};
 pub use web_url::{WebUrl, WebUrlError};
 
 /// Reading and writing as text for a type that has `FromStr` and `Display`.

@@ -62,7 +62,7 @@ impl Bytes {
 
     /// The number of bytes.
     #[must_use]
-    pub fn get(self) -> u64 {
+    pub const fn get(self) -> u64 {
         self.0
     }
 }

@@ -133,6 +133,22 @@ impl Documents {
             let help = "raise it to ten heartbeats, or lower the heartbeat";
             faults.push(Fault::new(&["election"], message, help));
         }
+        let Some(snapshots) = &etcd.snapshots else {
+            return faults;
+        };
+        match (snapshots.every, snapshots.at.is_empty()) {
+            (Some(_), false) => faults.push(Fault::new(
+                &["snapshots", "at"],
+                "snapshots are taken `every` so often or `at` times of the day, not both",
+                "remove one of the two",
+            )),
+            (None, true) => faults.push(Fault::new(
+                &["snapshots"],
+                "nothing says when snapshots are taken",
+                "add `every: 6h`, or `at` with times of the day in UTC; without `snapshots` none are taken",
+            )),
+            _ => {}
+        }
         faults
     }
 

@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use config::{
     AdmissionConfig, AdmissionPlugin, ApiServerConfig, ApiTrustConfig, Bytes, Cidr,
     ClusterIdentityConfig, ConsoleConfig, ControlPlaneTrust, Cpu, Dhcp4Config, Document, Documents,
-    EnvironmentConfig, EtcdConfig, Host, Hostname, HostnameConfig, ImageSource, JoinConfig,
-    KernelLevel, KernelModuleConfig, KernelValue, KeyPair, KubeletConfig, KubernetesConfig,
-    KubernetesEndpoint, KubernetesManifestConfig, KubernetesTrustConfig, LinkConfig,
-    LogDestinationConfig, LogFormat, LogSource, MachineConfig, Mtu, Period, PodNetwork,
+    EnvironmentConfig, EtcdConfig, EtcdSnapshotsConfig, Host, Hostname, HostnameConfig,
+    ImageSource, JoinConfig, KernelLevel, KernelModuleConfig, KernelValue, KeyPair, KubeletConfig,
+    KubernetesConfig, KubernetesEndpoint, KubernetesManifestConfig, KubernetesTrustConfig,
+    LinkConfig, LogDestinationConfig, LogFormat, LogSource, MachineConfig, Mtu, Period, PodNetwork,
     ReservedConfig, ResolverConfig, Role, RouteConfig, StaticHostConfig, SysctlConfig,
     SystemDiskConfig, TimeConfig, TrustedRootsConfig,
 };
@@ -292,13 +292,23 @@ fn join() -> impl Strategy<Value = JoinConfig> {
 }
 
 fn etcd() -> impl Strategy<Value = EtcdConfig> {
-    (10u64..=5000, 50u64..=50_000, 32u32..=32_768).prop_map(|(heartbeat, election, quota)| {
-        EtcdConfig {
+    let every = (300_000u64..=31_622_400_000).prop_map(Period::milliseconds);
+    let time = (0u8..24, 0u8..60).prop_map(|(hour, minute)| format!("{hour:02}:{minute:02}"));
+    let snapshots = (of(every), btree_set(time, 0..4), 1i64..=1000, any::<u64>());
+    let snapshots = snapshots.prop_map(|(every, at, keep, leave_free)| EtcdSnapshotsConfig {
+        every,
+        at: at.iter().map(|it| it.parse().unwrap()).collect(),
+        keep: keep.try_into().unwrap(),
+        leave_free: leave_free.to_string().parse().unwrap(),
+    });
+    (10u64..=5000, 50u64..=50_000, 32u32..=32_768, of(snapshots)).prop_map(
+        |(heartbeat, election, quota, snapshots)| EtcdConfig {
             heartbeat: Period::milliseconds(heartbeat),
             election: Period::milliseconds(election),
             quota: Bytes::mebi(quota),
-        }
-    })
+            snapshots,
+        },
+    )
 }
 
 /// With a secret that the line tells by its length.

@@ -18,6 +18,7 @@ pub const ETCD: &str = "etcd";
         ("HEARTBEAT", "heartbeatMs"),
         ("ELECTION", "electionMs"),
         ("QUOTA", "quotaBytes"),
+        ("SNAPSHOTS", "snapshotsKept"),
     )
 )]
 pub struct EtcdSpec {
@@ -30,4 +31,16 @@ pub struct EtcdSpec {
     /// How long the file of data may become.
     #[field(3)]
     pub quota_bytes: u64,
+    /// How many seconds after the last one the next snapshot is taken that the node keeps; 0 when it does not go by that.
+    #[field(4)]
+    pub snapshot_seconds: u64,
+    /// Or at which minutes of every day, in UTC. With neither none is taken.
+    #[field(5)]
+    pub snapshot_minutes: Vec<u32>,
+    /// How many of them are kept.
+    #[field(6)]
+    pub snapshots_kept: u32,
+    /// How many bytes of the disk they leave to others.
+    #[field(7)]
+    pub snapshots_leave: u64,
 }

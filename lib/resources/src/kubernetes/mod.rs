@@ -3,6 +3,7 @@
 mod api_server_endpoint;
 mod certificate_status;
 mod control_plane;
+mod etcd_snapshot;
 mod etcd_spec;
 mod kubelet_spec;
 mod kubernetes_release;
@@ -16,6 +17,7 @@ mod workload_status;
 pub use api_server_endpoint::ApiServerEndpoint;
 pub use certificate_status::CertificateStatus;
 pub use control_plane::ControlPlane;
+pub use etcd_snapshot::EtcdSnapshot;
 pub use etcd_spec::{ETCD, EtcdSpec};
 pub use kubelet_spec::{KUBELET, KubeletSpec};
 pub use kubernetes_release::KubernetesRelease;

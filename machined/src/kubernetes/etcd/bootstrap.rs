@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::etcd::NoSnapshot;
+use ::etcd::{DatabaseError, NoSnapshot, StorageVersion};
 use cosi::Source;
 use futures_util::stream;
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ use super::data::{self, Data};
 use super::upload::{self, Upload};
 use super::{access, leave, others};
 use crate::block::volume::apply::EPHEMERAL;
-use crate::kubernetes::folder;
+use crate::kubernetes::{folder, image};
 
 /// Why no cluster begins here.
 #[derive(Debug, Error)]
@@ -65,6 +65,18 @@ pub enum BootstrapError {
     /// What came in is no snapshot.
     #[error(transparent)]
     Snapshot(#[from] NoSnapshot),
+    /// Nobody could read it.
+    #[error("the snapshot is as it was taken, and yet none of etcd's")]
+    Database(#[from] DatabaseError),
+    /// It is of an etcd that does things which that of the node does not know.
+    #[error(
+        "the snapshot is of etcd {snapshot}, and this node has etcd {}: etcd reads the data of its own minor version and of older ones, and none of a newer one; recover on nodes of a release with etcd {snapshot} or newer",
+        image::ETCD
+    )]
+    Newer {
+        /// What it is of.
+        snapshot: StorageVersion,
+    },
     /// It has no end.
     #[error("a snapshot has {} GiB at most", upload::LONGEST >> 30)]
     Long,

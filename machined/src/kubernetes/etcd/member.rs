@@ -102,7 +102,7 @@ fn alarm(alarms: &[Alarm], members: &[::etcd::Member]) -> String {
     let each = alarms.iter().map(|alarm| {
         let (name, whose) = (alarm.kind.name(), whose(alarm));
         let way = match alarm.kind {
-            AlarmKind::NoSpace => "etcd's data is as long as it may be and nothing more is written: `osctl etcd defrag` on each node of the control plane, then `osctl etcd alarms disarm`",
+            AlarmKind::NoSpace => "etcd's data is as long as it may be and nothing more is written: `osctl etcd compact`, `osctl etcd defrag` on each node of the control plane, then `osctl etcd alarms disarm`",
             AlarmKind::Corrupt => "its data is not that of the others: `osctl reset` its node, which then joins anew, and `osctl etcd alarms disarm`",
             AlarmKind::Other => "`osctl etcd alarms` shows it",
         };

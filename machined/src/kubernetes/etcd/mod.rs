@@ -12,4 +12,5 @@ mod recover;
 pub mod restore;
 pub mod serve;
 pub mod service;
+pub mod snapshots;
 pub mod upload;

@@ -13,7 +13,9 @@ fn refused(error: &BootstrapError) -> Status {
     let text = cosi::report(error);
     match error {
         BootstrapError::Keep(_) => Status::internal(text),
-        BootstrapError::Snapshot(_) | BootstrapError::Long => Status::invalid_argument(text),
+        BootstrapError::Snapshot(_) | BootstrapError::Database(_) | BootstrapError::Long => {
+            Status::invalid_argument(text)
+        }
         _ => Status::failed_precondition(text),
     }
 }
@@ -87,7 +89,7 @@ mod tests {
                 drop(sender);
             };
             let (kept, ()) = tokio::join!(keep(upload, parts), caller);
-            assert_eq!(kept.unwrap(), 1056);
+            assert_eq!(kept.unwrap(), 1568);
             let data = data::look(bootstrap.folder()).unwrap();
             assert!(matches!(data, Data::Recovers(_)), "{data:?}");
         });

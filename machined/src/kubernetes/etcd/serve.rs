@@ -3,6 +3,7 @@
 //! Nobody but the node itself and the API server has a certificate that etcd believes, so the node asks in their place, as far
 //! as its own table lets them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::api::v1alpha1 as v1;
@@ -19,6 +20,7 @@ use super::access::{self, AccessError};
 use super::bootstrap::Bootstrap;
 use super::leave::{self, LeaveError};
 use super::recover::recover;
+use super::snapshots::send;
 use super::{member, others};
 use crate::api::about;
 
@@ -27,13 +29,19 @@ use crate::api::about;
 pub struct Etcd {
     store: Store,
     bootstrap: Bootstrap,
+    /// Where the snapshots are that the node keeps.
+    kept: PathBuf,
 }
 
 impl Etcd {
-    /// Asks the member of the node with this state, and orders where its data is.
+    /// Asks the member of the node with this state, and orders where its data is; what the node keeps of it is in the folder `kept`.
     #[must_use]
-    pub fn new(store: Store, bootstrap: Bootstrap) -> Self {
-        Self { store, bootstrap }
+    pub fn new(store: Store, bootstrap: Bootstrap, kept: PathBuf) -> Self {
+        Self {
+            store,
+            bootstrap,
+            kept,
+        }
     }
 
     /// As the API's port serves it.
@@ -190,6 +198,17 @@ impl EtcdService for Etcd {
         }))
     }
 
+    async fn compact(
+        &self,
+        request: Request<v1::EtcdCompactRequest>,
+    ) -> Result<Response<v1::EtcdCompactResponse>, Status> {
+        about(&request, "the history of etcd");
+        let client = self.own()?;
+        let revision = client.status().await.map_err(failed)?.revision;
+        client.compact(revision).await.map_err(failed)?;
+        Ok(Response::new(v1::EtcdCompactResponse { revision }))
+    }
+
     async fn defragment(
         &self,
         request: Request<v1::EtcdDefragmentRequest>,
@@ -283,11 +302,25 @@ impl EtcdService for Etcd {
         Ok(Response::new(v1::EtcdRecoverResponse { size }))
     }
 
+    async fn snapshots(
+        &self,
+        _: Request<v1::EtcdSnapshotsRequest>,
+    ) -> Result<Response<v1::EtcdSnapshotsResponse>, Status> {
+        // They are there whether etcd is or not.
+        let snapshots = send::list(&self.store.snapshot())?;
+        Ok(Response::new(v1::EtcdSnapshotsResponse { snapshots }))
+    }
+
     async fn snapshot(
         &self,
         request: Request<v1::EtcdSnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
         about(&request, "snapshot of etcd");
+        let kept = request.into_inner().kept;
+        if !kept.is_empty() {
+            let parts = send::send(self.kept.clone(), &kept).await?;
+            return Ok(Response::new(parts));
+        }
         let snapshot = self.own()?.snapshot().await.map_err(failed)?;
         let parts = try_unfold(snapshot, |mut snapshot| async {
             let part = snapshot.next().await.map_err(failed)?;
@@ -348,7 +381,7 @@ mod tests {
     #[tokio::test]
     async fn a_node_without_etcd_says_so() {
         let bootstrap = Bootstrap::new("/nowhere".into(), 0);
-        let etcd = Etcd::new(Store::new(1), bootstrap);
+        let etcd = Etcd::new(Store::new(1), bootstrap, "/nowhere".into());
         let asked = etcd.members(Request::new(v1::EtcdMembersRequest {})).await;
         let status = asked.unwrap_err();
         assert_eq!(status.code(), tonic::Code::Unimplemented);

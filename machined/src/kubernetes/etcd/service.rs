@@ -158,6 +158,7 @@ mod tests {
             heartbeat_ms: 300,
             election_ms: 3000,
             quota_bytes: 2 << 30,
+            ..EtcdSpec::default()
         }
     }
 

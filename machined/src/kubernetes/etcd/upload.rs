@@ -4,15 +4,17 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use ::etcd::Check;
+use ::config::EtcdConfig;
+use ::etcd::{Check, Database, StorageVersion};
 use store::Store;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 
 use super::bootstrap::{Bootstrap, BootstrapError};
+use crate::kubernetes::image;
 
-/// The longest snapshot: etcd itself advises against more than 8 GiB of data.
-pub(super) const LONGEST: u64 = (8 << 30) + 32;
+/// The longest snapshot: of all data that a config allows, and what comes in beyond that before it is noticed.
+pub(super) const LONGEST: u64 = EtcdConfig::LARGEST_QUOTA.get() + (1 << 30);
 
 /// A snapshot on its way in. Nothing is left of one that is dropped before its end.
 #[derive(Debug)]
@@ -36,7 +38,12 @@ impl Upload {
         Ok(Self {
             bootstrap: bootstrap.clone(),
             store,
-            file: File::create(&unfinished)?,
+            file: File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .open(&unfinished)?,
             unfinished,
             check: Check::default(),
             _permit: permit,
@@ -68,12 +75,24 @@ impl Upload {
         Ok(length)
     }
 
-    /// Has all of it on the disk; gives its length.
+    /// Has all of it on the disk, when this node's etcd can read it; gives its length.
     fn whole(mut self) -> Result<(Self, u64), BootstrapError> {
         let length = std::mem::take(&mut self.check).end()?;
+        if let Some(snapshot) = Database::read(&self.file)?.version
+            && snapshot > own_version()
+        {
+            return Err(BootstrapError::Newer { snapshot });
+        }
         self.file.sync_all().map_err(BootstrapError::Keep)?;
         Ok((self, length))
     }
+}
+
+/// What etcd of this build writes.
+fn own_version() -> StorageVersion {
+    image::ETCD
+        .parse()
+        .expect("a version, as a test holds it to be")
 }
 
 impl Drop for Upload {

@@ -58,11 +58,7 @@ pub(crate) fn node() -> (tempfile::TempDir, Store, Bootstrap) {
 
 /// A small one.
 pub(crate) fn snapshot() -> Vec<u8> {
-    let mut bytes = vec![0; 1024];
-    bytes[16..20].copy_from_slice(&0xED0C_DAED_u32.to_le_bytes());
-    let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
-    bytes.extend_from_slice(sum.as_ref());
-    bytes
+    ::etcd::fixture::snapshot(7, image::ETCD)
 }
 
 async fn uploaded(
@@ -91,7 +87,7 @@ async fn a_snapshot_is_the_order_when_all_of_it_is_there() {
         assert_eq!(data::look(bootstrap.folder()).unwrap(), Data::None);
         assert_eq!(fs::read_dir(bootstrap.folder()).unwrap().count(), 0);
     }
-    assert_eq!(uploaded(&bootstrap, &store, &whole).await.unwrap(), 1056);
+    assert_eq!(uploaded(&bootstrap, &store, &whole).await.unwrap(), 1568);
     let first = data::look(bootstrap.folder()).unwrap();
     assert!(matches!(first, Data::Recovers(_)));
     // Nothing has come of it yet, so that another one may take its place.
@@ -100,6 +96,34 @@ async fn a_snapshot_is_the_order_when_all_of_it_is_there() {
     fs::create_dir_all(bootstrap.folder().join("member/wal")).unwrap();
     let refused = uploaded(&bootstrap, &store, &whole).await.unwrap_err();
     assert!(matches!(refused, BootstrapError::HasData), "{refused}");
+}
+
+#[tokio::test]
+async fn a_snapshot_of_a_newer_etcd_is_refused() {
+    let (_parent, store, bootstrap) = node();
+    let of = async |version: &str| {
+        let bytes = ::etcd::fixture::snapshot(7, version);
+        uploaded(&bootstrap, &store, &bytes).await
+    };
+    let own: StorageVersion = image::ETCD.parse().unwrap();
+    let (major, minor) = (own.major, own.minor);
+    for newer in [(major, minor + 1), (major + 1, 0)] {
+        let (major, minor) = newer;
+        let refused = of(&format!("{major}.{minor}.0")).await.unwrap_err();
+        assert!(matches!(refused, BootstrapError::Newer { .. }), "{refused}");
+        let text = refused.to_string();
+        assert!(
+            text.contains(&format!("etcd {major}.{minor}, and")),
+            "{text}"
+        );
+        assert!(text.contains(image::ETCD), "{text}");
+        assert_eq!(data::look(bootstrap.folder()).unwrap(), Data::None);
+        assert_eq!(fs::read_dir(bootstrap.folder()).unwrap().count(), 0);
+    }
+    of(&format!("{major}.{minor}.0")).await.unwrap();
+    of(&format!("{major}.{}.0", minor - 1)).await.unwrap();
+    // 3.5 and older do not say.
+    of("").await.unwrap();
 }
 
 #[tokio::test]
@@ -162,7 +186,7 @@ async fn one_snapshot_is_on_its_way_at_a_time() {
     let refused = bootstrap.upload(&store).await.unwrap_err();
     assert!(matches!(refused, BootstrapError::Busy), "{refused}");
     first.take(&whole[100..]).unwrap();
-    assert_eq!(first.end().await.unwrap(), 1056);
+    assert_eq!(first.end().await.unwrap(), 1568);
     drop(bootstrap.upload(&store).await.unwrap());
     let data = data::look(bootstrap.folder()).unwrap();
     assert!(matches!(data, Data::Recovers(_)), "{data:?}");
