@@ -2,7 +2,7 @@
 //!
 //! A kubelet may read the pods of its own node and no others, which is all that is asked for here. One task follows what the cluster
 //! says; it ends with the controller, and cancelling it is safe: what it knows is where it was put. Of every object a few lines
-//! are kept, and of pods that have ended [`ENDED`]: hundreds of evicted ones may pile up.
+//! are kept, and of pods that have ended a hundred: hundreds of evicted ones may pile up.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
