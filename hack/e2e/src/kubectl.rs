@@ -108,12 +108,13 @@ impl Kubectl {
         Ok(out)
     }
 
-    /// Waits until the namespace `default` takes pods: they need an account, which the controller manager makes when it comes to it.
+    /// Waits until a namespace takes pods: they need an account, which the controller manager makes when it comes to it.
     ///
     /// # Errors
     /// It does not.
-    pub fn takes_pods(&self) -> Result<()> {
-        let account = self.until("get serviceaccount default", |_| true);
+    pub fn takes_pods(&self, namespace: &str) -> Result<()> {
+        let line = format!("get serviceaccount -n {namespace} default");
+        let account = self.until(&line, |_| true);
         account.map(drop)
     }
 

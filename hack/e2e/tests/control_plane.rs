@@ -103,7 +103,7 @@ fn pods_run(kubectl: &Kubectl) -> Result<()> {
 
 /// By the name of the service, from within a pod; the node answers for its pods' output and for what is run in them.
 fn a_pod_answers_through_a_service(kubectl: &Kubectl) -> Result<()> {
-    kubectl.takes_pods()?;
+    kubectl.takes_pods("default")?;
     kubectl.apply(&ECHO.replace("PROBE", PROBE))?;
     kubectl.until("get deployment/echo", is_rolled_out)?;
     kubectl.until("get pod asker", is_ready)?;
@@ -136,6 +136,7 @@ fn pods_and_others_reach_each_other(lab: &Lab, kubectl: &Kubectl) -> Result<()> 
         format!("{refused:#}").contains("PodSecurity"),
         "{refused:#}"
     );
+    kubectl.takes_pods("ports")?;
     kubectl.apply(&port)?;
     let porter = kubectl.until("get pod -n ports porter", is_ready)?;
     let node = text(&porter, "/status/hostIP");

@@ -42,7 +42,7 @@ fn cluster_create_leads_to_two_nodes_whose_pods_answer_through_a_service() -> Re
         let said = kubectl.json(&format!("get node {node}"))?;
         ensure!(is_ready(&said), "{said}");
     }
-    kubectl.takes_pods()?;
+    kubectl.takes_pods("default")?;
     // What the manifest only wishes, so that it also works on one node.
     let echo = ECHO.replace("ScheduleAnyway", "DoNotSchedule");
     kubectl.apply(&echo.replace("PROBE", PROBE))?;

@@ -49,7 +49,7 @@ impl Workload {
     /// Starts it; it answers from within and from outside.
     pub(crate) fn start(machines: &mut Machines<'_>) -> Result<Self> {
         let kubectl = &machines.kubectl;
-        kubectl.takes_pods()?;
+        kubectl.takes_pods("default")?;
         for manifest in MANIFESTS {
             // What the manifest only wishes, so that it also works on one node.
             let manifest = manifest.replace("ScheduleAnyway", "DoNotSchedule");
